@@ -1,0 +1,30 @@
+# Each target does its own set-up: only Python >= 3.11, make and git are needed.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+export RAY_USAGE_STATS_ENABLED := 0
+UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
+RUN := $(UV) run --frozen --all-extras
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/ready
+	$(RUN) psmodel demo
+
+test: .venv/ready lint
+	$(RUN) pytest
+
+lint: .venv/ready
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+
+bench: .venv/ready
+	$(RUN) pytest benchmarks --benchmark-only --benchmark-json=.benchmarks/latest.json
+
+.venv/ready: pyproject.toml uv.lock
+	@command -v uv >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet --target .tools "uv>=0.13,<0.14"
+	$(UV) sync --frozen --all-extras --quiet
+	@touch $@
+
+clean:
+	rm -rf .venv .tools dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,123 @@
+"""The coefficients that a real system adds to the ideal one; fitted by ``validate``, taken by every predictor."""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+SCHEMA_VERSION = 1
+
+
+class CalibrationError(ValueError):
+    """A calibration file that cannot be used; the message is one sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coefficient:
+    """What one field of `Calibration` is: unit, allowed range, start value of a fit, meaning and source."""
+
+    unit: str
+    lower: float
+    upper: float
+    start: float
+    meaning: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Coefficients of the model; the defaults are the ideal system (nothing costs anything but the network).
+
+    Costs are per byte rather than rates, so that the ideal is 0 and predictions are linear in them; a rate is
+    the reciprocal. `COEFFICIENTS` describes each field.
+    """
+
+    goodput_factor: float = 1.0
+    submit_overhead_s: float = 0.0
+    handle_overhead_s: float = 0.0
+    call_latency_s: float = 0.0
+    put_s_per_byte: float = 0.0
+    copy_s_per_byte: float = 0.0
+    update_s_per_byte: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, about in COEFFICIENTS.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not about.lower <= value <= about.upper:
+                raise CalibrationError(
+                    f"{name} = {value!r} {about.unit}: it is a number from {about.lower:g} to {about.upper:g}"
+                )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types, with the schema's version."""
+        return {"schema_version": SCHEMA_VERSION} | {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any], source: str = "calibration") -> Self:
+        """The reverse of `to_json`; also takes a fit, which holds a calibration under that key."""
+        values = values.get("calibration", values)
+        unknown = values.keys() - COEFFICIENTS.keys() - {"schema_version"}
+        if unknown:
+            raise CalibrationError(f"{source}: unknown coefficient {min(unknown)!r}; known: {', '.join(COEFFICIENTS)}")
+        if values.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
+            raise CalibrationError(f"{source}: schema_version {values['schema_version']!r}; it is {SCHEMA_VERSION}")
+        return cls(**{name: value for name, value in values.items() if name in COEFFICIENTS})
+
+
+def load(path: Path) -> Calibration:
+    """Read a calibration, or the calibration inside a fit, from a JSON file.
+
+    Raises
+    ------
+    CalibrationError
+        If the file is missing or is not one.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CalibrationError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise CalibrationError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise CalibrationError(f"{path} holds no JSON object; a fit or a calibration is one")
+    return Calibration.from_json(values, str(path))
+
+
+_COPY_SOURCE = "one pass over memory; Ray's put is one copy into shared memory (ray/serialization.pxi)"
+COEFFICIENTS: dict[str, Coefficient] = {
+    "goodput_factor": Coefficient(
+        unit="1", lower=0.05, upper=1.5, start=0.98,
+        meaning="goodput reached ÷ (nominal bandwidth × payload fraction)",
+        source="TCP and Ray's chunked transfer never fill a link entirely",
+    ),
+    "submit_overhead_s": Coefficient(
+        unit="s", lower=0.0, upper=1.0, start=2e-4,
+        meaning="time one remote call keeps its caller's thread busy",
+        source="Ray release microbenchmarks: 0.12 ms pipelined",
+    ),
+    "handle_overhead_s": Coefficient(
+        unit="s", lower=0.0, upper=1.0, start=3e-4,
+        meaning="time one remote call keeps the shard's thread busy, besides copies and the update",
+        source="Ray release microbenchmarks: 0.36 ms n:n with an argument",
+    ),
+    "call_latency_s": Coefficient(
+        unit="s", lower=0.0, upper=1.0, start=5e-4,
+        meaning="delay of one remote call and its reply that keeps nobody busy",
+        source="Ray release microbenchmarks: 0.5 ms synchronous",
+    ),
+    "put_s_per_byte": Coefficient(
+        unit="s/byte", lower=0.0, upper=1e-6, start=4e-10,
+        meaning="serialising an array into the object store, on the sender's thread", source=_COPY_SOURCE,
+    ),
+    "copy_s_per_byte": Coefficient(
+        unit="s/byte", lower=0.0, upper=1e-6, start=4e-10,
+        meaning="a worker's concatenation of what it pulled and making of its update, per byte of the model",
+        source="two passes over memory in the Ray tutorial's worker",
+    ),
+    "update_s_per_byte": Coefficient(
+        unit="s/byte", lower=0.0, upper=1e-6, start=4e-10,
+        meaning="a shard's `parameters += update`, on the shard's thread",
+        source="reads two arrays and writes one",
+    ),
+}  # fmt: skip
+IDEAL = Calibration()

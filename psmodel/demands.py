@@ -1,0 +1,80 @@
+"""What one iteration asks of every resource: the service demands that closed forms and simulation share.
+
+A service demand is the time a resource is busy for one customer (Denning & Buzen 1978, "The operational
+analysis of queueing network models", ACM Computing Surveys 10(3)). Nothing here waits for anything.
+"""
+
+import math
+from dataclasses import dataclass
+
+from psmodel.calibration import Calibration
+from psmodel.scenario import Scenario
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demands:
+    """Service demands of a scenario under a calibration.
+
+    Attributes
+    ----------
+    sizes
+        Bytes of each shard, shape (K,).
+    worker_up, worker_down, shard_up, shard_down
+        Goodput of each direction of an interface, bytes/s; infinite on a single host.
+    send
+        Seconds that pushing to each shard keeps the worker's thread busy, shape (K,).
+    reply
+        Seconds that answering one pull keeps each shard's thread busy, shape (K,).
+    apply
+        Seconds that applying one push keeps each shard's thread busy, shape (K,), without the random part
+        ``Scenario.update_cost``.
+    request
+        Seconds that asking one shard for its parameters keeps the worker's thread busy.
+    assemble
+        Seconds a worker needs to concatenate the parameters and make its update, besides its compute time.
+    call_latency
+        Seconds of a call and its reply in which nobody is busy.
+    """
+
+    sizes: tuple[int, ...]
+    worker_up: float
+    worker_down: float
+    shard_up: float
+    shard_down: float
+    send: tuple[float, ...]
+    reply: tuple[float, ...]
+    apply: tuple[float, ...]
+    request: float
+    assemble: float
+    call_latency: float
+    propagation_delay: float
+
+
+def demands(scenario: Scenario, calibration: Calibration) -> Demands:
+    """Service demands of `scenario` on the system that `calibration` describes."""
+    sizes = scenario.shard_sizes
+    bandwidth = scenario.bandwidth
+    if scenario.placement == "single-host" or bandwidth is None:
+        rates = dict.fromkeys(("worker_up", "worker_down", "shard_up", "shard_down"), math.inf)
+        delay = 0.0
+    else:
+        efficiency = scenario.payload_fraction * calibration.goodput_factor
+        rates = {role: rate * efficiency for role, rate in bandwidth}
+        delay = scenario.propagation_delay
+    per_message = scenario.message_overhead + calibration.submit_overhead_s
+    handle, put, update = (
+        calibration.handle_overhead_s,
+        calibration.put_s_per_byte,
+        calibration.update_s_per_byte,
+    )
+    return Demands(
+        sizes=sizes,
+        **rates,
+        send=tuple(per_message + put * size for size in sizes),
+        reply=tuple(scenario.message_overhead + handle + put * size for size in sizes),
+        apply=tuple(handle + update * size for size in sizes),
+        request=calibration.submit_overhead_s,
+        assemble=calibration.copy_s_per_byte * scenario.total_bytes,
+        call_latency=calibration.call_latency_s,
+        propagation_delay=delay,
+    )

@@ -1,0 +1,212 @@
+"""What a prediction and a measurement say, in the same words, units and definitions.
+
+Glossary
+--------
+iteration
+    One worker's round: pull, compute, push, wait. The next one starts when it ends.
+push round
+    The pushes of all workers that belong to one iteration of a bulk-synchronous run; in the other modes,
+    where workers are not in step, the push of one worker.
+ingress time of a shard
+    From the start of a push round until the last byte of it has arrived there. It is observed as the moment
+    the shard begins to apply the round's last update, the first instant at which the server itself can know.
+staleness of an update
+    Updates by other workers that the shard applied between the pull on which this update rests and the
+    moment it is applied itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA_VERSION = 1
+Array = NDArray[np.float64]
+Method = Literal["analytic", "mva", "simulate"]
+
+
+class IngressClock:
+    """Watches updates arrive and gives each shard's ingress time, by the glossary's definition.
+
+    Parameters
+    ----------
+    iterations, shards
+        Shape of the result.
+    in_step
+        True in bulk-synchronous mode, where all workers' pushes are one round.
+    """
+
+    def __init__(self, *, iterations: int, shards: int, in_step: bool) -> None:
+        self._in_step = in_step
+        self._first_start = np.full((iterations, 1), np.inf)
+        self._last_arrival = np.full((iterations, shards), -np.inf)
+        self._delay_sum = np.zeros((iterations, shards))
+        self._count = np.zeros((iterations, shards))
+
+    def arrived(self, *, iteration: int, shard: int, push_start: float, time: float) -> None:
+        """One update (of the push that began at `push_start`) has arrived at a shard at `time`."""
+        self._first_start[iteration, 0] = min(self._first_start[iteration, 0], push_start)
+        self._last_arrival[iteration, shard] = max(self._last_arrival[iteration, shard], time)
+        self._delay_sum[iteration, shard] += time - push_start
+        self._count[iteration, shard] += 1
+
+    def ingress_times(self) -> Array:
+        """Ingress time of each round at each shard, shape (iterations, shards), NaN where nothing arrived."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            times = (
+                self._last_arrival - self._first_start if self._in_step else self._delay_sum / self._count
+            )
+        return np.where(self._count > 0, times, np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """When every worker passed from phase to phase: the record from which both sides' metrics are computed.
+
+    Attributes
+    ----------
+    start, pulled, computed, pushed, released
+        Instants (s) at which an iteration starts, the parameters are there, the update is computed, the push
+        step lets the worker go on, and the iteration ends; shape (workers, iterations), warm-up included.
+    ingress
+        Ingress times (s), shape (iterations, shards).
+    staleness
+        Number of updates (of measured iterations) by their staleness.
+    warmup
+        How many of the first iterations are warm-up.
+    """
+
+    start: Array
+    pulled: Array
+    computed: Array
+    pushed: Array
+    released: Array
+    ingress: Array
+    staleness: Mapping[int, int]
+    warmup: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """Predicted or measured, subtractable field by field; None where a method cannot tell.
+
+    Times are means over the measured iterations and all workers unless named a percentile.
+    """
+
+    iteration_time_s: float
+    pull_time_s: float
+    compute_time_s: float
+    push_time_s: float
+    wait_time_s: float | None = None
+    ingress_time_s: float | None = None
+    """Of the shard where it is longest."""
+    updates_per_s: float | None = None
+    """Updates of all workers together: the sum over workers of 1 / mean iteration time."""
+    iteration_time_p50_s: float | None = None
+    iteration_time_p95_s: float | None = None
+    iteration_time_p99_s: float | None = None
+    staleness_mean: float | None = None
+    staleness_p95: float | None = None
+
+    def to_json(self) -> dict[str, float | None]:
+        """Name → value."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def _weighted_percentile(counts: Mapping[int, int], q: float) -> float:
+    values = sorted(counts)
+    cumulative = np.cumsum([counts[v] for v in values])
+    return float(values[int(np.searchsorted(cumulative, q * cumulative[-1]))])
+
+
+def ingress_per_shard(timeline: Timeline) -> Array:
+    """Mean ingress time (s) of each shard over the measured iterations, shape (shards,)."""
+    measured = timeline.ingress[timeline.warmup :]
+    known = ~np.isnan(measured)
+    counts = known.sum(axis=0)
+    sums = np.where(known, measured, 0.0).sum(axis=0)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def metrics(timeline: Timeline) -> Metrics:
+    """The metrics of a run, simulated or real: one definition for both."""
+    measured = slice(timeline.warmup, None)
+    start, released = timeline.start[:, measured], timeline.released[:, measured]
+    iteration = released - start
+    ingress = ingress_per_shard(timeline)
+    p50, p95, p99 = (float(p) for p in np.percentile(iteration, [50, 95, 99]))
+    total = sum(timeline.staleness.values())
+    per_worker = iteration.mean(axis=1)
+    return Metrics(
+        iteration_time_s=float(iteration.mean()),
+        pull_time_s=float((timeline.pulled[:, measured] - start).mean()),
+        compute_time_s=float((timeline.computed - timeline.pulled)[:, measured].mean()),
+        push_time_s=float((timeline.pushed - timeline.computed)[:, measured].mean()),
+        wait_time_s=float((released - timeline.pushed[:, measured]).mean()),
+        ingress_time_s=None if np.isnan(ingress).all() else float(np.nanmax(ingress)),
+        updates_per_s=float((1 / per_worker).sum()) if (per_worker > 0).all() else None,
+        iteration_time_p50_s=p50,
+        iteration_time_p95_s=p95,
+        iteration_time_p99_s=p99,
+        staleness_mean=sum(s * n for s, n in timeline.staleness.items()) / total if total else None,
+        staleness_p95=_weighted_percentile(timeline.staleness, 0.95) if total else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """One lower bound of a phase: no system with these resources can be faster."""
+
+    resource: str
+    phase: Literal["push", "pull", "compute"]
+    time_s: float
+    formula: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a method says of a scenario.
+
+    Attributes
+    ----------
+    bottleneck
+        The resource whose time per iteration is largest.
+    bounds
+        Every lower bound; the largest of a phase is a lower bound of that phase's time.
+    half_widths
+        Metric name → half width of its 95 % confidence interval, where there is randomness.
+    """
+
+    scenario: str
+    method: Method
+    metrics: Metrics
+    bottleneck: str
+    bounds: tuple[Bound, ...]
+    ingress_time_per_shard_s: tuple[float, ...]
+    notes: tuple[str, ...] = ()
+    utilisation: Mapping[str, float] = field(default_factory=dict)
+    queue_length: Mapping[str, float] = field(default_factory=dict)
+    bytes_per_iteration: Mapping[str, float] = field(default_factory=dict)
+    half_widths: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; the metrics lie at the top level."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "scenario": self.scenario,
+            "method": self.method,
+            **self.metrics.to_json(),
+            "ingress_time_per_shard_s": list(self.ingress_time_per_shard_s),
+            "bottleneck": self.bottleneck,
+            "bounds": [
+                {"resource": b.resource, "phase": b.phase, "time_s": b.time_s, "formula": b.formula}
+                for b in self.bounds
+            ],
+            "utilisation": dict(self.utilisation),
+            "queue_length": dict(self.queue_length),
+            "bytes_per_iteration": dict(self.bytes_per_iteration),
+            "half_widths": dict(self.half_widths),
+            "notes": list(self.notes),
+        }

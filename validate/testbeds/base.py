@@ -1,0 +1,59 @@
+"""What every testbed gives: a running Ray to place shards and workers on, and how fast its links really are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from psmodel.scenario import Scenario
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where a scenario's actors go.
+
+    Attributes
+    ----------
+    worker_options, shard_options
+        One mapping per worker / shard for ``Actor.options(**mapping)``.
+    coordinator_options
+        The same for the coordinator (barrier) actor; it lives with the driver, on no measured link.
+    """
+
+    worker_options: Sequence[Mapping[str, Any]]
+    shard_options: Sequence[Mapping[str, Any]]
+    coordinator_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Testbed(Protocol):
+    """A place to run scenarios; used as a context manager around any number of them."""
+
+    name: str
+
+    def __enter__(self) -> Self:
+        """Start what is needed (Ray included) and connect the driver to it."""
+        ...
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Stop everything that was started."""
+        ...
+
+    def prepare(self, scenario: Scenario) -> Placement:
+        """Shape the links as the scenario says and place its actors.
+
+        Raises
+        ------
+        CannotRun
+            If this testbed cannot host the scenario.
+        """
+        ...
+
+    def link_goodput(self) -> dict[str, float]:
+        """Goodput in bytes/s of a plain TCP stream over each kind of link as now shaped (empty: no links)."""
+        ...
+
+
+class CannotRun(Exception):
+    """This machine or cluster cannot host what was asked (exit code 3)."""
