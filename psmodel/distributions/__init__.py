@@ -1,9 +1,9 @@
 """Distributions of a time: what a worker's compute (or any other step) takes.
 
-Every kind is a frozen record with the same methods. ``sample`` uses its generator element by element, so ten
-draws at once equal ten draws one by one: the simulated and the real worker see the same times from the same seed
-however they ask for them. Order statistics (a barrier waits for the last of n workers, with backup workers for
-the k-th) are closed forms where one is known and otherwise one integral.
+Every kind is a frozen record with the same methods. ``sample`` uses its generator element by element, so
+ten draws at once equal ten draws one by one: the simulated and the real worker see the same times from the
+same seed however they ask for them. Order statistics (a barrier waits for the last of n workers, with backup
+workers for the k-th) are closed forms where one is known and otherwise one integral.
 """
 
 from typing import Annotated, Any, get_args

@@ -15,9 +15,10 @@ class Empirical(TimeDistribution):
     """Drawn with replacement from measured times.
 
     Give ``samples``, or ``file``: a text or CSV file with one time per line ("80 ms", or a bare number of
-    seconds); blank lines, lines that start with ``#`` and a header line are skipped. The file is read when the
-    record is made and its times are kept in ``samples``, so that a stored scenario needs no other file. A relative
-    path starts from the ``directory`` of the validation context if there is one, else from the working directory.
+    seconds); blank lines, lines that start with ``#`` and a header line are skipped. The file is read when
+    the record is made and its times are kept in ``samples``, so that a stored scenario needs no other file.
+    A relative path starts from the ``directory`` of the validation context if there is one, else from the
+    working directory.
     """
 
     kind: Literal["empirical"] = "empirical"
@@ -61,10 +62,10 @@ class Empirical(TimeDistribution):
         from scipy.special import ndtr
 
         rank = np.ceil(ndtr(z) * len(self.samples)).astype(np.intp)
-        return np.sort(self.samples)[np.maximum(rank, 1) - 1]
+        return np.asarray(np.sort(self.samples)[np.maximum(rank, 1) - 1], dtype=np.float64)
 
     def expected_order_statistic(self, rank: int, n: int) -> float:
-        """Exact, s: P(X₍r₎ ≤ x) is the binomial tail I_F(x)(r, n−r+1) (David & Nagaraja 2003, eq. 2.1.5)."""
+        """Exact, s: P(X₍r₎ ≤ x) = I_F(x)(r, n−r+1), a binomial tail (David & Nagaraja 2003, section 2.1)."""
         check_rank(rank, n)
         from scipy.special import betainc
 

@@ -78,7 +78,7 @@ class Normal(TimeDistribution):
 
         x = np.asarray(x, dtype=np.float64)
         survival = ndtr((self.mean - x) / self.sd) / ndtr(self.mean / self.sd)
-        return np.where(x < 0, 0.0, 1 - survival)
+        return np.asarray(np.where(x < 0, 0.0, 1 - survival), dtype=np.float64)
 
     def _from_normal(self, z: Array) -> Array:
         from scipy.special import ndtr
@@ -89,7 +89,8 @@ class Normal(TimeDistribution):
         # From the upper tail, where the survival probability is exact however far out.
         from scipy.special import ndtr, ndtri
 
-        return np.maximum(self.mean - self.sd * ndtri(survival * ndtr(self.mean / self.sd)), 0.0)
+        times = self.mean - self.sd * ndtri(survival * ndtr(self.mean / self.sd))
+        return np.asarray(np.maximum(times, 0.0), dtype=np.float64)
 
 
 class LogNormal(TimeDistribution):
@@ -183,4 +184,4 @@ class Gamma(TimeDistribution):
         shape = self.cv**-2
         lower = gammaincinv(shape, ndtr(np.minimum(z, 0.0)))
         upper = gammainccinv(shape, ndtr(-np.maximum(z, 0.0)))
-        return np.where(z < 0, lower, upper) * (self.mean * self.cv**2)
+        return np.asarray(np.where(z < 0, lower, upper) * (self.mean * self.cv**2), dtype=np.float64)

@@ -51,7 +51,7 @@ class Pareto(TimeDistribution):
         return np.asarray(self.minimum * np.exp(-log_ndtr(-z) / self.shape), dtype=np.float64)
 
     def expected_order_statistic(self, rank: int, n: int) -> float:
-        """E[X₍r₎] = minimum·n!/(n−r)!·Γ(n−r+1−1/shape)/Γ(n+1−1/shape), s (Malik 1966, Skand. Aktuar. 49:144)."""
+        """E[X₍r₎] = minimum·n!/(n−r)!·Γ(n−r+1−1/shape)/Γ(n+1−1/shape), s (Malik 1966, Skand. Aktuar. 49)."""
         check_rank(rank, n)
         # The quotients as a product over k: a difference of large log-gammas loses digits.
         k = np.arange(n - rank + 1, n + 1)
