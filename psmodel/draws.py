@@ -14,7 +14,7 @@ def _generators(scenario: Scenario, replication: int, stream: int, count: int) -
 def compute_times(scenario: Scenario, replication: int = 0) -> NDArray[np.float64]:
     """Compute time (s) of each worker in each iteration, warm-up included; shape (workers, iterations)."""
     if not scenario.compute.is_random:
-        return np.full((scenario.workers, scenario.total_iterations), scenario.compute.mean())
+        return np.full((scenario.workers, scenario.total_iterations), scenario.compute.expected())
     return np.stack(
         [
             scenario.compute.sample(rng, scenario.total_iterations)

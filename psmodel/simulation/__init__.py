@@ -1,0 +1,5 @@
+"""The SimPy simulation: workers and shards as processes on a network that shares links max–min fairly."""
+
+from psmodel.simulation.engine import Simulation, predict
+
+__all__ = ["Simulation", "predict"]

@@ -1,0 +1,300 @@
+r"""Closed forms: every lower bound of a phase, and the phase times of workers that run in step.
+
+With N workers, K shards, M bytes and links of B bytes/s, a full push brings N·M/K bytes to each shard and takes
+M bytes out of each worker, so that it cannot take less than
+
+.. math:: \max\left(\frac{N M}{K B_{shard}}, \frac{M}{B_{worker}}\right).
+
+With equal links the second term binds from K = N on: more shards than workers do not help a full push.
+
+All formulas are written for NumPy arrays, one element per scenario, so that a sweep evaluates thousands at once.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from psmodel.calibration import IDEAL, Calibration
+from psmodel.demands import demands
+from psmodel.results import Bound, Metrics, Prediction
+from psmodel.scenario import Scenario
+
+Number = Any
+"""A float, or an array of them with one element per scenario."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What the formulas need of a scenario (or of many: then each field is an array).
+
+    N workers, K shards, sizes in bytes (`largest` shard, `model`), rates in bytes/s, times in seconds as in
+    `psmodel.demands.Demands`; the `*_remote` counts are those of bytes that cross a link where workers and
+    shards share hosts.
+    """
+
+    workers: Number
+    shards: Number
+    model: Number
+    largest: Number
+    remote_workers: Number
+    remote_model: Number
+    worker_up: Number
+    worker_down: Number
+    shard_up: Number
+    shard_down: Number
+    send: Number
+    send_all: Number
+    reply: Number
+    reply_all: Number
+    apply: Number
+    apply_all: Number
+    request_all: Number
+    assemble: Number
+    compute: Number
+    compute_slowest: Number
+    delay: Number
+    call_latency: Number
+    cores: Number
+
+
+def inputs(scenario: Scenario, calibration: Calibration) -> Inputs:
+    """The formulas' inputs for one scenario."""
+    d = demands(scenario, calibration)
+    n, k, total = scenario.workers, scenario.shards, scenario.total_bytes
+    largest = max(range(k), key=d.sizes.__getitem__)
+    colocated = scenario.placement == "colocated"
+    update = scenario.update_cost.expected()
+    return Inputs(
+        workers=n,
+        shards=k,
+        model=total,
+        largest=d.sizes[largest],
+        # The worker on a shard's own host, and the shard on a worker's own host, are reached through memory;
+        # if there are more workers than shards, some worker has no shard at home, and the other way round.
+        remote_workers=n - 1 if colocated and n >= k else n,
+        remote_model=total - d.sizes[largest] if colocated and k >= n else total,
+        worker_up=d.worker_up,
+        worker_down=d.worker_down,
+        shard_up=d.shard_up,
+        shard_down=d.shard_down,
+        send=d.send[largest],
+        send_all=math.fsum(d.send),
+        reply=d.reply[largest],
+        reply_all=math.fsum(d.reply),
+        apply=d.apply[largest] + update,
+        apply_all=math.fsum(d.apply) + k * update,
+        request_all=k * d.request,
+        assemble=d.assemble,
+        compute=scenario.compute.expected(),
+        compute_slowest=scenario.compute.expected_max(n) if scenario.mode == "bsp" else scenario.compute.expected(),
+        delay=d.propagation_delay,
+        call_latency=d.call_latency,
+        cores=scenario.cores_per_host if scenario.placement == "single-host" and scenario.cores_per_host else math.inf,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    resource: str
+    phase: str
+    formula: str
+    time: Callable[[Inputs], Number]
+
+
+# One row per resource and phase; each is the work that this resource alone must do for one iteration of all
+# workers (the bottleneck law: Denning & Buzen 1978, eq. for D_max), so each is a lower bound of its phase.
+_RULES = (
+    _Rule(resource="shard ingress", phase="push", formula="N·M/(K·B)",
+          time=lambda i: i.remote_workers * i.largest / i.shard_down),
+    _Rule(resource="worker egress", phase="push", formula="M/B", time=lambda i: i.remote_model / i.worker_up),
+    _Rule(resource="worker CPU", phase="push", formula="Σ send", time=lambda i: i.send_all),
+    _Rule(resource="shard CPU", phase="push", formula="N·apply", time=lambda i: i.workers * i.apply),
+    _Rule(resource="host cores", phase="push", formula="N·(Σ send + Σ apply)/cores",
+          time=lambda i: i.workers * (i.send_all + i.apply_all) / i.cores),
+    _Rule(resource="latency", phase="push", formula="2·delay + call latency",
+          time=lambda i: 2 * i.delay + i.call_latency),
+    _Rule(resource="shard egress", phase="pull", formula="N·M/(K·B)",
+          time=lambda i: i.remote_workers * i.largest / i.shard_up),
+    _Rule(resource="worker ingress", phase="pull", formula="M/B",
+          time=lambda i: i.remote_model / i.worker_down),
+    _Rule(resource="worker CPU", phase="pull", formula="K·request", time=lambda i: i.request_all),
+    _Rule(resource="shard CPU", phase="pull", formula="N·reply", time=lambda i: i.workers * i.reply),
+    _Rule(resource="host cores", phase="pull", formula="N·(K·request + Σ reply)/cores",
+          time=lambda i: i.workers * (i.request_all + i.reply_all) / i.cores),
+    _Rule(resource="latency", phase="pull", formula="2·delay + call latency",
+          time=lambda i: 2 * i.delay + i.call_latency),
+    _Rule(resource="worker CPU", phase="compute", formula="compute + assemble",
+          time=lambda i: i.compute + i.assemble),
+    _Rule(resource="host cores", phase="compute", formula="N·assemble/cores",
+          time=lambda i: i.workers * i.assemble / i.cores),
+)  # fmt: skip
+
+
+def _tandem(n: Number, first: Number, second: Number) -> Number:
+    """Makespan of n equal jobs through two stations in series, each working without pause once it can.
+
+    The second station ends when its last busy period does: max over j of j·first + (n − j + 1)·second, whose
+    maximum lies at an end (Johnson 1954, two-machine flow shop).
+    """
+    return np.maximum(first + n * second, n * first + second)
+
+
+def phase_times(i: Inputs, *, mode: str, pull: str, push: str) -> dict[str, Number]:
+    """Phase times (s) of workers that start every phase together, one element per scenario.
+
+    Exact where the network alone takes time; with calls and copies an estimate that takes each pair of
+    successive stations as a tandem. `iteration` is exact for bulk-synchronous training with those phases, and a
+    lower bound otherwise: the larger of one worker's cycle without any queueing and of the busiest resource's
+    work (asymptotic bounds of Lazowska et al. 1984, eq. 5.1 ff.).
+    """
+    latency = 2 * i.delay + i.call_latency
+    shard_in, shard_out = i.largest / i.shard_down, i.largest / i.shard_up
+    worker_in, worker_out = i.remote_model / i.worker_down, i.remote_model / i.worker_up
+    in_step = mode == "bsp"
+    crowd = i.workers if in_step else 1
+    remote_crowd = i.remote_workers if in_step else np.minimum(1, i.remote_workers)
+
+    if pull == "parallel":
+        replies = np.maximum(_tandem(remote_crowd, i.reply, shard_out), i.reply + worker_in)
+        pull_time = latency + i.request_all + replies
+    elif pull == "sequential":
+        replies = np.maximum(
+            crowd * i.reply_all + shard_out,
+            i.reply_all + np.maximum(remote_crowd * i.model / i.shard_up, worker_in),
+        )
+        pull_time = i.shards * latency + i.request_all + replies
+    else:
+        pull_time = 0.0 * i.model
+    if push == "none":
+        ingress = push_time = 0.0 * i.model
+    else:
+        per_shard = i.remote_model / i.worker_up / i.shards
+        arrive = np.maximum(
+            _tandem(i.shards, i.send_all / i.shards, per_shard),
+            i.send + np.maximum(remote_crowd * shard_in, worker_out),
+        )
+        ingress = i.delay + arrive + (crowd - 1) * i.apply
+        if push == "blocking":
+            push_time = ingress + i.apply + i.delay + i.call_latency
+        elif push == "sequential":
+            links = np.maximum(remote_crowd * i.model / i.shard_down, worker_out)
+            push_time = i.shards * latency + i.send_all + links + crowd * i.apply_all
+            ingress = push_time - i.delay - i.call_latency - i.apply
+        else:
+            push_time = i.send_all
+    if in_step:
+        crowded = {
+            phase: np.maximum.reduce(
+                [np.asarray(r.time(i) + 0.0 * i.model) for r in _RULES
+                 if r.phase == phase and r.resource == "host cores"]
+            )
+            for phase in ("pull", "push", "compute")
+        }  # fmt: skip
+        pull_time = np.maximum(pull_time, crowded["pull"]) if pull != "none" else pull_time
+        push_time = np.maximum(push_time, crowded["push"]) if push in ("blocking", "sequential") else push_time
+    compute = i.compute + i.assemble
+    slowest = i.compute_slowest + i.assemble
+    wait = slowest - compute + (i.call_latency if mode != "asp" else 0.0)
+    iteration = pull_time + compute + push_time + wait
+    busiest = np.maximum.reduce(
+        [np.asarray(time + 0.0 * i.model) for time in resource_times(i, pull=pull, push=push).values()]
+    )
+    if not in_step or push == "fire-and-forget":
+        iteration = np.maximum(iteration, busiest)
+    return {
+        "pull": pull_time,
+        "compute": compute,
+        "push": push_time,
+        "wait": iteration - pull_time - compute - push_time,
+        "ingress": ingress,
+        "iteration": iteration,
+    }
+
+
+def resource_times(i: Inputs, *, pull: str, push: str) -> dict[str, Number]:
+    """Work (s) of every resource in one iteration, both phases added; the largest is the bottleneck's.
+
+    Latency is left out: nobody is busy in it, so that it limits nothing that could be bought.
+    """
+    totals: dict[str, Number] = {}
+    for rule in _RULES:
+        absent = (rule.phase == "pull" and pull == "none") or (rule.phase == "push" and push == "none")
+        if rule.resource != "latency" and not absent:
+            totals[rule.resource] = totals.get(rule.resource, 0.0) + rule.time(i)
+    return totals
+
+
+def bounds(scenario: Scenario, calibration: Calibration = IDEAL) -> tuple[Bound, ...]:
+    """Every lower bound of every phase, in seconds."""
+    i = inputs(scenario, calibration)
+    skip = {phase for phase in ("pull", "push") if getattr(scenario, phase) == "none"}
+    return tuple(
+        Bound(resource=r.resource, phase=r.phase, time_s=float(r.time(i)), formula=r.formula)  # type: ignore[arg-type]
+        for r in _RULES
+        if r.phase not in skip
+    )
+
+
+def _notes(scenario: Scenario, i: Inputs) -> tuple[str, ...]:
+    notes = []
+    if scenario.push != "none" and scenario.shards > scenario.workers and i.worker_up <= i.shard_down:
+        notes.append(
+            f"More shards than workers (K = {scenario.shards} > N = {scenario.workers}) do not help a full push: "
+            f"each worker's own link needs M/B = {i.model / i.worker_up:.4g} s."
+        )
+    if scenario.mode != "bsp":
+        notes.append("Workers are not in step: the iteration time is a lower bound (no queueing); simulate it.")
+    return tuple(notes)
+
+
+def predict(scenario: Scenario, calibration: Calibration = IDEAL) -> Prediction:
+    """Closed-form prediction of a scenario.
+
+    >>> from psmodel.scenario import load
+    >>> predict(load("ingress-single")).metrics.ingress_time_s
+    8.0
+    >>> predict(load("ingress-sharded")).metrics.ingress_time_s
+    0.08
+    """
+    i = inputs(scenario, calibration)
+    times = {
+        name: float(value)
+        for name, value in phase_times(i, mode=scenario.mode, pull=scenario.pull, push=scenario.push).items()
+    }
+    work = resource_times(i, pull=scenario.pull, push=scenario.push)
+    pushes = scenario.push != "none"
+    iteration = times["iteration"]
+    return Prediction(
+        scenario=scenario.name,
+        method="analytic",
+        metrics=Metrics(
+            iteration_time_s=iteration,
+            pull_time_s=times["pull"],
+            compute_time_s=times["compute"],
+            push_time_s=times["push"],
+            wait_time_s=times["wait"],
+            ingress_time_s=times["ingress"] if pushes else None,
+            updates_per_s=scenario.workers / iteration if iteration > 0 else None,
+        ),
+        bottleneck=max(work, key=lambda resource: float(work[resource])),
+        bounds=bounds(scenario, calibration),
+        ingress_time_per_shard_s=_ingress_per_shard(scenario, times["ingress"], i) if pushes else (),
+        notes=_notes(scenario, i),
+        utilisation={r: float(w) / iteration for r, w in work.items()} if iteration > 0 else {},
+        bytes_per_iteration={
+            "push": float(scenario.workers * scenario.total_bytes) if pushes else 0.0,
+            "pull": float(scenario.workers * scenario.total_bytes) if scenario.pull != "none" else 0.0,
+        },
+    )
+
+
+def _ingress_per_shard(scenario: Scenario, longest: float, i: Inputs) -> tuple[float, ...]:
+    """A smaller shard is done earlier in proportion, where its own link is what binds."""
+    own_link = i.remote_workers * i.largest / i.shard_down >= i.remote_model / i.worker_up
+    return tuple(longest * (size / i.largest if own_link else 1.0) for size in scenario.shard_sizes)
+
+
+FIELDS = tuple(f.name for f in fields(Inputs))

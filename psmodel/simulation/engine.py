@@ -1,0 +1,272 @@
+"""Builds a scenario's workers, shards and network, runs them and gathers what they did."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import simpy
+
+from psmodel.calibration import IDEAL, Calibration
+from psmodel.demands import Demands, demands
+from psmodel.draws import compute_times, update_generators
+from psmodel.results import Prediction, Timeline, ingress_per_shard, metrics
+from psmodel.scenario import Scenario
+from psmodel.simulation.coordinator import Coordinator
+from psmodel.simulation.monitor import Monitor
+from psmodel.simulation.network import FluidNetwork, Host
+from psmodel.simulation.processor import Processor
+from psmodel.simulation.shard import Shard
+from psmodel.simulation.worker import Worker
+from psmodel.trace import Span
+
+_NAMED_UP_TO = 32
+"""So many hosts of a role are listed one by one in the results; of more, only the busiest and the mean."""
+_CHUNK = 64
+"""Update costs drawn at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation:
+    """A prediction and the run it comes from.
+
+    Attributes
+    ----------
+    spans
+        What happened when, if a trace was asked for.
+    elapsed_s
+        Simulated seconds until the last update was applied.
+    most_waiting_bytes
+        Largest memory that updates waiting at one shard took.
+    """
+
+    prediction: Prediction
+    timeline: Timeline
+    spans: tuple[Span, ...]
+    elapsed_s: float
+    most_waiting_bytes: float
+
+
+def _shards_alike(scenario: Scenario, d: Demands) -> bool:
+    """Whether the very same happens to shards of one size: then one stands for all of them."""
+    return (
+        scenario.placement == "dedicated"
+        and scenario.pull != "sequential"
+        and scenario.push != "sequential"
+        and not scenario.update_cost.is_random
+        and d.request == 0
+        and not any(d.send)
+    )
+
+
+def _workers_alike(scenario: Scenario, d: Demands) -> bool:
+    """Whether the very same happens to all workers: in step, and never behind each other at a shard."""
+    return (
+        scenario.placement == "dedicated"
+        and scenario.mode == "bsp"
+        and not scenario.compute.is_random
+        and not scenario.update_cost.is_random
+        and scenario.update_cost.expected() == 0
+        and scenario.push != "fire-and-forget"
+        and not any(d.reply)
+        and not any(d.apply)
+    )
+
+
+def predict(
+    scenario: Scenario,
+    calibration: Calibration = IDEAL,
+    *,
+    replication: int = 0,
+    trace: bool = False,
+) -> Simulation:
+    """Simulate a scenario.
+
+    Parameters
+    ----------
+    replication
+        Which independent set of random numbers to use; the same one gives the same result.
+    trace
+        Keep a span for everything that happened.
+    """
+    return _Run(scenario, calibration, replication=replication, trace=trace).result()
+
+
+class _Run:
+    def __init__(
+        self, scenario: Scenario, calibration: Calibration, *, replication: int, trace: bool
+    ) -> None:
+        self._scenario = scenario
+        self._demands = demands(scenario, calibration)
+        self._replication = replication
+        self._env = simpy.Environment()
+        self._network = FluidNetwork(self._env, propagation_delay=self._demands.propagation_delay)
+        self._shared_host: tuple[Host, Processor] | None = None
+        self._shard_groups = self._group_shards()
+        n = scenario.workers
+        self._worker_counts = [n] if _workers_alike(scenario, self._demands) else [1] * n
+        self._monitor = Monitor(
+            scenario, self._worker_counts, [count for _, count in self._shard_groups], trace=trace
+        )
+        self._outstanding = 0
+        self._drained = self._env.event()
+        self._pairs: list[tuple[Host, Processor]] = []
+        self._shards = self._make_shards()
+        self._workers = self._make_workers()
+
+    def _group_shards(self) -> list[tuple[int, int]]:
+        sizes = self._scenario.shard_sizes
+        if not _shards_alike(self._scenario, self._demands):
+            return [(index, 1) for index in range(len(sizes))]
+        groups = [list(members) for _, members in groupby(range(len(sizes)), key=sizes.__getitem__)]
+        return [(members[0], len(members)) for members in groups]
+
+    def _processor(self, name: str) -> Processor:
+        cores = self._scenario.cores_per_host
+        return Processor(self._network, None if cores is None else self._network.add_link(name, cores))
+
+    def _host(self, role: str, index: int, count: int) -> tuple[Host, Processor]:
+        d, placement = self._demands, self._scenario.placement
+        if placement == "single-host":
+            if self._shared_host is None:
+                host = self._network.add_host("host", up=d.worker_up, down=d.worker_down)
+                self._shared_host = host, self._processor("host.cores")
+            return self._shared_host
+        if placement == "colocated" and role == "worker" and index < len(self._pairs):
+            return self._pairs[index]
+        up, down = (d.worker_up, d.worker_down) if role == "worker" else (d.shard_up, d.shard_down)
+        host = self._network.add_host(f"{role}-{index}", up=up, down=down, count=count)
+        pair = host, self._processor(f"{host.name}.cores")
+        if role == "shard":
+            self._pairs.append(pair)
+        return pair
+
+    def _make_shards(self) -> list[Shard]:
+        shards = []
+        for position, (first, count) in enumerate(self._shard_groups):
+            host, processor = self._host("shard", first, count)
+            shards.append(
+                Shard(
+                    self._env,
+                    index=position,
+                    size=self._demands.sizes[first],
+                    host=host,
+                    processor=processor,
+                )
+            )
+        return shards
+
+    def _update_costs(self) -> list[Iterator[float]]:
+        cost = self._scenario.update_cost
+        if not cost.is_random:
+            return [_always(cost.expected()) for _ in self._shards]
+
+        def draw(rng: np.random.Generator) -> Iterator[float]:
+            while True:
+                yield from cost.sample(rng, _CHUNK).tolist()
+
+        return [draw(rng) for rng in update_generators(self._scenario, self._replication)]
+
+    def _make_workers(self) -> list[Worker]:
+        scenario = self._scenario
+        coordinator = Coordinator(self._env, scenario)
+        times = compute_times(scenario, self._replication)
+        costs = self._update_costs()
+        workers = []
+        for index, count in enumerate(self._worker_counts):
+            host, processor = self._host("worker", index, count)
+            worker = Worker(
+                self._env,
+                index=index,
+                count=count,
+                host=host,
+                processor=processor,
+                shards=self._shards,
+                scenario=scenario,
+                demands=self._demands,
+                network=self._network,
+                coordinator=coordinator,
+                monitor=self._monitor,
+                compute_times=times[index].tolist(),
+                update_cost=costs,
+                outstanding=self._count,
+            )
+            workers.append(worker)
+            self._count(1)
+            process = self._env.process(worker.run())
+            assert process.callbacks is not None
+            process.callbacks.append(lambda _: self._count(-1))
+        return workers
+
+    def _count(self, change: int) -> None:
+        self._outstanding += change
+        if self._outstanding == 0:
+            self._drained.succeed()
+
+    def result(self) -> Simulation:
+        self._env.run(self._drained)
+        elapsed = float(self._env.now)
+        timeline = self._monitor.timeline()
+        usage = self._usage(elapsed)
+        classes = {name: max(values) for name, values in usage.items() if values}
+        named = {
+            f"{role} {index} {what}": value
+            for (role, what), values in ((tuple(k.split(" ", 1)), v) for k, v in usage.items())
+            if 1 < len(values) <= _NAMED_UP_TO
+            for index, value in enumerate(values)
+        }
+        queues = [s.response_sum_s / elapsed if elapsed > 0 else 0.0 for s in self._shards]
+        moved = self._scenario.workers * self._scenario.total_bytes
+        prediction = Prediction(
+            scenario=self._scenario.name,
+            method="simulate",
+            metrics=metrics(timeline),
+            bottleneck=max(classes, key=classes.__getitem__),
+            bounds=(),
+            ingress_time_per_shard_s=tuple(ingress_per_shard(timeline).tolist())
+            if self._scenario.push != "none"
+            else (),
+            utilisation=classes | named,
+            queue_length={
+                "shard mean": float(np.mean(queues)),
+                "shard most": float(max(s.longest_queue for s in self._shards)),
+            },
+            bytes_per_iteration={
+                "push": float(moved) if self._scenario.push != "none" else 0.0,
+                "pull": float(moved) if self._scenario.pull != "none" else 0.0,
+            },
+        )
+        return Simulation(
+            prediction=prediction,
+            timeline=timeline,
+            spans=tuple(self._monitor.spans),
+            elapsed_s=elapsed,
+            most_waiting_bytes=max(s.most_waiting_bytes for s in self._shards),
+        )
+
+    def _usage(self, elapsed: float) -> Mapping[str, list[float]]:
+        """Utilisation of each resource over the whole run, by class, one value per simulated host."""
+
+        def share(seconds: float) -> float:
+            return seconds / elapsed if elapsed > 0 else 0.0
+
+        usage: dict[str, list[float]] = {}
+        if self._scenario.placement != "single-host":
+            usage |= {
+                "shard ingress": [s.host.down.utilisation(elapsed) for s in self._shards],
+                "shard egress": [s.host.up.utilisation(elapsed) for s in self._shards],
+                "worker ingress": [w.host.down.utilisation(elapsed) for w in self._workers],
+                "worker egress": [w.host.up.utilisation(elapsed) for w in self._workers],
+            }
+        usage |= {
+            "shard CPU": [share(s.busy_s) for s in self._shards],
+            "worker CPU": [share(w.busy_s) for w in self._workers],
+        }
+        if self._shared_host is not None and self._shared_host[1].cores is not None:
+            usage["host cores"] = [self._shared_host[1].cores.utilisation(elapsed)]
+        return usage
+
+
+def _always(value: float) -> Iterator[float]:
+    while True:
+        yield value

@@ -1,0 +1,40 @@
+"""Processors: what takes a thread's time, alone or sharing a host's cores."""
+
+from collections.abc import Callable
+from typing import Any
+
+import simpy
+
+from psmodel.simulation.network import FluidNetwork, Link
+
+
+def after(env: simpy.Environment, delay: float, call: Callable[[], Any]) -> None:
+    """Call once `delay` seconds have passed; at once if it is 0, without an event."""
+    if delay == 0:
+        call()
+        return
+    timeout = env.timeout(delay)
+    assert timeout.callbacks is not None
+    timeout.callbacks.append(lambda _: call())
+
+
+def when(event: simpy.Event, call: Callable[[], Any]) -> None:
+    """Call when the event happens; at once if it has."""
+    if event.callbacks is None:
+        call()
+    else:
+        event.callbacks.append(lambda _: call())
+
+
+class Processor:
+    """Where one host's threads run: each on its own core, or all sharing `cores` (processor sharing)."""
+
+    def __init__(self, network: FluidNetwork, cores: Link | None) -> None:
+        self._network = network
+        self.cores = cores
+
+    def work(self, seconds: float) -> simpy.Event:
+        """`seconds` of one thread's work; longer if there are more threads than cores."""
+        if self.cores is None or seconds == 0:
+            return self._network.env.timeout(seconds)
+        return self._network.flow([self.cores], seconds, max_rate=1.0)

@@ -1,0 +1,82 @@
+"""A shard: one method call at a time, in order of arrival, as a Ray actor executes them."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import simpy
+
+from psmodel.simulation.network import Host
+from psmodel.simulation.processor import Processor, when
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Call:
+    service: float
+    arrived: float
+    nbytes: float
+    begin: Callable[[], Any] | None
+    done: Callable[[], Any]
+
+
+class Shard:
+    """A single-server queue; stands for `host.count` shards to which the very same happens.
+
+    Parameters
+    ----------
+    size
+        Bytes of parameters it holds.
+    """
+
+    def __init__(
+        self, env: simpy.Environment, *, index: int, size: int, host: Host, processor: Processor
+    ) -> None:
+        self.index, self.size, self.host = index, size, host
+        self.env = env
+        self.version = 0
+        self.busy_s = 0.0
+        self.response_sum_s = 0.0
+        self.longest_queue = 0
+        self.waiting_bytes = 0.0
+        self.most_waiting_bytes = 0.0
+        self._processor = processor
+        self._queue: deque[_Call] = deque()
+        self._running = False
+
+    def call(
+        self, service: float, done: Callable[[], Any], *, begin: Callable[[], Any] | None = None, nbytes: float = 0.0
+    ) -> None:
+        """Queue a call of `service` seconds that holds `nbytes` of argument until it is done."""
+        self._queue.append(
+            _Call(service=service, arrived=self.env.now, nbytes=nbytes, begin=begin, done=done)
+        )
+        self.longest_queue = max(self.longest_queue, len(self._queue))
+        self.waiting_bytes += nbytes
+        self.most_waiting_bytes = max(self.most_waiting_bytes, self.waiting_bytes)
+        if not self._running:
+            self._running = True
+            self._next()
+
+    def _next(self) -> None:
+        while self._queue:
+            call = self._queue[0]
+            if call.begin is not None:
+                call.begin()
+            if call.service > 0:
+                began = self.env.now
+                when(self._processor.work(call.service), lambda: self._worked(began))
+                return
+            self._finish()
+        self._running = False
+
+    def _worked(self, began: float) -> None:
+        self.busy_s += self.env.now - began
+        self._finish()
+        self._next()
+
+    def _finish(self) -> None:
+        call = self._queue.popleft()
+        self.response_sum_s += self.env.now - call.arrived
+        self.waiting_bytes -= call.nbytes
+        call.done()
