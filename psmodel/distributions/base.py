@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -58,17 +59,18 @@ class TimeDistribution(BaseModel, ABC):
         """``size`` independent draws, s; drawing in parts gives the same numbers."""
 
     @abstractmethod
+    def survival(self, x: ArrayLike) -> Array:
+        """P(X > x), the shape of ``x`` (s); exact however small."""
+
     def cdf(self, x: ArrayLike) -> Array:
         """P(X ≤ x), the shape of ``x`` (s)."""
-
-    @abstractmethod
-    def _from_normal(self, z: Array) -> Array:
-        """The time at the quantile where a standard normal variable is ``z``: F⁻¹(Φ(z))."""
+        return 1 - self.survival(x)
 
     def expected_max(self, n: int) -> float:
         """E[max of n independent draws], s: what a barrier of n workers costs."""
         return self.expected_order_statistic(n, n)
 
+    @abstractmethod
     def expected_order_statistic(self, rank: int, n: int) -> float:
         """E[the ``rank``-th smallest of n independent draws], s.
 
@@ -78,13 +80,32 @@ class TimeDistribution(BaseModel, ABC):
         ------
         ValueError
             Unless 1 ≤ rank ≤ n.
+        """
 
-        Notes
-        -----
-        E[X₍r₎] = ∫ F⁻¹(Φ(z)) · r·C(n,r)·Φ(z)^(r−1)·(1−Φ(z))^(n−r)·φ(z) dz: the density of an order
-        statistic (David & Nagaraja, *Order Statistics*, 3rd ed. 2003, section 2.1) on the scale of a normal
-        variable. There the integrand is analytic and falls as exp(−z²/2), so the trapezoidal rule converges
-        exponentially (Trefethen & Weideman 2014, SIAM Review 56(3):385).
+    @abstractmethod
+    def expected_scaled_max(self, factors: Sequence[float]) -> float:
+        """E[max over i of fᵢ·Xᵢ] of independent Xᵢ, s: a barrier of workers of unequal speed.
+
+        Raises
+        ------
+        ValueError
+            Unless there is a factor and all are positive and finite.
+        """
+
+
+class ContinuousTime(TimeDistribution):
+    """A time with a smooth density: its order statistics by quadrature."""
+
+    @abstractmethod
+    def _from_normal(self, z: Array) -> Array:
+        """The time at the quantile where a standard normal variable is ``z``, F⁻¹(Φ(z)), s."""
+
+    def expected_order_statistic(self, rank: int, n: int) -> float:
+        """E[X₍r₎] = ∫ F⁻¹(Φ(z)) · r·C(n,r)·Φ(z)^(r−1)·(1−Φ(z))^(n−r)·φ(z) dz, s.
+
+        The density of an order statistic (David & Nagaraja, *Order Statistics*, 3rd ed. 2003, section 2.1) on
+        the scale of a normal variable. There the integrand is analytic and falls as exp(−z²/2), so the
+        trapezoidal rule converges exponentially (Trefethen & Weideman 2014, SIAM Review 56(3):385).
 
         Examples
         --------
@@ -99,13 +120,47 @@ class TimeDistribution(BaseModel, ABC):
         quantile = rank / (n + 1)
         centre = ndtri(quantile)
         width = math.sqrt(quantile * (1 - quantile) / (n + 2) * 2 * math.pi) * math.exp(centre**2 / 2)
-        z = np.arange(-37, 37, min(1 / 32, width / 4))
+        z = np.arange(-_Z_MAX, _Z_MAX, min(1 / 32, width / 4))
         log_density = (rank - 1) * log_ndtr(z) + (n - rank) * log_ndtr(-z) - z**2 / 2
         # Normalised by its own sum: the factor r·C(n,r) from log-gammas would cost digits at large n.
         density = np.exp(log_density - log_density.max())
         return float(self._from_normal(z) @ (density / density.sum()))
 
+    def expected_scaled_max(self, factors: Sequence[float]) -> float:
+        """∫ 1 − Πᵢ F(x/fᵢ) dx, s, by Gauss–Legendre in log x between quantiles of the scaled times."""
+        scales, counts = distinct_factors(factors)
+        if scales.size == 1:
+            return float(scales[0]) * self.expected_max(len(factors))
+        quantiles = self._from_normal(np.arange(-8.0, _Z_MAX))
+        # Before this the slowest worker has surely not finished: Φ(−8) = 6e-16. Doubles end at 1e±300.
+        start = max(scales[-1] * quantiles[0], 1e-300)
+        edges = np.unique(np.outer(scales, quantiles))
+        edges = np.log(np.concatenate([[start], edges[(edges > start) & (edges < 1e300)]]))
+        nodes, weights = np.polynomial.legendre.leggauss(12)
+        half = np.diff(edges)[:, None] / 2
+        x = np.exp(edges[:-1, None] + half * (nodes + 1))
+        log_all_done = np.zeros_like(x)
+        with np.errstate(divide="ignore"):
+            for scale, count in zip(scales, counts, strict=True):
+                log_all_done += count * np.log1p(-self.survival(x / scale))
+        return float(start + np.sum(-np.expm1(log_all_done) * x * half * weights))
+
+
+_Z_MAX = 37.0  # Φ(−37) = 6e-300: beyond, double precision ends
+
 
 def check_rank(rank: int, n: int) -> None:
+    """Refuse an order statistic that does not exist."""
     if not 1 <= rank <= n:
         raise ValueError(f"rank is {rank}; an order statistic of {n} draws has a rank between 1 and {n}")
+
+
+def distinct_factors(factors: Sequence[float]) -> tuple[Array, Array]:
+    """The distinct factors in rising order and how often each occurs."""
+    values = np.asarray(factors, dtype=np.float64)
+    if values.size == 0 or not np.all((values > 0) & np.isfinite(values)):
+        raise ValueError(
+            f"factors are {list(factors)}; there must be at least one and all greater than 0 and finite"
+        )
+    scales, counts = np.unique(values, return_counts=True)
+    return scales, counts.astype(np.float64)

@@ -1,5 +1,6 @@
 """Times that were measured."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, ValidationInfo, model_validator
 
-from psmodel.distributions.base import Array, TimeDistribution, check_rank
+from psmodel.distributions.base import Array, TimeDistribution, check_rank, distinct_factors
 from psmodel.units import Time, parse_time
 
 
@@ -55,14 +56,8 @@ class Empirical(TimeDistribution):
         times = np.array(self.samples)
         return times[(rng.random(size) * times.size).astype(np.intp)]
 
-    def cdf(self, x: ArrayLike) -> Array:
-        return np.searchsorted(np.sort(self.samples), np.asarray(x), side="right") / len(self.samples)
-
-    def _from_normal(self, z: Array) -> Array:
-        from scipy.special import ndtr
-
-        rank = np.ceil(ndtr(z) * len(self.samples)).astype(np.intp)
-        return np.asarray(np.sort(self.samples)[np.maximum(rank, 1) - 1], dtype=np.float64)
+    def survival(self, x: ArrayLike) -> Array:
+        return 1 - np.searchsorted(np.sort(self.samples), np.asarray(x), side="right") / len(self.samples)
 
     def expected_order_statistic(self, rank: int, n: int) -> float:
         """Exact, s: P(X₍r₎ ≤ x) = I_F(x)(r, n−r+1), a binomial tail (David & Nagaraja 2003, section 2.1)."""
@@ -72,6 +67,17 @@ class Empirical(TimeDistribution):
         size = len(self.samples)
         below = betainc(rank, n - rank + 1, np.arange(size + 1) / size)
         return float(np.diff(below) @ np.sort(self.samples))
+
+    def expected_scaled_max(self, factors: Sequence[float]) -> float:
+        """Exact, s: Σ over the possible values v of v·(P(max ≤ v) − P(max < v))."""
+        scales, counts = distinct_factors(factors)
+        values = np.unique(np.outer(scales, np.unique(self.samples)))
+        all_done = np.ones_like(values)
+        for scale, count in zip(scales, counts, strict=True):
+            # Counted on the scaled samples: value / scale may round to just below the sample itself.
+            done = np.searchsorted(np.sort(self.samples) * scale, values, side="right")
+            all_done *= (done / len(self.samples)) ** count
+        return float(np.diff(all_done, prepend=0.0) @ values)
 
 
 def _read_times(path: Path) -> list[float]:

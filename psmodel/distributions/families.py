@@ -1,6 +1,7 @@
 """The parametric families: what varies by a formula."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,9 +10,11 @@ from numpy.typing import ArrayLike
 from psmodel.distributions.base import (
     Array,
     CoefficientOfVariation,
+    ContinuousTime,
     PositiveTime,
     TimeDistribution,
     check_rank,
+    distinct_factors,
 )
 from psmodel.units import Time
 
@@ -35,18 +38,18 @@ class Deterministic(TimeDistribution):
     def sample(self, rng: np.random.Generator, size: int) -> Array:
         return np.full(size, self.value)
 
-    def cdf(self, x: ArrayLike) -> Array:
-        return (np.asarray(x) >= self.value).astype(np.float64)
-
-    def _from_normal(self, z: Array) -> Array:
-        return np.full_like(z, self.value)
+    def survival(self, x: ArrayLike) -> Array:
+        return (np.asarray(x) < self.value).astype(np.float64)
 
     def expected_order_statistic(self, rank: int, n: int) -> float:
         check_rank(rank, n)
         return self.value
 
+    def expected_scaled_max(self, factors: Sequence[float]) -> float:
+        return self.value * float(distinct_factors(factors)[0][-1])
 
-class Normal(TimeDistribution):
+
+class Normal(ContinuousTime):
     """Normal, truncated at 0: a draw below 0 is not counted and drawn again.
 
     ``mean`` and ``sd`` are those before truncation. The true mean, which ``expected()`` gives, is
@@ -73,12 +76,13 @@ class Normal(TimeDistribution):
         # By inversion: as many numbers from the generator as draws, where rejection would take more.
         return self._from_survival(1 - rng.random(size))
 
-    def cdf(self, x: ArrayLike) -> Array:
+    def survival(self, x: ArrayLike) -> Array:
         from scipy.special import ndtr
 
-        x = np.asarray(x, dtype=np.float64)
-        survival = ndtr((self.mean - x) / self.sd) / ndtr(self.mean / self.sd)
-        return np.asarray(np.where(x < 0, 0.0, 1 - survival), dtype=np.float64)
+        above_zero = np.maximum(np.asarray(x, dtype=np.float64), 0.0)
+        return np.asarray(
+            ndtr((self.mean - above_zero) / self.sd) / ndtr(self.mean / self.sd), dtype=np.float64
+        )
 
     def _from_normal(self, z: Array) -> Array:
         from scipy.special import ndtr
@@ -93,7 +97,7 @@ class Normal(TimeDistribution):
         return np.asarray(np.maximum(times, 0.0), dtype=np.float64)
 
 
-class LogNormal(TimeDistribution):
+class LogNormal(ContinuousTime):
     """Lognormal of the given mean and coefficient of variation (sd/mean)."""
 
     kind: Literal["lognormal"] = "lognormal"
@@ -113,20 +117,20 @@ class LogNormal(TimeDistribution):
     def sample(self, rng: np.random.Generator, size: int) -> Array:
         return rng.lognormal(*self._log_parameters(), size)
 
-    def cdf(self, x: ArrayLike) -> Array:
+    def survival(self, x: ArrayLike) -> Array:
         from scipy.special import ndtr
 
         mu, sigma = self._log_parameters()
         with np.errstate(divide="ignore"):
             logs = np.log(np.maximum(np.asarray(x, dtype=np.float64), 0.0))
-        return np.asarray(ndtr((logs - mu) / sigma), dtype=np.float64)
+        return np.asarray(ndtr((mu - logs) / sigma), dtype=np.float64)
 
     def _from_normal(self, z: Array) -> Array:
         mu, sigma = self._log_parameters()
         return np.exp(mu + sigma * z)
 
 
-class Exponential(TimeDistribution):
+class Exponential(ContinuousTime):
     """Exponential of the given mean."""
 
     kind: Literal["exponential"] = "exponential"
@@ -141,8 +145,8 @@ class Exponential(TimeDistribution):
     def sample(self, rng: np.random.Generator, size: int) -> Array:
         return rng.exponential(self.mean, size)
 
-    def cdf(self, x: ArrayLike) -> Array:
-        return -np.expm1(-np.maximum(np.asarray(x, dtype=np.float64), 0.0) / self.mean)
+    def survival(self, x: ArrayLike) -> Array:
+        return np.exp(-np.maximum(np.asarray(x, dtype=np.float64), 0.0) / self.mean)
 
     def _from_normal(self, z: Array) -> Array:
         from scipy.special import log_ndtr
@@ -155,7 +159,7 @@ class Exponential(TimeDistribution):
         return self.mean * float(np.sum(1.0 / np.arange(n - rank + 1, n + 1)))
 
 
-class Gamma(TimeDistribution):
+class Gamma(ContinuousTime):
     """Gamma of the given mean and coefficient of variation: shape 1/cv², scale mean·cv²."""
 
     kind: Literal["gamma"] = "gamma"
@@ -171,11 +175,11 @@ class Gamma(TimeDistribution):
     def sample(self, rng: np.random.Generator, size: int) -> Array:
         return rng.gamma(self.cv**-2, self.mean * self.cv**2, size)
 
-    def cdf(self, x: ArrayLike) -> Array:
-        from scipy.special import gammainc
+    def survival(self, x: ArrayLike) -> Array:
+        from scipy.special import gammaincc
 
         scaled = np.maximum(np.asarray(x, dtype=np.float64), 0.0) / (self.mean * self.cv**2)
-        return np.asarray(gammainc(self.cv**-2, scaled), dtype=np.float64)
+        return np.asarray(gammaincc(self.cv**-2, scaled), dtype=np.float64)
 
     def _from_normal(self, z: Array) -> Array:
         from scipy.special import gammainccinv, gammaincinv, ndtr

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, ValidationInfo
 
 from psmodel.distributions.base import (
     Array,
+    ContinuousTime,
     PositiveTime,
-    TimeDistribution,
     check_rank,
 )
 
@@ -23,7 +23,7 @@ def _shape_with_mean(value: float, info: ValidationInfo) -> float:
     return value
 
 
-class Pareto(TimeDistribution):
+class Pareto(ContinuousTime):
     """Pareto: P(X > x) = (minimum/x)^shape for x ≥ minimum; the variance is infinite for shape ≤ 2."""
 
     kind: Literal["pareto"] = "pareto"
@@ -41,9 +41,9 @@ class Pareto(TimeDistribution):
     def sample(self, rng: np.random.Generator, size: int) -> Array:
         return self.minimum * np.exp(rng.standard_exponential(size) / self.shape)
 
-    def cdf(self, x: ArrayLike) -> Array:
+    def survival(self, x: ArrayLike) -> Array:
         ratio = self.minimum / np.maximum(np.asarray(x, dtype=np.float64), self.minimum)
-        return np.asarray(1 - ratio**self.shape, dtype=np.float64)
+        return np.asarray(ratio**self.shape, dtype=np.float64)
 
     def _from_normal(self, z: Array) -> Array:
         from scipy.special import log_ndtr
