@@ -1,120 +1,313 @@
-"""Max–min fair rates of fluid flows, and the arithmetic of their progress.
+"""Fluid flows that share links max–min fairly: their rates and their progress.
 
-A flow holds a rate on every link of its path; rates are *max–min fair*: none can be raised without lowering one
-that is not larger [1]_. A bundle of identical flows between interchangeable hosts is one flow here whose rate
-counts on a link as many times as members pass through it (its *weight* there).
+A flow holds one rate on every link of its path. Rates are *max–min fair*: none can be raised without
+lowering one that is not larger [1]_. A bundle of identical flows between interchangeable hosts is one `Flow`
+here, whose rate counts on a link as often as members pass through it (its *weight* there); the cost of
+everything follows the number of bundles.
 
 References
 ----------
-.. [1] D. Bertsekas and R. Gallager, *Data Networks*, 2nd ed., Prentice Hall 1992, section 6.5.2 (progressive
-   filling).
+.. [1] D. Bertsekas and R. Gallager, *Data Networks*, 2nd ed., Prentice Hall 1992, section 6.5.2.
 """
 
 import math
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
+import simpy
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.intp]
+from psmodel.simulation.maxmin import TIE, Floats, Ints, Solver, link_level
 
-TIE = 1e-12
-"""Levels and instants that differ by less than this, relatively, are one."""
+_REMAINING, _SINCE, _RATE, _FINISH, _LIMIT, _OWN, _HUB = range(7)  # rows of Component._state
 
 
-def max_min(capacity: Floats, links: Ints, weights: Floats, limit: Floats) -> Floats:
-    """Max–min fair rates by progressive filling, every local bottleneck of a round at once.
+class Link:
+    """A capacity shared max–min fairly by the flows that pass through it.
 
-    Parameters
+    Attributes
     ----------
+    name
+        For results and traces.
     capacity
-        Capacity of each link, units/s; shape (L,); may hold inf.
-    links
-        Links on each flow's path; shape (P, F); a short path is filled up with any link at weight 0.
-    weights
-        How many times the flow's rate counts on that link; shape (P, F).
-    limit
-        Upper bound of each flow's rate, units/s; shape (F,); may hold inf.
-
-    Returns
-    -------
-    Floats
-        Rate of one member of each flow, units/s; shape (F,).
-
-    Notes
-    -----
-    A link's *level* is what is left of its capacity divided by the weight still to be served: it never falls
-    while filling goes on. A link whose level is not above that of any link it shares a flow with therefore
-    saturates at just this level, whatever happens elsewhere, so all such links are settled in one round.
+        Units/s (bytes/s of a network link, cores of a processor); above 0, may be inf.
+    flows
+        The flows under way, with their weights.
+    load
+        Sum of those weights.
     """
-    rates = np.empty(links.shape[1])
-    left = capacity.astype(float)
-    active = np.arange(links.shape[1])
-    n_links = capacity.size
-    while active.size:
-        load = np.zeros(n_links)
-        for path, weight in zip(links, weights, strict=True):
-            load += np.bincount(path, weight, n_links)
-        with np.errstate(divide="ignore"):
-            level = np.where(load > 0, left / np.where(load > 0, load, 1.0), math.inf)
-        rate = np.minimum(level[links].min(axis=0), limit)
-        smallest = np.full(n_links, math.inf)
-        for path in links:
-            np.minimum.at(smallest, path, rate)
-        saturated = level <= smallest * (1 + TIE)
-        settled = saturated[links] & (weights > 0)
-        done = settled.any(axis=0) | (rate >= limit)
-        if not done.any():  # rounding: settle what is lowest
-            done = rate <= rate.min() * (1 + TIE)
-        rates[active[done]] = rate[done]
-        for path, weight in zip(links, weights, strict=True):
-            left -= np.bincount(path[done], weight[done] * rate[done], n_links)
-        np.maximum(left, 0.0, out=left)
-        keep = ~done
-        active, links, weights, limit = active[keep], links[:, keep], weights[:, keep], limit[keep]
-    return rates
 
+    __slots__ = ("_env", "_finished", "capacity", "component", "flows", "index", "load", "name")
 
-class Carrier(Protocol):
-    """What a flow needs to know of a link."""
+    def __init__(self, env: simpy.Environment, name: str, capacity: float) -> None:
+        self.name = name
+        self.capacity = capacity
+        self.flows: dict[Flow, float] = {}
+        self.load = 0.0
+        self.component: Component | None = None
+        self.index = 0
+        self._env = env
+        self._finished = 0.0
 
     @property
-    def capacity(self) -> float: ...
+    def carried(self) -> float:
+        """Units that have passed so far, those of flows under way included."""
+        now = self._env.now
+        return self._finished + math.fsum(weight * flow.sent(now) for flow, weight in self.flows.items())
+
+    def utilisation(self, elapsed: float) -> float:
+        """Share of the capacity used over the first `elapsed` seconds: carried / (capacity · elapsed)."""
+        return self.carried / (self.capacity * elapsed) if elapsed > 0 else 0.0
+
+    def add(self, units: float) -> None:
+        """Count `units` as carried."""
+        self._finished += units
 
 
 class Flow:
-    """One bundle of identical flows under way; `weights` says how often its rate counts on each link."""
+    """One bundle of identical flows under way.
 
-    __slots__ = ("amount", "finish", "limit", "links", "number", "rate", "remaining", "since", "weights")
+    Attributes
+    ----------
+    number
+        Order of creation, which breaks ties.
+    path
+        How often the bundle's rate counts on each link.
+    amount
+        Units that each member has to get through.
+    limit
+        Upper bound of the rate, units/s.
+    done, delay
+        The event of the last unit's arrival, and how long after its leaving that is, s.
+    """
+
+    __slots__ = ("amount", "component", "delay", "done", "limit", "number", "path", "slot")
 
     def __init__(
         self,
         number: int,
-        links: tuple[int, ...],
-        weights: tuple[float, ...],
+        path: dict[Link, float],
         amount: float,
         limit: float,
-        now: float,
+        done: "Decided",
+        delay: float,
     ) -> None:
         self.number = number
-        self.links = links
-        self.weights = weights
+        self.path = path
         self.amount = amount
         self.limit = limit
-        self.remaining = amount
-        self.rate = 0.0
-        self.since = now
-        self.finish = math.inf
+        self.done = done
+        self.delay = delay
+        self.component: Component | None = None
+        self.slot = 0
 
     def sent(self, now: float) -> float:
         """Units that one member has got through by `now`."""
-        return min(self.amount, self.amount - self.remaining + self.rate * (now - self.since))
+        assert self.component is not None
+        return min(self.amount, self.amount - self.component.remaining(self.slot, now))
 
-    def set_rate(self, rate: float, now: float) -> None:
-        """From `now` on the flow runs at `rate`."""
-        if rate != self.rate:
-            self.remaining = max(0.0, self.remaining - self.rate * (now - self.since))
-            self.since = now
-            self.rate = rate
-            self.finish = now + self.remaining / rate
+
+class Decided(simpy.Event):
+    """An event whose success, once decided, may come after a delay and last of its instant."""
+
+    __slots__ = ()
+
+    def after(self, delay: float, priority: simpy.events.EventPriority = simpy.events.NORMAL) -> "Decided":
+        """Let it succeed in `delay` seconds."""
+        self._ok = True
+        self._value = None
+        self.env.schedule(self, priority, delay)
+        return self
+
+
+class Component:
+    """Flows that share links, directly or through others: what one change of a flow can touch.
+
+    Components merge when a flow joins them and are given up when their last flow ends. Flows are columns of
+    arrays without holes. What a flow still has to send is kept as of the instant its rate last changed, so
+    that rounding does not add up over the events of other flows.
+    """
+
+    def __init__(self, solver: Solver) -> None:
+        self.flows: list[Flow] = []
+        self.due = math.inf
+        """Instant of the next completion."""
+        self._solver = solver
+        self._links: list[Link] = []
+        self._capacity = np.empty(8)
+        self._state = np.empty((7, 8))
+        self._paths = np.zeros((2, 8), dtype=np.intp)
+        self._weights = np.zeros((2, 8))
+        self._crowded: dict[Link, None] = {}  # links with two flows or more
+        self._hub: Link | None = None  # the link that the rows OWN and HUB are about
+        self._new: list[Flow] = []
+        self._floor = math.inf
+
+    def remaining(self, slot: int, now: float) -> float:
+        """Units that a member of the flow in `slot` has still to send."""
+        remaining, since, rate = self._state[: _RATE + 1, slot].tolist()
+        return float(max(0.0, remaining - rate * (now - since)))
+
+    def add(self, flow: Flow, now: float) -> None:
+        """Let `flow` start at `now`; its rate is known after `solve`."""
+        slot = len(self.flows)
+        self._reserve(slot + 1, len(flow.path))
+        self.flows.append(flow)
+        self._new.append(flow)
+        flow.component, flow.slot = self, slot
+        own, on_hub, row = flow.limit, 0.0, 0
+        self._paths[:, slot] = 0
+        self._weights[:, slot] = 0.0
+        for link, weight in flow.path.items():
+            link.flows[flow] = weight
+            link.load += weight
+            if math.isinf(link.capacity):
+                continue
+            if link.component is None:
+                self._adopt(link)
+            if len(link.flows) == 2:
+                self._crowded[link] = None
+            if link is self._hub:
+                on_hub = weight
+            else:
+                own = min(own, link.capacity / weight)
+            self._paths[row, slot] = link.index
+            self._weights[row, slot] = weight
+            row += 1
+        self._state[:, slot] = flow.amount, now, 0.0, math.inf, flow.limit, own, on_hub
+
+    def absorb(self, other: "Component") -> None:
+        """Take over the links and flows of `other`, which is not to be used again."""
+        first, offset, moved = len(self.flows), len(self._links), len(other.flows)
+        end, width = first + moved, other._paths.shape[0]
+        self._reserve(end, width)
+        for link in other._links:
+            self._adopt(link)
+        self._state[:, first:end] = other._state[:, :moved]
+        self._paths[:, first:end] = 0
+        self._weights[:, first:end] = 0.0
+        self._paths[:width, first:end] = other._paths[:, :moved] + offset
+        self._weights[:width, first:end] = other._weights[:, :moved]
+        for slot, flow in enumerate(other.flows, first):
+            flow.component, flow.slot = self, slot
+        self.flows += other.flows
+        self._crowded |= other._crowded
+        self._new += other._new
+        self._floor = min(self._floor, other._floor)
+        self._hub = None
+        other.due = math.inf
+
+    def take_finished(self, now: float) -> list[Flow]:
+        """Remove and return the flows whose last unit has left by `now`."""
+        count = len(self.flows)
+        slots = np.flatnonzero(self._state[_FINISH, :count] <= now * (1 + TIE))
+        if not slots.size:
+            return []
+        finished = [self.flows[slot] for slot in slots]
+        self._floor = min(self._floor, float(self._state[_RATE, slots].min()))
+        for flow in finished:
+            for link, weight in flow.path.items():
+                del link.flows[flow]
+                link.add(weight * flow.amount)
+                link.load -= weight
+                if len(link.flows) == 1:
+                    self._crowded.pop(link, None)
+        self._close_gaps(slots)
+        return finished
+
+    def solve(self, now: float) -> None:
+        """Give every flow its max–min fair rate from `now` on."""
+        count = len(self.flows)
+        if not count:
+            self._give_up()
+            return
+        if len(self._crowded) <= 1:
+            rates = self._share_hub(count)
+        else:
+            rates = self._solver(
+                self._capacity[: len(self._links)],
+                self._paths[:, :count],
+                self._weights[:, :count],
+                self._state[_LIMIT, :count],
+                self._state[_RATE, :count],
+                self._unchanged_below(),
+            )
+        self._new.clear()
+        self._floor = math.inf
+        changed = np.flatnonzero(rates != self._state[_RATE, :count])
+        remaining, since, rate = self._state[: _RATE + 1, changed]
+        rates = rates[changed]
+        remaining -= rate * (now - since)
+        np.maximum(remaining, 0.0, out=remaining)
+        self._state[_REMAINING, changed] = remaining
+        self._state[_SINCE, changed] = now
+        self._state[_RATE, changed] = rates
+        self._state[_FINISH, changed] = now + remaining / rates
+        self.due = float(self._state[_FINISH, :count].min())
+
+    def _share_hub(self, count: int) -> Floats:
+        """Rates where at most one link, the hub, has several flows: any other is its only flow's limit."""
+        if not self._links:
+            return self._state[_LIMIT, :count]
+        hub = next(iter(self._crowded), self._hub or self._links[0])
+        if hub is not self._hub:
+            self._set_hub(hub, count)
+        own, weight = self._state[_OWN, :count], self._state[_HUB, :count]
+        level = hub.capacity / hub.load if hub.load else math.inf
+        if own.min() < level:
+            level = link_level(hub.capacity, weight, own)
+        rates = np.minimum(own, level)
+        return rates if len(hub.flows) == count else np.where(weight > 0, rates, own)
+
+    def _set_hub(self, hub: Link, count: int) -> None:
+        self._hub = hub
+        paths, weights = self._paths[:, :count], self._weights[:, :count]
+        on_hub = (paths == hub.index) & (weights > 0)
+        with np.errstate(divide="ignore"):
+            shares = np.where(on_hub, math.inf, self._capacity[paths] / weights)
+        self._state[_OWN, :count] = np.minimum(self._state[_LIMIT, :count], shares.min(axis=0))
+        self._state[_HUB, :count] = np.where(on_hub, weights, 0.0).sum(axis=0)
+
+    def _unchanged_below(self) -> float:
+        """Rates below this one stay as they are.
+
+        Progressive filling goes on as before until it comes to the rate of a flow that has ended, or to the
+        least that a new flow can get: its share of the most crowded link on its path.
+        """
+        floor = self._floor
+        for flow in self._new:
+            floor = min(floor, flow.limit, *(link.capacity / link.load for link in flow.path))
+        return floor
+
+    def _adopt(self, link: Link) -> None:
+        if len(self._links) == self._capacity.size:
+            self._capacity = np.resize(self._capacity, 2 * self._capacity.size)
+        link.component, link.index = self, len(self._links)
+        self._capacity[link.index] = link.capacity
+        self._links.append(link)
+
+    def _reserve(self, count: int, width: int) -> None:
+        height, size = self._paths.shape
+        if count <= size and width <= height:
+            return
+        more = ((0, max(0, width - height)), (0, size * (count > size) + max(0, count - 2 * size)))
+        self._paths = np.pad(self._paths, more)
+        self._weights = np.pad(self._weights, more)
+        self._state = np.pad(self._state, ((0, 0), more[1]))
+
+    def _close_gaps(self, slots: Ints) -> None:
+        count = len(self.flows) - slots.size
+        gaps = slots[slots < count]
+        if gaps.size:
+            moved = np.setdiff1d(np.arange(count, len(self.flows)), slots, assume_unique=True)
+            self._state[:, gaps] = self._state[:, moved]
+            self._paths[:, gaps] = self._paths[:, moved]
+            self._weights[:, gaps] = self._weights[:, moved]
+            for gap, slot in zip(gaps.tolist(), moved.tolist(), strict=True):
+                self.flows[gap] = self.flows[slot]
+                self.flows[gap].slot = gap
+        del self.flows[count:]
+
+    def _give_up(self) -> None:
+        for link in self._links:
+            link.component = None
+        self._links.clear()
+        self.due = math.inf
