@@ -23,7 +23,7 @@ bench: .venv/ready
 
 .venv/ready: pyproject.toml uv.lock
 	@command -v uv >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet --target .tools "uv>=0.13,<0.14"
-	$(UV) sync --frozen --all-extras --quiet
+	$(UV) sync --frozen --all-extras --quiet --compile-bytecode
 	@touch $@
 
 clean:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from psmodel.errors import BadInput
+
 SCHEMA_VERSION = 1
 
 
-class CalibrationError(ValueError):
+class CalibrationError(BadInput):
     """A calibration file that cannot be used; the message is one sentence."""
 
 

@@ -22,13 +22,14 @@ from pydantic import (
 )
 
 from psmodel.distributions import Deterministic, Distribution
+from psmodel.errors import BadInput
 from psmodel.units import Rate, Size, Time
 
 SCHEMA_VERSION = 1
 ITEM_SIZE = {"float64": 8, "float32": 4, "float16": 2}
 
 
-class ScenarioError(ValueError):
+class ScenarioError(BadInput):
     """A scenario that cannot be: the message is one sentence naming the field, the value and what is allowed."""
 
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
+
+__all__ = ["CannotRun", "Placement", "Testbed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,3 @@ class Testbed(Protocol):
     def link_goodput(self) -> dict[str, float]:
         """Goodput in bytes/s of a plain TCP stream over each kind of link as now shaped (empty: no links)."""
         ...
-
-
-class CannotRun(Exception):
-    """This machine or cluster cannot host what was asked (exit code 3)."""

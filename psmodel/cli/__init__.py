@@ -1,0 +1,100 @@
+"""The command line: ``psmodel``. Commands are imported when they are called, so that a start is light."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from psmodel.errors import CannotRun, UserError
+
+# Command → where it lives and its one-line help (so that --help imports none of them).
+_COMMANDS = {
+    "scenarios": ("psmodel.cli.model:scenarios", "List the packaged scenarios."),
+    "schema": ("psmodel.cli.model:schema", "Print the JSON Schema of a scenario file."),
+    "predict": ("psmodel.cli.model:predict", "Predict a scenario by closed forms, queueing or simulation."),
+    "simulate": ("psmodel.cli.model:simulate", "Simulate a scenario."),
+}
+_ENTRY_POINTS = "psmodel.commands"
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*_COMMANDS, *sorted(_plugins())]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, text) for name, (_, text) in _COMMANDS.items()]
+        for name in sorted(_plugins()):
+            command = self.get_command(ctx, name)
+            rows.append((name, command.get_short_help_str() if command else ""))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _COMMANDS:
+            module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
+            command: click.Command = getattr(importlib.import_module(module), attribute)
+            return command
+        plugin = _plugins().get(cmd_name)
+        return None if plugin is None else _load(plugin)
+
+
+def _plugins() -> dict[str, Any]:
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group=_ENTRY_POINTS)}
+
+
+def _load(entry: Any) -> click.Command:
+    try:
+        command: click.Command = entry.load()
+    except (ImportError, AttributeError) as error:
+        module = importlib.import_module(entry.module.partition(".")[0])
+        if not hasattr(module, "PSMODEL"):
+            raise CannotRun(
+                f"the package {module.__name__!r} in {module.__path__[0]} is not psmodel's (configobj installs one "
+                "of the same name); install psmodel in an environment without it"
+            ) from None
+        raise CannotRun(f"{entry.name} cannot be loaded: {error}") from error
+    return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="psmodel")
+def psmodel() -> None:
+    """How long does a sharded parameter server take, what limits it, how many shards, at what cost.
+
+    Exit codes: 0 ok, 1 a check or run failed, 2 bad input, 3 this machine can't, 130 interrupted.
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit with the code that its help names."""
+    try:
+        code = psmodel.main(args=args, standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.UsageError as error:
+        _complain(error.format_message())
+        sys.exit(2)
+    except click.ClickException as error:
+        _complain(error.format_message())
+        sys.exit(error.exit_code)
+    except UserError as error:
+        _complain(str(error))
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader (head, less) has gone; Python's own flush at exit must not complain about it.
+        sys.stdout = None  # type: ignore[assignment]
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(message: str) -> None:
+    sentence = message[:1].upper() + message[1:] if message[:1].islower() and " " in message[:12] else message
+    print(f"Error: {sentence}", file=sys.stderr)

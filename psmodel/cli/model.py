@@ -1,0 +1,154 @@
+"""scenarios, schema, predict, simulate."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from psmodel import analytic
+from psmodel.calibration import Calibration
+from psmodel.cli.common import calibration_option, describe, json_option, print_json, scenario_options
+from psmodel.errors import BadInput
+from psmodel.results import SCHEMA_VERSION, Prediction
+from psmodel.scenario import Scenario, load, packaged
+from psmodel.units import format_time
+
+
+@click.command()
+@json_option
+def scenarios(as_json: bool) -> None:
+    """List the packaged scenarios."""
+    known = {name: load(name) for name in packaged()}
+    if as_json:
+        listed = [{"name": name, **scenario.to_json()} for name, scenario in known.items()]
+        print_json({"schema_version": SCHEMA_VERSION, "scenarios": listed})
+        return
+    for name, scenario in known.items():
+        click.echo(f"{name:18} {scenario.description}")
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of a scenario file."""
+    print_json(Scenario.model_json_schema())
+
+
+@click.command()
+@scenario_options
+@click.option("--method", type=click.Choice(["analytic", "mva", "simulate"]), default="analytic", show_default=True)
+@click.option("--compare", is_flag=True, help="Print all methods side by side.")
+@calibration_option
+@json_option
+def predict(scenario: Scenario, method: str, compare: bool, calibration: Calibration, as_json: bool) -> None:
+    """Predict SCENARIO (a packaged name, or a TOML or JSON file) by closed forms.
+
+    \b
+    psmodel predict ingress-single
+    psmodel predict --workers 100 --shards 1 --model-size 100MB --bandwidth 10Gbps --json
+    """
+    methods = ["analytic", "mva", "simulate"] if compare else [method]
+    predictions = [_predict(scenario, calibration, m) for m in methods]
+    if as_json:
+        documents = [p.to_json() for p in predictions]
+        print_json(
+            {"schema_version": SCHEMA_VERSION, "predictions": documents} if compare else documents[0]
+        )
+        return
+    click.echo(describe(scenario))
+    show(predictions)
+
+
+@click.command()
+@scenario_options
+@click.option("--trace", type=click.Path(path_type=Path), help="Write a Chrome trace, to open in Perfetto.")
+@calibration_option
+@json_option
+def simulate(scenario: Scenario, trace: Path | None, calibration: Calibration, as_json: bool) -> None:
+    """Simulate SCENARIO, worker by worker and message by message."""
+    from psmodel import simulation
+    from psmodel.trace import chrome_trace
+
+    run = simulation.predict(scenario, calibration, trace=trace is not None)
+    prediction = replace(run.prediction, bounds=analytic.bounds(scenario, calibration))
+    if trace is not None:
+        document = chrome_trace(run.spans, {"scenario": scenario.to_json()})
+        try:
+            trace.write_text(json.dumps(document), encoding="utf-8")
+        except OSError as error:
+            raise BadInput(f"--trace {trace} cannot be written: {error.strerror}") from None
+    if as_json:
+        print_json(prediction.to_json())
+        return
+    click.echo(describe(scenario))
+    show([prediction])
+    if trace is not None:
+        click.echo(f"Trace: {trace} (open it at ui.perfetto.dev)")
+
+
+def _predict(scenario: Scenario, calibration: Calibration, method: str) -> Prediction:
+    if method == "analytic":
+        return analytic.predict(scenario, calibration)
+    if method == "mva":
+        from psmodel import mva
+
+        return mva.predict(scenario, calibration)
+    from psmodel import simulation
+
+    run = simulation.predict(scenario, calibration)
+    return replace(run.prediction, bounds=analytic.bounds(scenario, calibration))
+
+
+_TIMES = {
+    "ingress_time_s": "ingress time",
+    "pull_time_s": "pull",
+    "compute_time_s": "compute",
+    "push_time_s": "push",
+    "wait_time_s": "wait",
+    "iteration_time_s": "iteration",
+    "iteration_time_p95_s": "iteration, 95th percentile",
+}
+
+
+def show(predictions: list[Prediction]) -> None:
+    """Tables of one or more predictions of one scenario, on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for p in predictions:
+        table.add_column(p.method, justify="right")
+    for name, label in _TIMES.items():
+        values = [getattr(p.metrics, name) for p in predictions]
+        if any(v is not None for v in values):
+            cells = []
+            for p, v in zip(predictions, values, strict=True):
+                half = p.half_widths.get(name)
+                cells.append("–" if v is None else format_time(v) + (f" ± {format_time(half)}" if half else ""))
+            table.add_row(label, *cells)
+    rates = [p.metrics.updates_per_s for p in predictions]
+    table.add_row("updates per second", *("–" if r is None else f"{r:.4g}" for r in rates))
+    staleness = [p.metrics.staleness_mean for p in predictions]
+    if any(s is not None for s in staleness):
+        table.add_row("staleness, mean", *("–" if s is None else f"{s:.3g}" for s in staleness))
+    table.add_row("bottleneck", *(p.bottleneck for p in predictions))
+    console.print(table)
+    bounds = next((p.bounds for p in predictions if p.bounds), ())
+    if bounds:
+        console.print()
+        table = Table(box=None, pad_edge=False)
+        for heading in ("phase", "lower bound", "", "by"):
+            table.add_column(heading, justify="right" if not heading else "left")
+        binding = {
+            phase: max((b for b in bounds if b.phase == phase), key=lambda b: b.time_s)
+            for phase in dict.fromkeys(b.phase for b in bounds)
+        }
+        for b in bounds:
+            if b.time_s > 0:
+                mark = "  ◂ binds" if binding[b.phase] is b else ""
+                table.add_row(b.phase, b.resource, format_time(b.time_s), f"{b.formula}{mark}")
+        console.print(table)
+    for note in dict.fromkeys(note for p in predictions for note in p.notes):
+        console.print(f"\n{note}")
