@@ -60,9 +60,13 @@ class Calibration:
         values = values.get("calibration", values)
         unknown = values.keys() - COEFFICIENTS.keys() - {"schema_version"}
         if unknown:
-            raise CalibrationError(f"{source}: unknown coefficient {min(unknown)!r}; known: {', '.join(COEFFICIENTS)}")
+            raise CalibrationError(
+                f"{source}: unknown coefficient {min(unknown)!r}; known: {', '.join(COEFFICIENTS)}"
+            )
         if values.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
-            raise CalibrationError(f"{source}: schema_version {values['schema_version']!r}; it is {SCHEMA_VERSION}")
+            raise CalibrationError(
+                f"{source}: schema_version {values['schema_version']!r}; it is {SCHEMA_VERSION}"
+            )
         return cls(**{name: value for name, value in values.items() if name in COEFFICIENTS})
 
 

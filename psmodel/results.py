@@ -55,9 +55,7 @@ class IngressClock:
     def ingress_times(self) -> Array:
         """Ingress time of each round at each shard, shape (iterations, shards), NaN where nothing arrived."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            times = (
-                self._last_arrival - self._first_start if self._in_step else self._delay_sum / self._count
-            )
+            times = self._last_arrival - self._first_start if self._in_step else self._delay_sum / self._count
         return np.where(self._count > 0, times, np.nan)
 
 

@@ -65,7 +65,11 @@ def scenario_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 changes[name] = value
         for text in settings:
             _nest(changes, *set_value(text))
-        chosen = from_mapping({"name": "command line"} | changes) if scenario is None else load(scenario, **changes)
+        chosen = (
+            from_mapping({"name": "command line"} | changes)
+            if scenario is None
+            else load(scenario, **changes)
+        )
         return command(scenario=chosen, **kwargs)
 
     wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__

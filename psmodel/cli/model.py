@@ -36,7 +36,9 @@ def schema() -> None:
 
 @click.command()
 @scenario_options
-@click.option("--method", type=click.Choice(["analytic", "mva", "simulate"]), default="analytic", show_default=True)
+@click.option(
+    "--method", type=click.Choice(["analytic", "mva", "simulate"]), default="analytic", show_default=True
+)
 @click.option("--compare", is_flag=True, help="Print all methods side by side.")
 @calibration_option
 @json_option
@@ -51,9 +53,7 @@ def predict(scenario: Scenario, method: str, compare: bool, calibration: Calibra
     predictions = [_predict(scenario, calibration, m) for m in methods]
     if as_json:
         documents = [p.to_json() for p in predictions]
-        print_json(
-            {"schema_version": SCHEMA_VERSION, "predictions": documents} if compare else documents[0]
-        )
+        print_json({"schema_version": SCHEMA_VERSION, "predictions": documents} if compare else documents[0])
         return
     click.echo(describe(scenario))
     show(predictions)
@@ -126,7 +126,9 @@ def show(predictions: list[Prediction]) -> None:
             cells = []
             for p, v in zip(predictions, values, strict=True):
                 half = p.half_widths.get(name)
-                cells.append("–" if v is None else format_time(v) + (f" ± {format_time(half)}" if half else ""))
+                cells.append(
+                    "–" if v is None else format_time(v) + (f" ± {format_time(half)}" if half else "")
+                )
             table.add_row(label, *cells)
     rates = [p.metrics.updates_per_s for p in predictions]
     table.add_row("updates per second", *("–" if r is None else f"{r:.4g}" for r in rates))
