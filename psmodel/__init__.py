@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from psmodel.results import Prediction as Prediction
     from psmodel.scenario import Scenario as Scenario
     from psmodel.scenario import load as load
-    from psmodel.simulation import predict as simulate
+    from psmodel.simulation import predict as simulate  # noqa: F401
 
 # Loaded on first use: SimPy, SciPy and Matplotlib must not slow down what does without them.
 _HOMES = {

@@ -1,5 +1,6 @@
 """The command line as a user meets it: JSON on stdout, sentences on stderr, exit codes."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def test_trace_is_a_chrome_trace_with_a_row_per_worker_shard_and_link(
     assert all(event["dur"] >= 0 for event in spans)
     for row in {event["tid"] for event in spans}:
         own = sorted((e["ts"], e["ts"] + e["dur"]) for e in spans if e["tid"] == row)
-        assert all(end <= begin + 1e-6 for (_, end), (begin, _) in zip(own, own[1:], strict=False))
+        assert all(end <= begin + 1e-6 for (_, end), (begin, _) in itertools.pairwise(own))
 
 
 def test_json_schema_describes_a_scenario(capsys: pytest.CaptureFixture[str]) -> None:
