@@ -1,0 +1,150 @@
+"""Hosts, a switch and shaped links between them, made of network namespaces with ``ip`` and ``tc``.
+
+Each host is a namespace joined by a veth pair to one bridge, which lives in a namespace of its own. Traffic is
+shaped where it leaves a device: what a host sends at the host's end of its pair, what it receives at the
+switch's. Commands go to ``ip -batch`` and ``tc -batch``; answers are read as JSON. Needs a network namespace
+of its own around it (`validate.testbeds.sandbox`): the calling process is the host named ``head``.
+"""
+
+import json
+import math
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+SWITCH = "switch"
+HEAD = "head"
+DEVICE = "eth0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """What a host may send (`up`) and receive (`down`), in bytes/s on the wire; infinite: not shaped."""
+
+    up: float
+    down: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shaping:
+    """How a link is emulated and how the hosts' TCP is set.
+
+    Attributes
+    ----------
+    mtu
+        Bytes in an IP packet.
+    segment
+        Most bytes that TCP hands down at once (GSO). It bounds how much of a link one connection takes in a
+        piece, and so the smallest burst that tbf can have without cutting the pieces up again.
+    burst_time
+        tbf may send this long ahead of its rate (s) to make up for a late timer.
+    queue
+        Bytes that wait at a link before packets are dropped.
+    window
+        Bytes of one TCP connection that may be under way (receive buffer).
+    """
+
+    mtu: int = 1500
+    segment: int = 16_384
+    burst_time: float = 4e-3
+    queue: int = 4_000_000
+    window: int = 131_072
+    congestion_control: str = "reno"
+
+
+def batch(tool: str, lines: Iterable[str], *, netns: str = HEAD) -> None:
+    """Run ``ip`` or ``tc`` commands in one namespace, stopping at the first that fails.
+
+    Raises
+    ------
+    RuntimeError
+        With the tool's message and the commands.
+    """
+    text = "\n".join(lines) + "\n"
+    done = subprocess.run([*_in(tool, netns), "-batch", "-"], input=text, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{tool} in {netns}: {done.stderr.strip()}\n{text}")
+
+
+def query(tool: str, words: Sequence[str], *, netns: str = HEAD) -> list[dict[str, Any]]:
+    """What ``ip -j`` or ``tc -j`` says, e.g. ``query("tc", ["qdisc", "show"], netns="worker-0")``."""
+    done = subprocess.run([*_in(tool, netns), "-j", "-s", *words], capture_output=True, text=True, check=True)
+    answer: list[dict[str, Any]] = json.loads(done.stdout)
+    return answer
+
+
+def enter(netns: str) -> list[str]:
+    """What to put before a command to run it on that host, with a mount namespace of its own."""
+    return [] if netns == HEAD else ["ip", "netns", "exec", netns]
+
+
+def _in(tool: str, netns: str) -> list[str]:
+    return [tool] if netns == HEAD else [tool, "-n", netns]
+
+
+def address(index: int) -> str:
+    """Address of the host made in that place; the head is 0."""
+    return f"10.0.{(index + 1) >> 8}.{(index + 1) & 255}"
+
+
+def build(hosts: Sequence[str], shaping: Shaping) -> dict[str, str]:
+    """Make the switch and the hosts, the first being ``head``, and give each host's address.
+
+    No host has a route to anything but the others.
+    """
+    namespaces = [SWITCH, *hosts[1:]]
+    batch("ip", [f"netns add {name}" for name in namespaces])
+    bridge = f"link add {SWITCH} mtu {shaping.mtu} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
+    batch("ip", [bridge, f"link set {SWITCH} addrgenmode none up"], netns=SWITCH)
+    addresses = {}
+    for i, host in enumerate(hosts):
+        addresses[host] = address(i)
+        place = f"netns {host}" if host != HEAD else ""
+        pair = f"link add {DEVICE} mtu {shaping.mtu} {place} type veth peer name {host} mtu {shaping.mtu} netns {SWITCH}"
+        batch("ip", [pair])
+        sized = f"mtu {shaping.mtu} gso_max_size {shaping.segment}"
+        own = [
+            "link set lo up",
+            f"link set {DEVICE} {sized} addrgenmode none up",
+            f"address add {addresses[host]}/16 dev {DEVICE}",
+        ]
+        batch("ip", own, netns=host)
+        batch("ip", [f"link set {host} master {SWITCH} addrgenmode none up"], netns=SWITCH)
+        _set_tcp(host, shaping)
+    return addresses
+
+
+def remove(hosts: Sequence[str]) -> None:
+    """Undo :func:`build`: with its namespace goes each host's link."""
+    batch("ip", [f"netns del {name}" for name in (SWITCH, *hosts[1:])])
+
+
+def _set_tcp(host: str, shaping: Shaping) -> None:
+    values = {
+        "tcp_congestion_control": shaping.congestion_control,
+        "tcp_rmem": f"4096 {shaping.window} {shaping.window}",
+        "tcp_wmem": f"4096 {shaping.window} {4 * shaping.window}",
+        "tcp_slow_start_after_idle": 0,
+        "tcp_no_metrics_save": 1,
+    }
+    settings = [f"net.ipv4.{name}={value}" for name, value in values.items()]
+    subprocess.run([*enter(host), "sysctl", "--quiet", "--write", *settings], check=True, capture_output=True)
+
+
+def shape(rates: Mapping[str, Rates], shaping: Shaping) -> None:
+    """Give links new rates (also while they are in use); hosts not named keep theirs."""
+    for host, rate in rates.items():
+        batch("tc", [_qdisc(DEVICE, rate.up, shaping)], netns=host)
+    batch("tc", [_qdisc(host, rate.down, shaping) for host, rate in rates.items()], netns=SWITCH)
+
+
+def _qdisc(device: str, rate: float, shaping: Shaping) -> str:
+    if math.isinf(rate):
+        return f"qdisc replace dev {device} root pfifo limit 10000"
+    # The kernel counts the headers of every packet of a piece (qdisc_pkt_len_init), 66 bytes each here.
+    piece = shaping.segment + 66 * math.ceil(shaping.segment / (shaping.mtu - 52))
+    burst = max(piece, round(rate * shaping.burst_time))
+    return (
+        f"qdisc replace dev {device} root tbf rate {round(8 * rate)}bit burst {burst}b limit {shaping.queue}b"
+    )

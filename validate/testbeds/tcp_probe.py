@@ -1,0 +1,78 @@
+"""A plain TCP stream: what a link carries when nothing but the kernel is involved.
+
+Run as a program (``python tcp_probe.py receive ADDRESS`` and ``... send ADDRESS PORT SECONDS``) at the two ends
+of a link; :func:`goodput` does so and gives the rate at which payload arrived.
+"""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+_PIECE = 1 << 18
+_WARMUP = 0.2
+"""Share of the stream that is not counted: TCP's slow start and the burst a shaper lets through."""
+
+
+def goodput(
+    sender: Sequence[str], receiver: Sequence[str], address: str, seconds: float = 1.0, *, port: int = 5201
+) -> float:
+    """Payload rate of one TCP stream, in bytes/s.
+
+    Parameters
+    ----------
+    sender, receiver
+        What to put before a command to run it at that end of the link.
+    address, port
+        Where the receiver listens.
+    seconds
+        How long the sender sends.
+    """
+    # -S -P: nothing but the standard library, and quickly.
+    this = [sys.executable, "-S", "-P", __file__]
+    with subprocess.Popen(
+        [*receiver, *this, "receive", address, str(port)], stdout=subprocess.PIPE, text=True
+    ) as receiving:
+        try:
+            assert receiving.stdout is not None
+            receiving.stdout.readline()
+            subprocess.run([*sender, *this, "send", address, str(port), str(seconds)], check=True)
+            return float(receiving.stdout.readline())
+        finally:
+            receiving.kill()
+
+
+def _receive(address: str, port: int) -> float:
+    with socket.create_server((address, port)) as server:
+        print("listening", flush=True)
+        connection, _ = server.accept()
+    buffer = bytearray(_PIECE)
+    arrived = 0
+    record = []
+    with connection:
+        while count := connection.recv_into(buffer):
+            arrived += count
+            record.append((time.monotonic(), arrived))
+    start, end = record[0][0], record[-1][0]
+    counted = [entry for entry in record if entry[0] >= start + _WARMUP * (end - start)]
+    (first, before), (last, after) = counted[0], counted[-1]
+    return (after - before) / (last - first)
+
+
+def _send(address: str, port: int, seconds: float) -> None:
+    piece = memoryview(bytes(_PIECE))
+    with socket.create_connection((address, port)) as connection:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            connection.sendall(piece)
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["receive", where, port_number]:
+            print(_receive(where, int(port_number)), flush=True)
+        case ["send", where, port_number, duration]:
+            _send(where, int(port_number), float(duration))
+        case _:
+            sys.exit(f"usage: {__file__} receive ADDRESS PORT | send ADDRESS PORT SECONDS")
