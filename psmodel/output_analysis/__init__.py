@@ -1,0 +1,38 @@
+"""How far a simulated or measured mean can be trusted.
+
+A run gives a series: one number per iteration (say the iteration time, averaged over the workers), correlated
+from one to the next and disturbed at its start. `steady_state` drops the disturbed start and puts a confidence
+interval around the mean of the rest. Independent runs (replications) give one number each: `replications`, and
+`replications_needed` says how many more a wanted precision takes. An `Estimate` says by its flags when it
+should not be believed.
+"""
+
+from psmodel.output_analysis.estimate import (
+    TOO_FEW,
+    Estimate,
+    replications,
+    replications_needed,
+    student_quantile,
+)
+from psmodel.output_analysis.series import (
+    CORRELATED,
+    WARMING_UP,
+    batch_means,
+    quantile,
+    steady_state,
+    warmup_length,
+)
+
+__all__ = [
+    "CORRELATED",
+    "TOO_FEW",
+    "WARMING_UP",
+    "Estimate",
+    "batch_means",
+    "quantile",
+    "replications",
+    "replications_needed",
+    "steady_state",
+    "student_quantile",
+    "warmup_length",
+]
