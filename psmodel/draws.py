@@ -1,9 +1,15 @@
 """The random numbers of a scenario: the simulation and the real run draw the same ones from the same seed."""
 
+from collections.abc import Iterator
+from itertools import repeat
+
 import numpy as np
 from numpy.typing import NDArray
 
 from psmodel.scenario import Scenario
+
+_CHUNK = 64
+"""Update costs drawn at a time."""
 
 
 def _generators(scenario: Scenario, replication: int, stream: int, count: int) -> list[np.random.Generator]:
@@ -23,6 +29,14 @@ def compute_times(scenario: Scenario, replication: int = 0) -> NDArray[np.float6
     )
 
 
-def update_generators(scenario: Scenario, replication: int = 0) -> list[np.random.Generator]:
-    """One generator per shard for its update costs."""
-    return _generators(scenario, replication, 1, scenario.shards)
+def update_costs(scenario: Scenario, replication: int = 0) -> list[Iterator[float]]:
+    """One endless sequence per shard: the random part of its next update's service time, s."""
+    cost = scenario.update_cost
+    if not cost.is_random:
+        return [repeat(cost.expected())] * scenario.shards
+
+    def draw(rng: np.random.Generator) -> Iterator[float]:
+        while True:
+            yield from cost.sample(rng, _CHUNK).tolist()
+
+    return [draw(rng) for rng in _generators(scenario, replication, 1, scenario.shards)]

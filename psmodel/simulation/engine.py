@@ -1,6 +1,6 @@
 """Builds a scenario's workers, shards and network, runs them and gathers what they did."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -9,7 +9,7 @@ import simpy
 
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.demands import Demands, demands
-from psmodel.draws import compute_times, update_generators
+from psmodel.draws import compute_times, update_costs
 from psmodel.results import Prediction, Timeline, ingress_per_shard, metrics
 from psmodel.scenario import Scenario
 from psmodel.simulation.coordinator import Coordinator
@@ -22,8 +22,6 @@ from psmodel.trace import Span
 
 _NAMED_UP_TO = 32
 """So many hosts of a role are listed one by one in the results; of more, only the busiest and the mean."""
-_CHUNK = 64
-"""Update costs drawn at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,22 +154,11 @@ class _Run:
             )
         return shards
 
-    def _update_costs(self) -> list[Iterator[float]]:
-        cost = self._scenario.update_cost
-        if not cost.is_random:
-            return [_always(cost.expected()) for _ in self._shards]
-
-        def draw(rng: np.random.Generator) -> Iterator[float]:
-            while True:
-                yield from cost.sample(rng, _CHUNK).tolist()
-
-        return [draw(rng) for rng in update_generators(self._scenario, self._replication)]
-
     def _make_workers(self) -> list[Worker]:
         scenario = self._scenario
         coordinator = Coordinator(self._env, scenario)
         times = compute_times(scenario, self._replication)
-        costs = self._update_costs()
+        costs = update_costs(scenario, self._replication)[: len(self._shards)]
         workers = []
         for index, count in enumerate(self._worker_counts):
             host, processor = self._host("worker", index, count)
@@ -265,8 +252,3 @@ class _Run:
         if self._shared_host is not None and self._shared_host[1].cores is not None:
             usage["host cores"] = [self._shared_host[1].cores.utilisation(elapsed)]
         return usage
-
-
-def _always(value: float) -> Iterator[float]:
-    while True:
-        yield value
