@@ -8,7 +8,7 @@ import numpy as np
 from psmodel.simulation.maxmin import TIE, Floats, Ints
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit("f8[:](f8[:], i8[:, :], f8[:, :], f8[:], f8[:], f8)", cache=True)  # type: ignore[untyped-decorator]
 def solve(
     capacity: Floats, paths: Ints, weights: Floats, limit: Floats, rates: Floats, floor: float
 ) -> Floats:
@@ -29,7 +29,7 @@ def solve(
             result[f] = rates[f]
         for p in range(width):
             link, weight = paths[p, f], weights[p, f]
-            if weight > 0:
+            if link > 0:
                 if fixed:
                     left[link] -= weight * rates[f]
                 else:
@@ -45,7 +45,7 @@ def solve(
             if limit[f] < np.inf:
                 heap.append((limit[f], links + f))
             for p in range(width):
-                if weights[p, f] > 0:
+                if paths[p, f] > 0:
                     members[place[paths[p, f]]] = f
                     place[paths[p, f]] += 1
     heapq.heapify(heap)

@@ -132,7 +132,7 @@ class Component:
         """Instant of the next completion."""
         self._solver = solver
         self._links: list[Link] = []
-        self._capacity = np.empty(8)
+        self._capacity = np.full(8, math.inf)  # by Link.index, which counts from 1; 0 stands for no link
         self._state = np.empty((7, 8))
         self._paths = np.zeros((2, 8), dtype=np.intp)
         self._weights = np.zeros((2, 8))
@@ -181,10 +181,11 @@ class Component:
         self._reserve(end, width)
         for link in other._links:
             self._adopt(link)
+        joined = other._paths[:, :moved]
         self._state[:, first:end] = other._state[:, :moved]
         self._paths[:, first:end] = 0
         self._weights[:, first:end] = 0.0
-        self._paths[:width, first:end] = other._paths[:, :moved] + offset
+        self._paths[:width, first:end] = np.where(joined > 0, joined + offset, 0)
         self._weights[:width, first:end] = other._weights[:, :moved]
         for slot, flow in enumerate(other.flows, first):
             flow.component, flow.slot = self, slot
@@ -223,7 +224,7 @@ class Component:
             rates = self._share_hub(count)
         else:
             rates = self._solver(
-                self._capacity[: len(self._links)],
+                self._capacity[: len(self._links) + 1],
                 self._paths[:, :count],
                 self._weights[:, :count],
                 self._state[_LIMIT, :count],
@@ -232,16 +233,21 @@ class Component:
             )
         self._new.clear()
         self._floor = math.inf
-        changed = np.flatnonzero(rates != self._state[_RATE, :count])
-        remaining, since, rate = self._state[: _RATE + 1, changed]
+        self._set_rates(rates, now)
+
+    def _set_rates(self, rates: Floats, now: float) -> None:
+        state = self._state
+        differ = np.flatnonzero(rates != state[_RATE, : rates.size])
+        # Where most differ, one sweep over all is cheaper than picking them out.
+        changed = differ if 2 * differ.size < rates.size else slice(rates.size)
         rates = rates[changed]
-        remaining -= rate * (now - since)
+        remaining = state[_REMAINING, changed] - state[_RATE, changed] * (now - state[_SINCE, changed])
         np.maximum(remaining, 0.0, out=remaining)
-        self._state[_REMAINING, changed] = remaining
-        self._state[_SINCE, changed] = now
-        self._state[_RATE, changed] = rates
-        self._state[_FINISH, changed] = now + remaining / rates
-        self.due = float(self._state[_FINISH, :count].min())
+        state[_REMAINING, changed] = remaining
+        state[_SINCE, changed] = now
+        state[_RATE, changed] = rates
+        state[_FINISH, changed] = now + remaining / rates
+        self.due = float(state[_FINISH, : len(self.flows)].min())
 
     def _share_hub(self, count: int) -> Floats:
         """Rates where at most one link, the hub, has several flows: any other is its only flow's limit."""
@@ -260,7 +266,7 @@ class Component:
     def _set_hub(self, hub: Link, count: int) -> None:
         self._hub = hub
         paths, weights = self._paths[:, :count], self._weights[:, :count]
-        on_hub = (paths == hub.index) & (weights > 0)
+        on_hub = paths == hub.index
         with np.errstate(divide="ignore"):
             shares = np.where(on_hub, math.inf, self._capacity[paths] / weights)
         self._state[_OWN, :count] = np.minimum(self._state[_LIMIT, :count], shares.min(axis=0))
@@ -278,11 +284,11 @@ class Component:
         return floor
 
     def _adopt(self, link: Link) -> None:
-        if len(self._links) == self._capacity.size:
-            self._capacity = np.resize(self._capacity, 2 * self._capacity.size)
-        link.component, link.index = self, len(self._links)
-        self._capacity[link.index] = link.capacity
         self._links.append(link)
+        link.component, link.index = self, len(self._links)
+        if link.index == self._capacity.size:
+            self._capacity = np.resize(self._capacity, 2 * link.index)
+        self._capacity[link.index] = link.capacity
 
     def _reserve(self, count: int, width: int) -> None:
         height, size = self._paths.shape
@@ -297,11 +303,13 @@ class Component:
         count = len(self.flows) - slots.size
         gaps = slots[slots < count]
         if gaps.size:
-            moved = np.setdiff1d(np.arange(count, len(self.flows)), slots, assume_unique=True)
-            self._state[:, gaps] = self._state[:, moved]
-            self._paths[:, gaps] = self._paths[:, moved]
-            self._weights[:, gaps] = self._weights[:, moved]
+            stays = np.ones(slots.size, dtype=bool)
+            stays[slots[gaps.size :] - count] = False
+            moved = np.flatnonzero(stays) + count
             for gap, slot in zip(gaps.tolist(), moved.tolist(), strict=True):
+                self._state[:, gap] = self._state[:, slot]
+                self._paths[:, gap] = self._paths[:, slot]
+                self._weights[:, gap] = self._weights[:, slot]
                 self.flows[gap] = self.flows[slot]
                 self.flows[gap].slot = gap
         del self.flows[count:]

@@ -30,9 +30,9 @@ def numpy_solver(
     Parameters
     ----------
     capacity
-        Capacity of each link, units/s; shape (L,).
+        Capacity of each link, units/s; shape (L,). The first is no link at all and its capacity inf.
     paths
-        Links on each flow's path; shape (P, F); short paths are filled up with any link at weight 0.
+        Links on each flow's path; shape (P, F); short paths are filled up with link 0 at weight 0.
     weights
         How often the flow's rate counts on that link; shape (P, F).
     limit
@@ -60,27 +60,32 @@ def numpy_solver(
     fixed = (rates > 0) & (rates < floor * (1 - 1e-9))
     result = np.where(fixed, rates, 0.0)
     left = capacity - _sum_by_link(paths, weights * result, links)
-    active = np.flatnonzero(~fixed)
-    paths, weights, limit = paths[:, active], weights[:, active], limit[active]
     level = np.zeros(links)
-    while active.size:
+    flows = np.arange(rates.size)
+    remain = np.flatnonzero(~fixed)
+    while remain.size:
+        flows, limit = flows.take(remain), limit.take(remain)
+        paths, weights = paths.take(remain, 1), weights.take(remain, 1)
         load = _sum_by_link(paths, weights, links)
         level = np.maximum(level, np.divide(left, load, out=np.full(links, math.inf), where=load > 0))
-        rate = np.minimum(limit, level[paths].min(axis=0, initial=math.inf, where=weights > 0))
+        rate = np.minimum(limit, level.take(paths).min(axis=0))
         smallest = np.full(links, math.inf)
         for path in paths:
             np.minimum.at(smallest, path, rate)
-        saturated = level <= smallest * (1 + TIE)
-        settled = (rate == limit) | (saturated[paths] & (weights > 0)).any(axis=0)
-        result[active[settled]] = rate[settled]
-        left -= _sum_by_link(paths[:, settled], (weights * rate)[:, settled], links)
-        go_on = ~settled
-        active, paths, weights, limit = active[go_on], paths[:, go_on], weights[:, go_on], limit[go_on]
+        settled = (level <= smallest * (1 + TIE)).take(paths).any(axis=0)
+        settled |= rate == limit
+        result[flows[settled]] = rate[settled]
+        remain = np.flatnonzero(~settled)
+        if remain.size:
+            left -= _sum_by_link(paths, weights * np.where(settled, rate, 0.0), links)
     return result
 
 
 def _sum_by_link(paths: Ints, values: Floats, links: int) -> Floats:
-    return np.bincount(paths.ravel(), values.ravel(), links)
+    total = np.zeros(links)
+    for path, value in zip(paths, values, strict=True):
+        total += np.bincount(path, value, links)
+    return total
 
 
 def link_level(capacity: float, weight: Floats, limit: Floats) -> float:
