@@ -1,13 +1,8 @@
 """One description of a training set-up, read by the model and by the real run alike."""
 
-import difflib
-import json
 import math
-import tomllib
 from collections.abc import Mapping
 from functools import cached_property
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,16 +16,11 @@ from pydantic import (
     model_validator,
 )
 
-from psmodel.distributions import Deterministic, Distribution
-from psmodel.errors import BadInput
+from psmodel.distributions import Deterministic, Distribution, TimeDistribution
+from psmodel.scenario.sentences import ScenarioError, sentence
 from psmodel.units import Rate, Size, Time
 
-SCHEMA_VERSION = 1
 ITEM_SIZE = {"float64": 8, "float32": 4, "float16": 2}
-
-
-class ScenarioError(BadInput):
-    """A scenario that cannot be: the message is one sentence naming the field, the value and what is allowed."""
 
 
 class _Part(BaseModel):
@@ -64,7 +54,7 @@ class Scenario(_Part):
     command line they are written as people write them ("100MB", "10Gbps", "80 ms").
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     name: str = "unnamed"
     description: str = ""
 
@@ -140,6 +130,14 @@ class Scenario(_Part):
             raise ValueError(
                 f'bandwidth is missing; with placement = "{self.placement}" it is given, like "10Gbps"'
             )
+        if self.placement == "colocated" and self.bandwidth is not None:
+            for way in ("up", "down"):
+                worker, shard = (getattr(self.bandwidth, f"{role}_{way}") for role in ("worker", "shard"))
+                if worker != shard:
+                    raise ValueError(
+                        f"bandwidth.worker_{way} = {worker:g} and bandwidth.shard_{way} = {shard:g} bytes/s differ; "
+                        'with placement = "colocated" both roles share one interface, so they are equal'
+                    )
         if self.shards > self.total_elements:
             raise ValueError(
                 f"shards = {self.shards} is more than the model has elements; it is at most {self.total_elements}"
@@ -197,41 +195,56 @@ class Scenario(_Part):
 
     def replace(self, **changes: Any) -> "Scenario":
         """A validated copy with some fields changed (values as in a file)."""
-        fields = self.model_dump(exclude_unset=True)
-        if "model_size" in changes:
-            fields.pop("elements", None)
-        if "elements" in changes:
-            fields.pop("model_size", None)
-        if changes.get("mode", "ssp") != "ssp":
-            fields.pop("staleness_bound", None)
-        return from_mapping(fields | changes)
+        return from_mapping(changed(self.to_json(), changes))
 
     def to_json(self) -> dict[str, Any]:
         """Only what differs from the defaults, in SI units, as plain JSON types."""
-        return self.model_dump(mode="json", exclude_defaults=True) | {"schema_version": SCHEMA_VERSION}
+        return _plain(self) | {"schema_version": self.schema_version}
 
 
-def _sentence(error: Mapping[str, Any], source: str) -> str:
-    field = ".".join(str(p) for p in error["loc"] if not str(p).startswith(("function-", "tagged-")))
-    where = f"{source}: {field}" if source and field else source or field
-    match error["type"]:
-        case "extra_forbidden":
-            last = str(error["loc"][-1])
-            close = difflib.get_close_matches(last, Scenario.model_fields, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else "; `psmodel schema` lists the keys"
-            return f"{source + ': ' if source else ''}unknown key {field!r}{hint}"
-        case "missing":
-            return f"{where} is missing; it must be given"
-        case "value_error":
-            text = str(error["ctx"]["error"])
-            return f"{where}: {text}" if where else text
-        case _:
-            message = error["msg"][0].lower() + error["msg"][1:]
-            return f"{where} = {error['input']!r}: {message}"
+def _plain(record: BaseModel) -> dict[str, Any]:
+    values = record.model_dump(mode="json", exclude_defaults=True)
+    for name in values:
+        value = getattr(record, name)
+        if isinstance(value, TimeDistribution):
+            values[name] = value.model_dump(mode="json")  # whole: its kind is what tells it from others
+        elif isinstance(value, BaseModel):
+            values[name] = _plain(value)
+    return values
 
 
-def from_mapping(values: Mapping[str, Any], source: str = "") -> Scenario:
+def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with `changes` on top: tables are merged key by key, and what a change contradicts goes."""
+    merged = dict(values)
+    for key, value in changes.items():
+        if key == "bandwidth":
+            merged[key] = merge(_one_rate_sets_all(merged.get(key)), value)
+        else:
+            merged[key] = merge(merged.get(key), value)
+    for one, other in (("model_size", "elements"), ("elements", "model_size")):
+        if one in changes and other not in changes:
+            merged.pop(other, None)
+    if changes.get("mode", "ssp") != "ssp" and "staleness_bound" not in changes:
+        merged.pop("staleness_bound", None)
+    return merged
+
+
+def merge(old: object, new: object) -> object:
+    """`new`, or if both are tables `old` with the keys of `new` on top; another ``kind`` is another table."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping) and "kind" not in new:
+        return {**old, **{key: merge(old.get(key), value) for key, value in new.items()}}
+    return new
+
+
+def from_mapping(values: Mapping[str, Any], source: str = "", directory: Path | None = None) -> Scenario:
     """Validate plain values (as TOML or JSON give them).
+
+    Parameters
+    ----------
+    source
+        Where they come from, for the sentence of an error.
+    directory
+        Where the relative path of a file of samples starts.
 
     Raises
     ------
@@ -239,67 +252,6 @@ def from_mapping(values: Mapping[str, Any], source: str = "") -> Scenario:
         With one sentence that names the field, the value and what is allowed.
     """
     try:
-        return Scenario.model_validate(dict(values))
+        return Scenario.model_validate(dict(values), context={"directory": directory or ""})
     except ValidationError as error:
-        raise ScenarioError(_sentence(error.errors()[0], source)) from None
-
-
-def parse_toml(text: str, source: str) -> dict[str, Any]:
-    """TOML as a mapping; a mistake in it is a ScenarioError."""
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"{source} is not valid TOML: {error}") from None
-
-
-def _read(file: Path | Traversable, source: str) -> dict[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ScenarioError(f"{source} cannot be read: {reason}") from None
-    if not source.endswith(".json"):
-        return parse_toml(text, source)
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ScenarioError(f"{source} is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ScenarioError(f"{source} holds {type(values).__name__}; a scenario is a JSON object")
-    return values
-
-
-def packaged() -> dict[str, Traversable]:
-    """Name → file of the scenarios that come with psmodel, sorted by name."""
-    folder = resources.files("psmodel") / "scenarios"
-    files = {f.name.removesuffix(".toml"): f for f in folder.iterdir() if f.name.endswith(".toml")}
-    return dict(sorted(files.items()))
-
-
-def load(name_or_path: str, **changes: Any) -> Scenario:
-    """A packaged scenario by name, or one from a TOML or JSON file, with some fields changed.
-
-    Raises
-    ------
-    ScenarioError
-        If there is none of that name, or it is not valid.
-    """
-    path = Path(name_or_path)
-    known = packaged()
-    if name_or_path in known:
-        values = _read(known[name_or_path], f"{name_or_path}.toml")
-        values.setdefault("name", name_or_path)
-    elif path.suffix in (".toml", ".json"):
-        values = _read(path, str(path))
-        values.setdefault("name", path.stem)
-    else:
-        close = difflib.get_close_matches(name_or_path, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
-        raise ScenarioError(f"scenario {name_or_path!r} is neither a packaged one nor a .toml or .json file{hint}")
-    if "model_size" in changes:
-        values.pop("elements", None)
-    if "elements" in changes:
-        values.pop("model_size", None)
-    if changes.get("mode", "ssp") != "ssp":
-        values.pop("staleness_bound", None)
-    return from_mapping(values | changes, name_or_path)
+        raise ScenarioError(sentence(error.errors()[0], source, Scenario.model_fields)) from None
