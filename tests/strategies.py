@@ -32,3 +32,8 @@ distributions: st.SearchStrategy[TimeDistribution] = st.one_of(
     continuous_distributions,
 )
 """Every kind of distribution of a time."""
+
+populations = st.integers(1, 30)
+"""Customers of a closed network."""
+
+think_times = st.just(0.0) | st.floats(1e-3, 100)

@@ -107,7 +107,7 @@ def replications(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:
     (1.34, 0.24)
     """
     x = finite_values(values)
-    few = (TOO_FEW,) if x.size < FEWEST and np.ptp(x) > 0 else ()
+    few = (TOO_FEW,) if x.size < FEWEST and not is_constant(x) else ()
     if x.size == 1:
         return Estimate(
             mean=float(x[0]), half_width=math.inf, confidence=confidence, count=1, flags=(TOO_FEW,)
@@ -167,3 +167,8 @@ def finite_values(values: ArrayLike) -> Array:
             f"value {int(np.argmin(np.isfinite(x)))} is {x[~np.isfinite(x)][0]}; it must be finite"
         )
     return x
+
+
+def is_constant(values: Array) -> bool:
+    """Whether the values differ by no more than rounding, which is no randomness."""
+    return bool(np.ptp(values) <= 1e-9 * np.max(np.abs(values)))

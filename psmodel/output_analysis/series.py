@@ -12,6 +12,7 @@ from psmodel.output_analysis.estimate import (
     Array,
     Estimate,
     finite_values,
+    is_constant,
     replications,
     student_quantile,
 )
@@ -97,8 +98,7 @@ def warmup_length(series: ArrayLike) -> tuple[int, bool]:
     (40, True)
     """
     x = finite_values(series)
-    # Rounding makes times differ that are equal by rule; that is no warm-up.
-    if np.ptp(x) <= 1e-9 * np.max(np.abs(x)):
+    if is_constant(x):
         return 0, True
     if x.size < FEWEST:
         return 0, False
@@ -165,7 +165,7 @@ def quantile(series: ArrayLike, probability: float, *, confidence: float = 0.95)
     point = float(np.quantile(x, probability))
     size = x.size // FEWEST
     few = size == 0 or size * min(probability, 1 - probability) < 1
-    flags = (TOO_FEW,) if few and np.ptp(x) > 0 else ()
+    flags = (TOO_FEW,) if few and not is_constant(x) else ()
     if size == 0:
         return Estimate(mean=point, half_width=math.inf, confidence=confidence, count=0, flags=(TOO_FEW,))
     sections = np.quantile(x[x.size - size * FEWEST :].reshape(FEWEST, size), probability, axis=1)
@@ -179,8 +179,8 @@ def _batched(x: Array, size: int) -> Array:
 
 def _is_correlated(x: Array) -> bool:
     """Whether the lag-1 autocorrelation is significantly positive."""
-    deviation = x - x.mean()
-    variance = float(deviation @ deviation)
-    if x.size < 3 or variance == 0:
+    if x.size < 3 or is_constant(x):
         return False
-    return float(deviation[1:] @ deviation[:-1]) / variance > _INDEPENDENT / math.sqrt(x.size)
+    deviation = x - x.mean()
+    autocorrelation = float(deviation[1:] @ deviation[:-1]) / float(deviation @ deviation)
+    return autocorrelation > _INDEPENDENT / math.sqrt(x.size)
