@@ -150,7 +150,11 @@ def _expand(table: Mapping[str, Any], source: str) -> list[Scenario]:
 
 def _name(scenario: Scenario) -> str:
     """N3 K2 16MB 200Mbit/s bsp pull=parallel push=none: tells apart what suites vary."""
-    parts = [f"N{scenario.workers}", f"K{scenario.shards}", format_size(scenario.total_bytes).replace(" ", "")]
+    parts = [
+        f"N{scenario.workers}",
+        f"K{scenario.shards}",
+        format_size(scenario.total_bytes).replace(" ", ""),
+    ]
     if scenario.bandwidth is not None and scenario.placement != "single-host":
         parts.append(format_rate(scenario.bandwidth.shard_down).replace(" ", ""))
     bound = "" if scenario.staleness_bound is None else str(scenario.staleness_bound)

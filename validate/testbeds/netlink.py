@@ -101,8 +101,8 @@ def build(hosts: Sequence[str], shaping: Shaping) -> dict[str, str]:
     for i, host in enumerate(hosts):
         addresses[host] = address(i)
         place = f"netns {host}" if host != HEAD else ""
-        pair = f"link add {DEVICE} mtu {shaping.mtu} {place} type veth peer name {host} mtu {shaping.mtu} netns {SWITCH}"
-        batch("ip", [pair])
+        peer = f"peer name {host} mtu {shaping.mtu} netns {SWITCH}"
+        batch("ip", [f"link add {DEVICE} mtu {shaping.mtu} {place} type veth {peer}"])
         sized = f"mtu {shaping.mtu} gso_max_size {shaping.segment}"
         own = [
             "link set lo up",

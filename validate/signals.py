@@ -1,0 +1,81 @@
+"""What of a run's metrics is compared with the model's, and on which scale."""
+
+import math
+from typing import Any, Protocol
+
+from psmodel.results import Metrics
+from psmodel.scenario import Scenario
+
+RESOLUTION_S = 1e-5
+"""Times are compared as log(time + this): shorter ones are not told apart, and a time of 0 has a logarithm."""
+WAIT = "wait_share"
+"""Share of the iteration spent waiting for the others; compared as it is, since it may well be 0."""
+SCORED = ("pull_time_s", "push_time_s", "iteration_time_s", "ingress_time_s")
+"""Metrics that predictions are judged by."""
+
+
+class Machine(Protocol):
+    """Where a measurement was taken."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for runs of one machine."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Name → value."""
+        ...
+
+
+class Observed(Protocol):
+    """What the fit needs of a stored measurement."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """What was run."""
+        ...
+
+    @property
+    def metrics(self) -> Metrics:
+        """What came out."""
+        ...
+
+    @property
+    def environment(self) -> Machine:
+        """Where it ran."""
+        ...
+
+
+def signals(scenario: Scenario, metrics: Metrics) -> dict[str, float]:
+    """Name → value of everything that is compared: logarithms of times, and `WAIT`; noise is additive in all."""
+    names = ["iteration_time_s", "compute_time_s"]
+    if scenario.pull != "none":
+        names.append("pull_time_s")
+    if scenario.push != "none":
+        names += ["push_time_s", "ingress_time_s"]
+    found = {name: getattr(metrics, name) for name in names}
+    values = {name: math.log(value + RESOLUTION_S) for name, value in found.items() if value is not None}
+    if metrics.wait_time_s is not None and metrics.iteration_time_s > 0:
+        values[WAIT] = metrics.wait_time_s / metrics.iteration_time_s
+    return values
+
+
+def fitted_names(scenario: Scenario) -> tuple[str, ...]:
+    """The signals a fit uses: the phases, which do not overlap, so that their errors are independent.
+
+    A push that nobody waits for tells nothing of when it arrives, and workers out of step wait inside their
+    phases; there the ingress time and the iteration as a whole say what the phases do not.
+    """
+    names = ["compute_time_s", WAIT]
+    if scenario.pull != "none":
+        names.append("pull_time_s")
+    if scenario.push != "none":
+        names.append("push_time_s")
+    if scenario.push == "fire-and-forget":
+        names += ["ingress_time_s", "iteration_time_s"]
+    return tuple(names)
+
+
+def to_seconds(log_time: float) -> float:
+    """The time that a signal stands for."""
+    return max(0.0, math.exp(log_time) - RESOLUTION_S)
