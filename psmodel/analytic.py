@@ -89,10 +89,14 @@ def inputs(scenario: Scenario, calibration: Calibration) -> Inputs:
         request_all=k * d.request,
         assemble=d.assemble,
         compute=scenario.compute.expected(),
-        compute_slowest=scenario.compute.expected_max(n) if scenario.mode == "bsp" else scenario.compute.expected(),
+        compute_slowest=scenario.compute.expected_max(n)
+        if scenario.mode == "bsp"
+        else scenario.compute.expected(),
         delay=d.propagation_delay,
         call_latency=d.call_latency,
-        cores=scenario.cores_per_host if scenario.placement == "single-host" and scenario.cores_per_host else math.inf,
+        cores=scenario.cores_per_host
+        if scenario.placement == "single-host" and scenario.cores_per_host
+        else math.inf,
     )
 
 
@@ -194,7 +198,9 @@ def phase_times(i: Inputs, *, mode: str, pull: str, push: str) -> dict[str, Numb
             for phase in ("pull", "push", "compute")
         }  # fmt: skip
         pull_time = np.maximum(pull_time, crowded["pull"]) if pull != "none" else pull_time
-        push_time = np.maximum(push_time, crowded["push"]) if push in ("blocking", "sequential") else push_time
+        push_time = (
+            np.maximum(push_time, crowded["push"]) if push in ("blocking", "sequential") else push_time
+        )
     compute = i.compute + i.assemble
     slowest = i.compute_slowest + i.assemble
     wait = slowest - compute + (i.call_latency if mode != "asp" else 0.0)
@@ -246,7 +252,9 @@ def _notes(scenario: Scenario, i: Inputs) -> tuple[str, ...]:
             f"each worker's own link needs M/B = {i.model / i.worker_up:.4g} s."
         )
     if scenario.mode != "bsp":
-        notes.append("Workers are not in step: the iteration time is a lower bound (no queueing); simulate it.")
+        notes.append(
+            "Workers are not in step: the iteration time is a lower bound (no queueing); simulate it."
+        )
     return tuple(notes)
 
 

@@ -92,7 +92,8 @@ def _predict(scenario: Scenario, calibration: Calibration, method: str) -> Predi
     if method == "mva":
         from psmodel import mva
 
-        return mva.predict(scenario, calibration)
+        prediction: Prediction = mva.predict(scenario, calibration)
+        return prediction
     from psmodel import simulation
 
     run = simulation.predict(scenario, calibration)

@@ -104,7 +104,7 @@ def link_level(capacity: float, weight: Floats, limit: Floats) -> float:
     limit, weight = limit[order], weight[order]
     with np.errstate(invalid="ignore"):  # 0 · inf, of a flow that is not on the link
         taken = np.where(weight > 0, weight * limit, 0.0)
-    before = np.cumsum(taken) - taken
+    before = np.concatenate([[0.0], np.cumsum(taken[:-1])])
     left = np.cumsum(weight[::-1])[::-1]
     level = np.full(limit.size, math.inf)
     np.divide(capacity - before, left, out=level, where=left > 0)
@@ -123,7 +123,8 @@ def numba_solver() -> Solver:
     """
     from psmodel.simulation._numba import solve
 
-    return solve
+    compiled: Solver = solve
+    return compiled
 
 
 @cache

@@ -5,7 +5,8 @@ from typing import Any
 
 import simpy
 
-from psmodel.simulation.network import FluidNetwork, Link
+from psmodel.simulation.fluid import Link
+from psmodel.simulation.network import FluidNetwork
 
 
 def after(env: simpy.Environment, delay: float, call: Callable[[], Any]) -> None:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import simpy
@@ -45,7 +46,12 @@ class Shard:
         self._running = False
 
     def call(
-        self, service: float, done: Callable[[], Any], *, begin: Callable[[], Any] | None = None, nbytes: float = 0.0
+        self,
+        service: float,
+        done: Callable[[], Any],
+        *,
+        begin: Callable[[], Any] | None = None,
+        nbytes: float = 0.0,
     ) -> None:
         """Queue a call of `service` seconds that holds `nbytes` of argument until it is done."""
         self._queue.append(
@@ -65,7 +71,7 @@ class Shard:
                 call.begin()
             if call.service > 0:
                 began = self.env.now
-                when(self._processor.work(call.service), lambda: self._worked(began))
+                when(self._processor.work(call.service), partial(self._worked, began))
                 return
             self._finish()
         self._running = False

@@ -195,7 +195,13 @@ class Worker:
 
     def _trace(self, iteration: int) -> None:
         monitor, i = self._monitor, (self.index, iteration)
-        edges = (monitor.start[i], monitor.pulled[i], monitor.computed[i], monitor.pushed[i], monitor.released[i])
+        edges = (
+            monitor.start[i],
+            monitor.pulled[i],
+            monitor.computed[i],
+            monitor.pushed[i],
+            monitor.released[i],
+        )
         for name, begin, end in zip(("pull", "compute", "push", "wait"), edges, edges[1:], strict=False):
             if end > begin:
                 monitor.span(self._name, name, float(begin), float(end), iteration=iteration)
@@ -204,7 +210,13 @@ class Worker:
         if src is not dst:
             for link in (src.up, dst.down):
                 self._monitor.span(
-                    link.name, name, begin, self.env.now, overlapping=True, worker=self.index, shard=shard.index
+                    link.name,
+                    name,
+                    begin,
+                    self.env.now,
+                    overlapping=True,
+                    worker=self.index,
+                    shard=shard.index,
                 )
 
 

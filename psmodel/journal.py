@@ -1,0 +1,118 @@
+"""A file of finished results that survives a kill: one whole JSON line each."""
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from psmodel.errors import BadInput, CannotRun
+
+_HEADER = {"journal": "psmodel", "schema_version": 1}
+_SYNC_EVERY_S = 1.0
+
+
+class Journal:
+    """Key → row, on disk; memory holds only where each row lies.
+
+    A line is written by one call and survives the death of the process at once; against a power cut the file is
+    synchronised every second and at the end. A last line that a kill left unfinished is cut off.
+
+    Parameters
+    ----------
+    path
+        The file, made if missing; None: a temporary one that goes with the journal.
+
+    Raises
+    ------
+    BadInput
+        If the file is something else, or cannot be opened.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._offsets: dict[str, int] = {}
+        self._name = "the temporary journal" if path is None else str(path)
+        try:
+            if path is None:
+                self._file = tempfile.TemporaryFile("w+b", buffering=0)  # noqa: SIM115 - closed with the journal
+            else:
+                self._file = path.open("a+b", buffering=0)
+        except OSError as error:
+            raise BadInput(f"{self._name} cannot be opened: {error.strerror}") from None
+        self._synced_at = time.monotonic()
+        self._load()
+
+    def _load(self) -> None:
+        self._file.seek(0)
+        with os.fdopen(os.dup(self._file.fileno()), "rb") as lines:
+            offset = 0
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    entry = json.loads(line)
+                except ValueError:
+                    entry = None
+                if not isinstance(entry, dict) or (offset == 0 and entry != _HEADER):
+                    raise BadInput(
+                        f"{self._name} is no journal of psmodel; move it away or name another file"
+                    )
+                if offset:
+                    self._offsets[entry["key"]] = offset
+                offset += len(line)
+        self._file.truncate(offset)
+        self._file.seek(offset)
+        if offset == 0:
+            self._write(_HEADER)
+
+    def _write(self, entry: Mapping[str, Any]) -> int:
+        line = json.dumps(entry, allow_nan=False).encode() + b"\n"
+        offset = self._file.seek(0, os.SEEK_END)
+        try:
+            written = self._file.write(line)
+        except OSError as error:
+            raise CannotRun(f"{self._name} cannot be written: {error.strerror}") from None
+        if written != len(line):
+            raise CannotRun(f"{self._name} cannot be written: the disk is full")
+        return offset
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._offsets
+
+    def append(self, key: str, row: Mapping[str, Any]) -> None:
+        """Keep a row."""
+        self._offsets[key] = self._write({"key": key, "row": row})
+        if time.monotonic() - self._synced_at > _SYNC_EVERY_S:
+            self.sync()
+
+    def get(self, key: str) -> dict[str, Any]:
+        """The row of a key."""
+        self._file.seek(self._offsets[key])
+        # A row is some kilobytes; reading in blocks keeps it to one or two calls.
+        line = b""
+        while not line.endswith(b"\n"):
+            block = self._file.read(8192)
+            assert block, "a journal line ends with a newline"
+            line += block[: block.find(b"\n") + 1 or None]
+        row: dict[str, Any] = json.loads(line)["row"]
+        return row
+
+    def sync(self) -> None:
+        """Wait until everything is on the disk."""
+        os.fsync(self._file.fileno())
+        self._synced_at = time.monotonic()
+
+    def close(self) -> None:
+        """Synchronise and close."""
+        if not self._file.closed:
+            self.sync()
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()

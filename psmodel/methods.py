@@ -1,0 +1,123 @@
+"""One door to all methods, and what a fit's uncertainty does to their answers."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from psmodel import analytic, calibration
+from psmodel.calibration import IDEAL, Calibration, CalibrationError
+from psmodel.results import Method, Metrics, Prediction
+from psmodel.scenario import Scenario
+
+COVERAGE = 0.95
+"""Share of a fit's draws that an interval covers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibrated:
+    """What is known of the coefficients.
+
+    Attributes
+    ----------
+    best
+        The coefficients with which everything is predicted.
+    draws
+        Equally likely coefficients (bootstrap or posterior draws of a fit): with them a prediction gets an
+        interval.
+    """
+
+    best: Calibration = IDEAL
+    draws: tuple[Calibration, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {"calibration": self.best.to_json(), "draws": [draw.to_json() for draw in self.draws]}
+
+
+def load_calibrated(path: Path) -> Calibrated:
+    """Read a calibration or a fit; a fit's ``draws`` is a list of tables of the coefficients that vary.
+
+    Raises
+    ------
+    CalibrationError
+        If the file is missing or is neither.
+    """
+    best = calibration.load(path)
+    listed = json.loads(path.read_text(encoding="utf-8")).get("draws", [])
+    if not isinstance(listed, list) or not all(isinstance(draw, dict) for draw in listed):
+        raise CalibrationError(
+            f"{path}: draws is no list of tables; a fit holds one table of coefficients a draw"
+        )
+    draws = [
+        Calibration.from_json(best.to_json() | draw, f"{path}: draws[{i}]") for i, draw in enumerate(listed)
+    ]
+    return Calibrated(best=best, draws=tuple(draws))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A prediction, and the interval of each metric that the fit's uncertainty leaves (none without draws)."""
+
+    prediction: Prediction
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+Predictor = Callable[[Scenario, Calibration], Prediction]
+
+
+def predictor(method: Method, *, replications: int = 1) -> Predictor:
+    """The function that predicts by `method`; a simulation of random times is repeated `replications` times."""
+    if method == "analytic":
+        return analytic.predict
+    if method == "mva":
+        from psmodel import mva
+
+        closed_network: Predictor = mva.predict
+        return closed_network
+    return lambda scenario, coefficients: _simulate(scenario, coefficients, replications)
+
+
+def _simulate(scenario: Scenario, coefficients: Calibration, replications: int) -> Prediction:
+    from psmodel import output_analysis, simulation
+
+    is_random = scenario.compute.is_random or scenario.update_cost.is_random
+    runs = [
+        simulation.predict(scenario, coefficients, replication=r).prediction
+        for r in range(replications if is_random else 1)
+    ]
+    if len(runs) == 1:
+        return runs[0]
+    means: dict[str, float | None] = {}
+    half_widths = {}
+    for name in runs[0].metrics.to_json():
+        values = [getattr(run.metrics, name) for run in runs]
+        if any(value is None for value in values):
+            means[name] = None
+            continue
+        estimate = output_analysis.replications(values)
+        means[name], half_widths[name] = estimate.mean, estimate.half_width
+    return replace(runs[0], metrics=Metrics(**means), half_widths=half_widths)  # type: ignore[arg-type]
+
+
+def answer(scenario: Scenario, predict: Predictor, known: Calibrated) -> Answer:
+    """Predict with the best coefficients and, where there are draws, with each of them.
+
+    The interval of a metric runs between the quantiles of its values over the draws that leave out
+    (1 − `COVERAGE`)/2 on either side (the percentile method: Efron & Tibshirani 1993, section 13.3).
+    """
+    prediction = predict(scenario, known.best)
+    if not known.draws:
+        return Answer(prediction=prediction)
+    drawn = [predict(scenario, draw).metrics.to_json() for draw in known.draws]
+    tails = [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2]
+    intervals = {}
+    for name in prediction.metrics.to_json():
+        values = [metrics[name] for metrics in drawn if metrics[name] is not None]
+        if values:
+            low, high = np.quantile(np.array(values), tails)
+            intervals[name] = float(low), float(high)
+    return Answer(prediction=prediction, intervals=intervals)

@@ -1,0 +1,241 @@
+"""Spaces of scenarios: grids and Latin hypercubes over the keys of a scenario.
+
+An axis is written ``key=values``: a list (``shards=1,2,4``), a range with its end included (``workers=1:10:3``,
+``bandwidth=10Gbps:40Gbps:10Gbps``) or a geometric range (``workers=1:256:x2``). A Latin hypercube takes
+``key=low:high``, ``key=low:high:log`` or a list. Keys of a table are reached by a dot (``bandwidth.shard_down``).
+"""
+
+import itertools
+import math
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from psmodel.errors import BadInput
+from psmodel.scenario import Scenario, from_mapping
+
+Point = Mapping[str, Any]
+"""Key → value, as in a scenario file."""
+_PART = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
+_FORM = "write it like shards=1,2,4 or workers=1:256:x2 or bandwidth=10Gbps:40Gbps:10Gbps"
+_MOST_VALUES = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """A key and the values it takes."""
+
+    key: str
+    values: tuple[Any, ...]
+
+
+def _key_and_text(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip() or not value.strip():
+        raise BadInput(f"{text!r} is no key with values; {_FORM}")
+    return key.strip().replace("-", "_"), value.strip()
+
+
+def _split(text: str) -> list[str]:
+    """Split at commas that lie in no bracket and no quotes, so that lists of tables can be written."""
+    items, depth, quote, start = [], 0, "", 0
+    for position, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote = letter
+        elif letter in "[{":
+            depth += 1
+        elif letter in "]}":
+            depth -= 1
+        elif letter == "," and depth == 0:
+            items.append(text[start:position])
+            start = position + 1
+    return [item.strip() for item in (*items, text[start:])]
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _number(text: str, whole: str) -> tuple[Decimal, str]:
+    match = _PART.fullmatch(text)
+    if match is None:
+        raise BadInput(f"{whole!r}: {text!r} is not a number with a unit; {_FORM}")
+    return Decimal(match[1]), match[2]
+
+
+def _text_of(number: Decimal, unit: str) -> Any:
+    if unit:
+        return f"{number.normalize():f}{unit}"
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
+def _range(parts: list[str], whole: str) -> tuple[Any, ...]:
+    (low, unit), (high, high_unit) = _number(parts[0], whole), _number(parts[1], whole)
+    factor = parts[2].strip().startswith("x")
+    step, step_unit = _number(parts[2].strip().removeprefix("x"), whole)
+    if high_unit != unit or step_unit != ("" if factor else unit):
+        raise BadInput(f"{whole!r}: the parts of a range have one unit; {_FORM}")
+    if high < low:
+        raise BadInput(f"{whole!r}: the range ends before it begins; {_FORM}")
+    if step <= (1 if factor else 0) or (factor and low <= 0):
+        raise BadInput(f"{whole!r}: a step is more than 0, a factor more than 1 and starts above 0; {_FORM}")
+    values = []
+    while low <= high:
+        values.append(_text_of(low, unit))
+        low = low * step if factor else low + step
+        if len(values) > _MOST_VALUES:
+            raise BadInput(f"{whole!r} has more than {_MOST_VALUES} values")
+    return tuple(values)
+
+
+def parse_axis(text: str) -> Axis:
+    """An axis of a grid from ``key=values``.
+
+    Raises
+    ------
+    BadInput
+        If it is not written in one of the ways that the module names.
+
+    >>> parse_axis("workers=1:256:x4").values
+    (1, 4, 16, 64, 256)
+    >>> parse_axis("bandwidth=10Gbps,25Gbps").values
+    ('10Gbps', '25Gbps')
+    """
+    key, value = _key_and_text(text)
+    parts = value.split(":")
+    if len(parts) == 3 and not set(value) & set("\"'[{"):
+        return Axis(key=key, values=_range(parts, text))
+    items = _split(value)
+    if "" in items:
+        raise BadInput(f"{text!r} has an empty value; {_FORM}")
+    return Axis(key=key, values=tuple(_value(item) for item in items))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid(Sequence[Point]):
+    """Every combination of the axes' values, the last axis fastest; computed when asked for."""
+
+    axes: tuple[Axis, ...]
+
+    def __post_init__(self) -> None:
+        keys = [axis.key for axis in self.axes]
+        if len(set(keys)) < len(keys):
+            raise BadInput(f"{max(keys, key=keys.count)!r} is given twice; give each key once")
+
+    def __len__(self) -> int:
+        return math.prod(len(axis.values) for axis in self.axes)
+
+    def __iter__(self) -> Iterator[Point]:
+        keys = [axis.key for axis in self.axes]
+        for values in itertools.product(*(axis.values for axis in self.axes)):
+            yield dict(zip(keys, values, strict=True))
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        rest = range(len(self))[index]
+        point = {}
+        for axis in reversed(self.axes):
+            rest, position = divmod(rest, len(axis.values))
+            point[axis.key] = axis.values[position]
+        return dict(reversed(point.items()))
+
+
+def _between(text: str) -> tuple[str, Any]:
+    """The key and a function from a number in [0, 1) to a value."""
+    key, value = _key_and_text(text)
+    parts = value.split(":")
+    if len(parts) not in (2, 3) or set(value) & set("\"'[{,"):
+        values = parse_axis(text).values
+        return key, lambda u: values[int(u * len(values))]
+    (low, unit), (high, high_unit) = _number(parts[0], text), _number(parts[1], text)
+    log = len(parts) == 3
+    if (log and parts[2] != "log") or unit != high_unit or not low < high or (log and low <= 0):
+        raise BadInput(
+            f"{text!r}: a Latin hypercube takes key=low:high or key=low:high:log in one unit, or a list"
+        )
+    whole = not unit and "." not in value and "e" not in value.partition(":log")[0].lower()
+    a, b = float(low), float(high)
+
+    def at(u: float) -> Any:
+        # Whole numbers take each value between the ends, both included, with the same chance.
+        top = b + 1 if whole else b
+        number = a * (top / a) ** u if log else a + (top - a) * u
+        return math.floor(number) if whole else f"{number!r}{unit}" if unit else number
+
+    return key, at
+
+
+def latin_hypercube(ranges: Sequence[str], *, samples: int, seed: int) -> tuple[Point, ...]:
+    """Points that fill a space evenly: each axis is cut into `samples` slices, each of them hit once.
+
+    McKay, Beckman & Conover 1979, Technometrics 21(2):239, by ``scipy.stats.qmc.LatinHypercube``.
+
+    Raises
+    ------
+    BadInput
+        If a range cannot be read, or there are no samples.
+    """
+    from scipy.stats import qmc
+
+    if samples < 1:
+        raise BadInput(f"samples = {samples}; a Latin hypercube has at least 1")
+    axes = [_between(text) for text in ranges]
+    unit = qmc.LatinHypercube(d=len(axes), seed=np.random.default_rng(seed)).random(samples)
+    return tuple({key: at(float(u)) for (key, at), u in zip(axes, row, strict=True)} for row in unit)
+
+
+def resolve(base: Scenario | Mapping[str, Any], point: Point) -> Scenario:
+    """The scenario of a point: `base` with the point's keys changed, validated.
+
+    Raises
+    ------
+    ScenarioError
+        If it is not a possible one.
+    """
+    fields = base.model_dump(exclude_unset=True) if isinstance(base, Scenario) else dict(base)
+    changes: dict[str, Any] = {}
+    for key, value in point.items():
+        first, *rest = key.split(".")
+        if not rest:
+            changes[first] = value
+            continue
+        table = changes.get(first, fields.get(first))
+        changes[first] = _changed(table if isinstance(table, Mapping) else {}, rest, value)
+    if isinstance(base, Scenario):
+        return base.replace(**changes)
+    return from_mapping({"name": "command line"} | fields | changes)
+
+
+def _changed(table: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    first, *rest = path
+    inner = table.get(first)
+    return dict(table) | {
+        first: _changed(inner if isinstance(inner, Mapping) else {}, rest, value) if rest else value
+    }
+
+
+def settings(scenario: Scenario, point: Point) -> dict[str, Any]:
+    """The point's keys with SI values, as they stand in the scenario: one column of a table each."""
+    return {key: _plain(scenario, key) for key in point}
+
+
+def _plain(scenario: Scenario, key: str) -> Any:
+    value: Any = scenario.model_dump(mode="json")
+    for part in key.split("."):
+        value = value[part]
+    if key == "bandwidth" and len(set(value.values())) == 1:
+        return next(iter(value.values()))
+    if isinstance(value, dict) and value.get("kind") == "deterministic":
+        return value["value"]
+    return str(value) if isinstance(value, dict | list) else value

@@ -1,0 +1,126 @@
+"""Tidy tables: rows with the same columns, written as CSV, JSON or Parquet."""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from psmodel.errors import BadInput, CannotRun
+
+Row = Mapping[str, Any]
+Rows = Callable[[], Iterable[Row]]
+"""Gives the rows from the first one on, each time it is called: a table is read twice and never held whole."""
+_BATCH = 4096
+
+
+def write(rows: Rows, path: Path) -> None:
+    """Write a table, by the file's suffix; the file appears once it is complete.
+
+    Raises
+    ------
+    BadInput
+        If the suffix is another, or the file cannot be written.
+    CannotRun
+        If it is Parquet and pyarrow is not installed.
+    """
+    writers = {".csv": _csv, ".json": _json, ".parquet": _parquet}
+    if path.suffix not in writers:
+        raise BadInput(f"{path}: {path.suffix or 'no suffix'} is no table; it is one of {', '.join(writers)}")
+    if path.suffix == ".parquet":
+        _pyarrow()
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            writers[path.suffix](rows, file)
+        partial.replace(path)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _csv(rows: Rows, file: IO[bytes]) -> None:
+    import io
+
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    writer: csv.DictWriter[str] | None = None
+    for row in rows():
+        if writer is None:
+            writer = csv.DictWriter(text, fieldnames=list(row), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(row)
+    text.detach()
+
+
+def _json(rows: Rows, file: IO[bytes]) -> None:
+    separator = b"[\n"
+    for row in rows():
+        file.write(separator + json.dumps(row, allow_nan=False).encode())
+        separator = b",\n"
+    file.write(b"\n]\n" if separator == b",\n" else b"[]\n")
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise CannotRun(
+            "Parquet needs pyarrow: install psmodel[data], or write the table as .csv or .json"
+        ) from None
+    return pyarrow
+
+
+def _parquet(rows: Rows, file: IO[bytes]) -> None:
+    arrow = _pyarrow()
+    kinds: dict[str, set[type]] = {}
+    for row in rows():
+        for name, value in row.items():
+            kinds.setdefault(name, set()).add(type(value))
+    schema = arrow.schema([(name, _arrow_type(arrow, found)) for name, found in kinds.items()])
+    text = {name for name, found in kinds.items() if str in found}
+    with arrow.parquet.ParquetWriter(file, schema) as writer:
+        for batch in _batches(rows()):
+            columns = [
+                [str(v) if name in text and v is not None else v for v in (row[name] for row in batch)]
+                for name in kinds
+            ]
+            arrays = [
+                arrow.array(column, type=kind) for column, kind in zip(columns, schema.types, strict=True)
+            ]
+            writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
+
+
+def _arrow_type(arrow: Any, found: set[type]) -> Any:
+    if str in found:
+        return arrow.string()
+    found = found - {type(None)}
+    if found == {bool}:
+        return arrow.bool_()
+    return arrow.int64() if found == {int} else arrow.float64()
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    batch = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def to_pandas(rows: Iterable[Row]) -> Any:
+    """The rows as a pandas data frame.
+
+    Raises
+    ------
+    CannotRun
+        If pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError:
+        raise CannotRun("to_pandas needs pandas, which is not installed; to_rows gives plain rows") from None
+    return pandas.DataFrame(list(rows))
