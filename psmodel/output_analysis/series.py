@@ -182,5 +182,6 @@ def _is_correlated(x: Array) -> bool:
     if x.size < 3 or is_constant(x):
         return False
     deviation = x - x.mean()
+    deviation /= np.abs(deviation).max()  # squares of tiny numbers would vanish
     autocorrelation = float(deviation[1:] @ deviation[:-1]) / float(deviation @ deviation)
     return autocorrelation > _INDEPENDENT / math.sqrt(x.size)
