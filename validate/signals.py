@@ -55,8 +55,9 @@ def signals(scenario: Scenario, metrics: Metrics) -> dict[str, float]:
         names += ["push_time_s", "ingress_time_s"]
     found = {name: getattr(metrics, name) for name in names}
     values = {name: math.log(value + RESOLUTION_S) for name, value in found.items() if value is not None}
-    if metrics.wait_time_s is not None and metrics.iteration_time_s > 0:
-        values[WAIT] = metrics.wait_time_s / metrics.iteration_time_s
+    if metrics.wait_time_s is not None:
+        iteration = metrics.iteration_time_s
+        values[WAIT] = metrics.wait_time_s / iteration if iteration > 0 else 0.0
     return values
 
 
