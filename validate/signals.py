@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from psmodel.results import Metrics
 from psmodel.scenario import Scenario
 
-RESOLUTION_S = 1e-5
+RESOLUTION_S = 1e-4
 """Times are compared as log(time + this): shorter ones are not told apart, and a time of 0 has a logarithm."""
 WAIT = "wait_share"
 """Share of the iteration spent waiting for the others; compared as it is, since it may well be 0."""

@@ -70,8 +70,10 @@ def psmodel() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with the code that its help names."""
+    arguments = sys.argv[1:] if args is None else args
     try:
-        code = psmodel.main(args=args, standalone_mode=False)
+        # A command that must go on in another process (a sandbox) finds there what it was asked.
+        code = psmodel.main(args=arguments, obj=arguments, standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
