@@ -1,0 +1,15 @@
+"""`psmodel validate`: run scenarios for real, and learn from the runs."""
+
+import click
+
+from validate.cli.analysis import fit, published, report_command
+from validate.cli.runs import export, list_runs, run, suite, suites
+
+
+@click.group()
+def validate() -> None:
+    """Run the real thing, measure it, fit the model to it."""
+
+
+for _command in (run, suite, suites, list_runs, export, fit, report_command, published):
+    validate.add_command(_command)

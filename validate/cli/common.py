@@ -1,0 +1,62 @@
+"""Options of validate's commands, and the way into the sandbox."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+
+from psmodel.cli.common import progress
+from psmodel.errors import CannotRun
+from psmodel.scenario import Scenario
+from validate import testbeds
+from validate.store import default_path
+from validate.testbeds.base import Testbed
+
+store_option = click.option(
+    "--store",
+    "store_path",
+    type=click.Path(path_type=Path),
+    default=default_path,
+    show_default=".psmodel/measurements.sqlite",
+    help="File of measurements.",
+)
+testbed_option = click.option(
+    "--testbed",
+    type=click.Choice(testbeds.NAMES),
+    help="Where to run; by default local for one host, netns for several.",
+)
+address_option = click.option("--address", help="The head of an existing Ray cluster, for --testbed cluster.")
+
+
+def enter_sandbox(context: click.Context, testbed: str) -> None:
+    """Go on in a sandbox if the testbed needs one: the same command runs again in there, and we end with it."""
+    from validate.testbeds import sandbox
+
+    if testbed != "netns" or sandbox.inside():
+        return
+    reason = sandbox.missing()
+    if reason is not None:
+        raise CannotRun(f"testbed netns cannot run here: {reason}")
+    # Colours and widths are decided where the terminal is known.
+    code = sandbox.run([sys.executable, "-m", "psmodel", *context.find_root().obj], env=dict(os.environ))
+    context.exit(code)
+
+
+@contextmanager
+def entered(testbed: str, scenarios: Sequence[Scenario], address: str | None) -> Iterator[Testbed]:
+    """The testbed of that name, running; with a bar while its hosts start."""
+    with ExitStack() as stack:
+        with progress(None, f"Starting Ray on testbed {testbed}") as advance:
+            reached = 0
+
+            def show(done: int, total: int, what: str) -> None:
+                nonlocal reached
+                advance(done - reached, f"{what} ({done} of {total})")
+                reached = done
+
+            bed = testbeds.make(testbed, scenarios, address=address, on_progress=show)
+            stack.enter_context(bed)
+        yield bed

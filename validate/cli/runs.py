@@ -1,0 +1,264 @@
+"""Commands that make and list measurements: run, suite, suites, list, export, testbed check."""
+
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from psmodel.calibration import Calibration
+from psmodel.cli.common import (
+    calibration_option,
+    describe,
+    json_option,
+    print_json,
+    progress,
+    scenario_options,
+)
+from psmodel.errors import BadInput
+from psmodel.results import Prediction
+from psmodel.scenario import Scenario
+from psmodel.units import format_time
+from validate import testbeds
+from validate.cli.common import address_option, enter_sandbox, entered, store_option, testbed_option
+from validate.measurement import Measurement
+from validate.store import Store
+
+SCHEMA_VERSION = 1
+_TIMES = {
+    "ingress_time_s": "ingress time",
+    "pull_time_s": "pull",
+    "compute_time_s": "compute",
+    "push_time_s": "push",
+    "wait_time_s": "wait",
+    "iteration_time_s": "iteration",
+}
+
+
+@click.command()
+@scenario_options
+@testbed_option
+@address_option
+@click.option("--repetitions", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--burn", is_flag=True, help="Burn the compute time on the CPU instead of sleeping it.")
+@click.option("--watch", is_flag=True, help="Show the shards' state while they work.")
+@click.option(
+    "--trace", type=click.Path(path_type=Path), help="Write the last run's Chrome trace, to open in Perfetto."
+)
+@calibration_option
+@store_option
+@json_option
+@click.pass_context
+def run(
+    context: click.Context,
+    scenario: Scenario,
+    testbed: str | None,
+    address: str | None,
+    repetitions: int,
+    burn: bool,
+    watch: bool,
+    trace: Path | None,
+    calibration: Calibration,
+    store_path: Path,
+    as_json: bool,
+) -> None:
+    """Run SCENARIO for real, measure it, and put the prediction beside it.
+
+    \b
+    psmodel validate run laptop
+    psmodel validate run laptop --shards 4 --watch
+    """
+    testbed = testbed or testbeds.default_for(scenario)
+    enter_sandbox(context, testbed)
+    from psmodel import simulation
+    from validate.run import run as run_scenario
+
+    prediction = simulation.predict(scenario, calibration).prediction
+    made: list[Measurement] = []
+    with Store(store_path) as store, entered(testbed, [scenario], address) as bed:
+        first = sum(m.testbed == testbed and m.suite is None for m in store.measurements(scenario=scenario))
+        with progress(repetitions, scenario.name) as advance:
+            for repetition in range(first, first + repetitions):
+                measurement = run_scenario(
+                    scenario,
+                    bed,
+                    repetition=repetition,
+                    compute_by="burn" if burn else "sleep",
+                    on_observation=_observer(scenario, advance) if watch else None,
+                )
+                store.add(measurement)
+                made.append(measurement)
+                advance(1, "")
+    if trace is not None:
+        _write_trace(trace, made[-1])
+    if as_json:
+        print_json(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "store": str(store_path),
+                "prediction": prediction.to_json(),
+                "measurements": [m.record() | {"metrics": m.metrics.to_json()} for m in made],
+            }
+        )
+    else:
+        click.echo(f"{describe(scenario)}, on {testbed}")
+        _show(prediction, made)
+        click.echo(f"\nStored in {store_path}")
+    if not all(m.sums_ok for m in made):
+        click.echo("Error: the shards' parameters are not what the pushed updates sum to", err=True)
+        context.exit(1)
+
+
+def _observer(scenario: Scenario, advance: Callable[[int, str], None]) -> Callable[[Any], None]:
+    def show(seen: Any) -> None:
+        applied = " ".join(f"{n}/{seen.planned}" for n in seen.applied)
+        iterations = min(seen.applied) / scenario.workers
+        values = " ".join(f"{first:.6g}…{last:.6g}" for first, last in seen.parameters)
+        click.echo(
+            f"{seen.elapsed_s:6.1f} s  iterations {iterations:.1f}  updates applied {applied}  parameters {values}",
+            err=True,
+        )
+
+    return show
+
+
+def _write_trace(path: Path, measurement: Measurement) -> None:
+    from psmodel.trace import chrome_trace
+    from validate.measurement import spans
+
+    document = chrome_trace(spans(measurement), {"scenario": measurement.scenario.to_json()})
+    try:
+        path.write_text(json.dumps(document), encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"--trace {path} cannot be written: {error.strerror}") from None
+
+
+def _show(prediction: Prediction, made: Sequence[Measurement]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "predicted", "measured", "range", "difference"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, label in _TIMES.items():
+        predicted = getattr(prediction.metrics, name)
+        values = [v for m in made if (v := getattr(m.metrics, name)) is not None]
+        if predicted is None or not values:
+            continue
+        mean = statistics.fmean(values)
+        table.add_row(
+            label,
+            format_time(predicted),
+            format_time(mean),
+            f"{format_time(min(values))} to {format_time(max(values))}",
+            f"{100 * (predicted / mean - 1):+.1f} %" if mean > 0 else "–",
+        )
+    Console(highlight=False).print(table)
+    for sentence in dict.fromkeys(s for m in made for s in m.suspect):
+        click.echo(f"Suspect: {sentence}.")
+    sums = "are" if all(m.sums_ok for m in made) else "ARE NOT"
+    click.echo(f"Shards' parameters {sums} what the pushed updates sum to ({len(made)} runs).")
+
+
+@click.command()
+@click.argument("name")
+@testbed_option
+@address_option
+@store_option
+@json_option
+@click.pass_context
+def suite(
+    context: click.Context,
+    name: str,
+    testbed: str | None,
+    address: str | None,
+    store_path: Path,
+    as_json: bool,
+) -> None:
+    """Make the missing runs of suite NAME (packaged, or a TOML file); run again to resume.
+
+    \b
+    psmodel validate suite smoke
+    psmodel validate suite ingress
+    """
+    from validate import suite as suites
+
+    chosen = suites.load(name)
+    testbed = testbed or chosen.testbed
+    enter_sandbox(context, testbed)
+    from validate.campaign import run_suite
+
+    with Store(store_path) as store:
+        result = run_suite(
+            chosen,
+            store,
+            testbed=testbed,
+            entered=lambda scenarios: entered(testbed, scenarios, address),
+            progress=progress,
+        )
+    if as_json:
+        print_json({"schema_version": SCHEMA_VERSION, "store": str(store_path), **result.to_json()})
+    else:
+        click.echo(
+            f"Suite {chosen.name}: {result.made} runs made, {result.found} found in {store_path}, "
+            f"{result.suspect} suspect, {len(result.failed)} failed"
+        )
+        for scenario, reason in result.failed:
+            click.echo(f"  {scenario}: {reason}")
+    if result.failed:
+        context.exit(1)
+
+
+@click.command()
+@json_option
+def suites(as_json: bool) -> None:
+    """List the packaged suites."""
+    from validate import suite as known
+
+    loaded = [known.load(name) for name in known.packaged()]
+    if as_json:
+        listed = [
+            {
+                "name": s.name,
+                "version": s.version,
+                "description": s.description,
+                "testbed": s.testbed,
+                "runs": len(s.runs()),
+            }
+            for s in loaded
+        ]
+        print_json({"schema_version": SCHEMA_VERSION, "suites": listed})
+        return
+    for s in loaded:
+        click.echo(f"{s.name:18} {len(s.runs()):3} runs on {s.testbed:7} {s.description}")
+
+
+@click.command("list")
+@store_option
+@json_option
+def list_runs(store_path: Path, as_json: bool) -> None:
+    """List the measurements of a store."""
+    with Store(store_path) as store:
+        rows = store.rows()
+    if as_json:
+        print_json({"schema_version": SCHEMA_VERSION, "measurements": rows})
+        return
+    for row in rows:
+        mark = "" if row["sums_ok"] and not row["suspect"] else "  (suspect)"
+        click.echo(
+            f"{row['run_id'][:8]}  {row['started_at'][:19]}  {row['testbed']:7} {row['suite'] or '–':12} "
+            f"{row['scenario']} #{row['repetition']}  {format_time(row['iteration_time_s'])}{mark}"
+        )
+    click.echo(f"{len(rows)} measurements in {store_path}")
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@store_option
+def export(path: Path, store_path: Path) -> None:
+    """Write all measurements to PATH: .csv or .parquet (a row each), or .json (raw samples too)."""
+    with Store(store_path) as store:
+        store.export(path)
+    click.echo(f"Written: {path}")
