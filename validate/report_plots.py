@@ -81,8 +81,8 @@ def predicted_against_measured(points: Sequence[Point]) -> Figure:
         figure = Figure(figsize=(5.2, 5.0), layout="constrained")
         axes = figure.subplots()
         shown = [p for p in points if p.measured > 0 and p.predicted > 0]
-        ends = [value for p in shown for value in (p.measured, p.predicted)]
-        low, high = min(ends) / 1.6, max(ends) * 1.6
+        # A time that the model takes for nothing must not push all the others into a corner.
+        low, high = min(p.measured for p in shown) / 3, max(p.measured for p in shown) * 3
         line = np.array([low, high])
         axes.fill_between(line, line / 1.1, line * 1.1, color="#EEEEEE", lw=0)
         axes.plot(line, line, color=_MUTED, lw=0.8)
@@ -158,9 +158,10 @@ def errors(points: Sequence[Point], noise: float) -> Figure:
             )
         axes.set_yticks(range(len(names)), names, color=_INK)
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set_xlabel(
-            "error of the prediction, % (bar: 95 % interval; grey: ± 2 standard deviations of one run)"
-        )
+        # Intervals that reach far beyond the errors are cut rather than the errors made invisible.
+        reach = 1.2 * max([400 * noise, *(3 * abs(100 * (p.predicted / p.measured - 1)) for p in held_out)])
+        axes.set_xlim(-reach, reach)
+        axes.set_xlabel("error of the prediction, % (grey: ± 2 standard deviations of one run)")
         axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
         return figure
 
@@ -213,7 +214,7 @@ def resources(rows: Sequence[tuple[str, Mapping[str, float], float]]) -> Figure:
         axes.set_yticks(ticks, labels, color=_INK)
         axes.set_ylim(y - 0.1, -0.25)
         axes.set_xlim(0, axes.get_xlim()[1] * 1.15)
-        axes.set_xlabel("work in one iteration, ms (orange: bottleneck; black line: iteration time measured)")
+        axes.set_xlabel("work in one iteration, ms (black line: iteration time measured)")
         return figure
 
 
@@ -240,7 +241,9 @@ def model_errors(names: Sequence[str], mean: Sequence[float], largest: Sequence[
 def timeline(spans: Sequence[Span], title: str, until_s: float) -> Figure:
     """Who did what when: one row per worker and shard, the time from 0 to `until_s`."""
     with rc_context(_RC):
-        rows = list(dict.fromkeys(s.row for s in spans if not s.overlapping))
+        rows = sorted(
+            {s.row for s in spans if not s.overlapping}, key=lambda r: (not r.startswith("worker"), r)
+        )
         figure = Figure(figsize=(7.2, 0.9 + 0.28 * len(rows)), layout="constrained")
         axes = figure.subplots()
         for phase, colour in PHASES.items():

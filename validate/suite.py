@@ -149,7 +149,7 @@ def _expand(table: Mapping[str, Any], source: str) -> list[Scenario]:
 
 
 def _name(scenario: Scenario) -> str:
-    """N3 K2 16MB 200Mbit/s bsp pull=parallel push=none: tells apart what suites vary."""
+    """N3 K2 16MB 200Mbit/s ssp3 pull=sequential: what suites vary, and what is not the usual."""
     parts = [
         f"N{scenario.workers}",
         f"K{scenario.shards}",
@@ -157,8 +157,12 @@ def _name(scenario: Scenario) -> str:
     ]
     if scenario.bandwidth is not None and scenario.placement != "single-host":
         parts.append(format_rate(scenario.bandwidth.shard_down).replace(" ", ""))
-    bound = "" if scenario.staleness_bound is None else str(scenario.staleness_bound)
-    parts += [scenario.mode + bound, f"pull={scenario.pull}", f"push={scenario.push}"]
+    if scenario.mode != "bsp":
+        parts.append(
+            scenario.mode + ("" if scenario.staleness_bound is None else str(scenario.staleness_bound))
+        )
+    usual = {"pull": "parallel", "push": "blocking"}
+    parts += [f"{key}={getattr(scenario, key)}" for key in usual if getattr(scenario, key) != usual[key]]
     if scenario.compute.is_random or scenario.compute.expected() > 0:
         parts.append(f"compute={scenario.compute.kind}")
     return " ".join(parts)

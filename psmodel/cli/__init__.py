@@ -98,5 +98,7 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _complain(message: str) -> None:
-    sentence = message[:1].upper() + message[1:] if message[:1].islower() and " " in message[:12] else message
+    # A sentence starts with a capital, but the name of a file, an option or a key stays as it is.
+    first = message.partition(" ")[0]
+    sentence = message[:1].upper() + message[1:] if first.isalpha() else message
     print(f"Error: {sentence}", file=sys.stderr)
