@@ -16,12 +16,23 @@ class CalibrationError(BadInput):
 
 @dataclass(frozen=True, kw_only=True)
 class Coefficient:
-    """What one field of `Calibration` is: unit, allowed range, start value of a fit, meaning and source."""
+    """What one field of `Calibration` is.
+
+    Attributes
+    ----------
+    unit, lower, upper
+        Of the allowed range.
+    usual, spread
+        What is expected before anything has been measured: mean and standard deviation.
+    meaning, source
+        In words; the source is that of the usual value.
+    """
 
     unit: str
     lower: float
     upper: float
-    start: float
+    usual: float
+    spread: float
     meaning: str
     source: str
 
@@ -92,36 +103,36 @@ def load(path: Path) -> Calibration:
 _COPY_SOURCE = "one pass over memory; Ray's put is one copy into shared memory (ray/serialization.pxi)"
 COEFFICIENTS: dict[str, Coefficient] = {
     "goodput_factor": Coefficient(
-        unit="1", lower=0.05, upper=1.5, start=0.98,
+        unit="1", lower=0.05, upper=1.5, usual=0.98, spread=0.1,
         meaning="goodput reached ÷ (nominal bandwidth × payload fraction)",
         source="TCP and Ray's chunked transfer never fill a link entirely",
     ),
     "submit_overhead_s": Coefficient(
-        unit="s", lower=0.0, upper=1.0, start=2e-4,
+        unit="s", lower=0.0, upper=1.0, usual=2e-4, spread=0.0006,
         meaning="time one remote call keeps its caller's thread busy",
         source="Ray release microbenchmarks: 0.12 ms pipelined",
     ),
     "handle_overhead_s": Coefficient(
-        unit="s", lower=0.0, upper=1.0, start=3e-4,
+        unit="s", lower=0.0, upper=1.0, usual=3e-4, spread=0.0009,
         meaning="time one remote call keeps the shard's thread busy, besides copies and the update",
         source="Ray release microbenchmarks: 0.36 ms n:n with an argument",
     ),
     "call_latency_s": Coefficient(
-        unit="s", lower=0.0, upper=1.0, start=5e-4,
+        unit="s", lower=0.0, upper=1.0, usual=5e-4, spread=0.0015,
         meaning="delay of one remote call and its reply that keeps nobody busy",
         source="Ray release microbenchmarks: 0.5 ms synchronous",
     ),
     "put_s_per_byte": Coefficient(
-        unit="s/byte", lower=0.0, upper=1e-6, start=4e-10,
+        unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
         meaning="serialising an array into the object store, on the sender's thread", source=_COPY_SOURCE,
     ),
     "copy_s_per_byte": Coefficient(
-        unit="s/byte", lower=0.0, upper=1e-6, start=4e-10,
+        unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
         meaning="a worker's concatenation of what it pulled and making of its update, per byte of the model",
         source="two passes over memory in the Ray tutorial's worker",
     ),
     "update_s_per_byte": Coefficient(
-        unit="s/byte", lower=0.0, upper=1e-6, start=4e-10,
+        unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
         meaning="a shard's `parameters += update`, on the shard's thread",
         source="reads two arrays and writes one",
     ),

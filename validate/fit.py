@@ -2,7 +2,10 @@
 
 The residuals are differences of logarithms (relative errors) between the simulation and the mean of a scenario's
 repetitions, each divided by its standard deviation: the run-to-run noise of that mean, and the model's own error,
-which is estimated along with the coefficients, as in a random-effects analysis.
+which is estimated along with the coefficients, as in a random-effects analysis. What is expected of a coefficient
+before anything is measured (`psmodel.calibration.Coefficient.usual` and `spread`) enters as one residual more: it
+decides what the runs leave open, and next to nothing where they speak (maximum a posteriori estimate: Gelman et al.
+2013, "Bayesian data analysis", section 13.2).
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -25,8 +28,8 @@ from validate.signals import Observed, fitted_names, signals
 
 Array = NDArray[np.float64]
 WIDEST = 0.5
-"""A coefficient whose 95 % interval is wider than ± this part of its size (or start value) is not identified."""
-_ENTANGLED, _ANYTHING = 0.7, 10.0
+"""A coefficient whose 95 % interval is wider than ± this part of its size (or usual value) is not identified."""
+_ENTANGLED = 0.7
 _OUTLIER = 3.0
 """Residuals beyond so many standard deviations pull linearly instead of quadratically (soft L1 loss)."""
 _PASSES = 3
@@ -34,6 +37,8 @@ _PASSES = 3
 _SHARED = 4.0
 """A signal's own misfit counts like its scenarios, that of all signals like so many more."""
 _LEAST_MISFIT = 1e-3
+_NO_EFFECT = 1e-6
+"""Relative change of a signal by a coefficient of usual size that is rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,20 +103,20 @@ def fit(
     forward = forward or Forward()
     data = _group(observed)
     start = with_values(names, scales(names), fixed)
-    unidentified: dict[str, str] = {}
-    while True:
-        solution = _solve(data, names, start, forward, passes=1)
-        culprit = _unidentified(solution)
-        if culprit is None:
-            solution = _solve(data, names, solution.calibration, forward, passes=_PASSES)
-            culprit = _unidentified(solution)
-        if culprit is None:
-            break
-        name, reason = culprit
-        unidentified[name] = reason
-        names = tuple(n for n in names if n != name)
-        start = with_values([name], [getattr(fixed, name)], solution.calibration)
-    return _record(data, solution, unidentified, observed, forward, seed)
+    affecting = _affecting(data, names, start, forward)
+    unidentified = dict.fromkeys([n for n in names if n not in affecting], "it has no effect on these runs")
+    start = with_values(affecting, scales(affecting), fixed)
+    solution = _solve(data, affecting, start, forward)
+    return _record(data, solution, unidentified | _unidentified(solution), observed, forward, seed)
+
+
+def _affecting(
+    data: "_Data", names: tuple[str, ...], start: Calibration, forward: Forward
+) -> tuple[str, ...]:
+    """The coefficients on which any of the signals depends."""
+    slopes = [forward.jacobian(scenario, start, names) for scenario in data.scenarios]
+    size = np.abs([slopes[i][name] for i, name in data.cells]).max(axis=0, initial=0.0)
+    return tuple(name for name, s in zip(names, size, strict=True) if s > _NO_EFFECT)
 
 
 def _check(observed: Sequence[Observed], names: Sequence[str], mix_machines: bool) -> None:
@@ -155,33 +160,38 @@ def _mean_noise(data: _Data, cells: Iterable[tuple[int, str]]) -> Array:
     return np.array([data.block(i).noise[name] / np.sqrt(data.block(i).runs) for i, name in cells])
 
 
-def _solve(
-    data: _Data, names: tuple[str, ...], start: Calibration, forward: Forward, *, passes: int
-) -> _Solution:
+def _solve(data: _Data, names: tuple[str, ...], start: Calibration, forward: Forward) -> _Solution:
     noise, signal = _mean_noise(data, data.cells), [name for _, name in data.cells]
     unit = scales(names)
     lower = np.array([COEFFICIENTS[n].lower for n in names]) / unit
     upper = np.array([COEFFICIENTS[n].upper for n in names]) / unit
-    freedom = len(data.cells) - len(names)
+    spread = np.array([COEFFICIENTS[n].spread for n in names]) / unit
     misfit = dict.fromkeys(signal, float(np.median(noise)))
     calibration, converged, message = start, True, "nothing to estimate"
+    freedom = float(len(data.cells))
 
     def at(point: Array) -> Calibration:
         return with_values(names, point * unit, start)
 
-    def slopes(calibration: Calibration, deviation: Array) -> Array:
-        of = [forward.jacobian(scenario, calibration, names) for scenario in data.scenarios]
-        rows = [of[i][name] for i, name in data.cells]
-        return np.array(rows).reshape(len(rows), len(names)) / deviation[:, None]
+    def residuals(point: Array, deviation: Array) -> Array:
+        of_data = _errors(data, data.cells, at(point), forward) / deviation
+        return np.concatenate([of_data, (point - 1) / spread])
 
-    for _ in range(passes if names else 1):
+    def slopes(point: Array, deviation: Array) -> Array:
+        of = [forward.jacobian(scenario, at(point), names) for scenario in data.scenarios]
+        rows = [of[i][name] for i, name in data.cells]
+        of_data = np.array(rows).reshape(len(rows), len(names)) / deviation[:, None]
+        return np.concatenate([of_data, np.diag(1 / spread)])
+
+    point = np.ones(len(names))
+    for _ in range(_PASSES if names else 1):
         deviation = np.hypot(noise, [misfit[s] for s in signal])
         if names:
-            values = np.array([getattr(calibration, n) for n in names]) / unit
             found = least_squares(
-                lambda p, d=deviation: _errors(data, data.cells, at(p), forward) / d,
-                np.clip(values, lower, upper),
-                jac=lambda p, d=deviation: slopes(at(p), d),
+                residuals,
+                np.clip(point, lower, upper),
+                jac=slopes,
+                args=(deviation,),
                 bounds=(lower, upper),
                 loss="soft_l1",
                 f_scale=_OUTLIER,
@@ -189,21 +199,26 @@ def _solve(
                 ftol=1e-6,
                 max_nfev=60,
             )
-            calibration, converged, message = at(found.x), bool(found.success), str(found.message)
-        misfit = _misfit(_errors(data, data.cells, calibration, forward), noise, signal, max(freedom, 1))
+            point = found.x
+            calibration, converged, message = at(point), bool(found.success), str(found.message)
+        # Coefficients that only the expectation decides take no freedom from the data.
+        told = slopes(point, deviation)
+        variance = np.diag(np.linalg.inv(told.T @ told)) if names else np.empty(0)
+        freedom = max(1.0, len(data.cells) - float((1 - variance / spread**2).sum()))
+        misfit = _misfit(_errors(data, data.cells, calibration, forward), noise, signal, freedom)
     deviation = np.hypot(noise, [misfit[s] for s in signal])
     return _Solution(
         names=names,
         calibration=calibration,
         misfit=misfit,
-        jacobian=slopes(calibration, deviation),
-        freedom=freedom,
+        jacobian=slopes(point, deviation),
+        freedom=round(freedom),
         converged=converged,
         message=message,
     )
 
 
-def _misfit(errors: Array, noise: Array, signal: Sequence[str], freedom: int) -> dict[str, float]:
+def _misfit(errors: Array, noise: Array, signal: Sequence[str], freedom: float) -> dict[str, float]:
     """Standard deviation of the model's own error by signal: what the noise of the means leaves unexplained."""
     excess = errors**2 * len(errors) / freedom - noise**2
     shared = float(excess.mean())
@@ -214,45 +229,31 @@ def _misfit(errors: Array, noise: Array, signal: Sequence[str], freedom: int) ->
     }
 
 
-def _unidentified(solution: _Solution) -> tuple[str, str] | None:
-    """The coefficient that the runs tell least about, and why, if they do not tell enough."""
+def _unidentified(solution: _Solution) -> dict[str, str]:
+    """Coefficient → why these runs do not tell it, of those that they do not."""
     names, jacobian = solution.names, solution.jacobian
     if not names:
-        return None
+        return {}
     size = np.array(
         [max(1.0, getattr(solution.calibration, n) / s) for n, s in zip(names, scales(names), strict=True)]
     )
-    width = float(student.ppf(0.975, max(solution.freedom, 1)))
-    scaled = jacobian * size
-    _, singular, rotation = np.linalg.svd(scaled, full_matrices=True)
-    inverse = np.zeros(len(names))
-    # Directions that no residual sees at all have a singular value that is rounding error.
-    tiny = 1e-9 * max(1.0, float(singular.max(initial=0.0)))
-    inverse[: len(singular)] = np.where(singular > tiny, 1 / np.maximum(singular, tiny), 1 / tiny)
-    inverse[len(singular) :] = 1 / tiny
-    half_width = width * np.sqrt((rotation.T**2 * inverse**2).sum(axis=1))
-    if solution.freedom >= 1 and half_width.max() <= WIDEST:
-        return None
-    worst = int(np.argmax(half_width))
-    alone = width / max(float(np.linalg.norm(scaled[:, worst])), 1e-300)
-    if alone > 1 / tiny * WIDEST or not scaled[:, worst].any():
-        return names[worst], "it has no effect on these runs"
-    if solution.freedom < 1:
-        return names[worst], f"there are only {jacobian.shape[0]} residuals for {len(names)} coefficients"
-    if alone > WIDEST:
-        return names[worst], (
-            f"its effect is lost in the noise: known to ±{alone:.0%} of its usual size even if all others were known"
-        )
-    covariance = (rotation.T * inverse**2) @ rotation
-    correlation = np.abs(covariance[worst]) / np.sqrt(np.diag(covariance) * covariance[worst, worst])
-    correlation[worst] = 0.0
-    other, strongest = names[int(np.argmax(correlation))], float(correlation.max())
-    if strongest < _ENTANGLED:
-        return names[worst], f"these runs tell it only to ±{half_width[worst]:.0%} of its usual size"
-    known = "nothing" if half_width[worst] > _ANYTHING else f"±{half_width[worst]:.0%} of its usual size"
-    return names[worst], (
-        f"these runs tell only its combination with {other} (correlation {strongest:.3f}); by itself: {known}"
-    )
+    covariance = np.linalg.inv(jacobian.T @ jacobian)
+    quantile = float(student.ppf(0.975, max(solution.freedom, 1)))
+    half_width = quantile * np.sqrt(np.diag(covariance)) / size
+    reasons = {}
+    for index in np.flatnonzero(half_width > WIDEST):
+        alone = quantile / (float(np.linalg.norm(jacobian[:, index])) * size[index])
+        correlation = covariance[index] / np.sqrt(np.diag(covariance) * covariance[index, index])
+        correlation[index] = 0.0
+        other = int(np.argmax(np.abs(correlation)))
+        if alone > WIDEST:
+            reason = "its effect is lost in the noise, even if all others were known"
+        elif abs(correlation[other]) >= _ENTANGLED:
+            reason = f"these runs tell only its combination with {names[other]} (correlation {correlation[other]:.2f})"
+        else:
+            reason = f"these runs tell it only to ±{half_width[index]:.0%} of its usual size"
+        reasons[names[index]] = reason
+    return reasons
 
 
 def _record(
@@ -272,7 +273,7 @@ def _record(
         errors,
         _mean_noise(data, every),
         [name for _, name in every],
-        max(len(every) - len(solution.names), 1),
+        float(freedom),
     )
     near = [
         name
@@ -281,7 +282,7 @@ def _record(
             getattr(calibration, name) - COEFFICIENTS[name].lower,
             COEFFICIENTS[name].upper - getattr(calibration, name),
         )
-        <= 1e-4 * COEFFICIENTS[name].start
+        <= 1e-4 * COEFFICIENTS[name].usual
     ]
     gram = solution.jacobian.T @ solution.jacobian
     covariance = np.linalg.inv(gram) if solution.names else np.empty((0, 0))

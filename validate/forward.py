@@ -36,7 +36,7 @@ def simulated(scenario: Scenario, calibration: Calibration) -> Metrics:
 
 def scales(names: Sequence[str]) -> Array:
     """Typical magnitude of each coefficient, shape (len(names),): what it is measured in during a fit."""
-    return np.array([COEFFICIENTS[name].start for name in names])
+    return np.array([COEFFICIENTS[name].usual for name in names])
 
 
 def with_values(
