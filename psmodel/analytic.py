@@ -51,6 +51,8 @@ class Inputs:
     reply_all: Number
     apply: Number
     apply_all: Number
+    receive: Number
+    receive_all: Number
     request_all: Number
     assemble: Number
     compute: Number
@@ -86,6 +88,8 @@ def inputs(scenario: Scenario, calibration: Calibration) -> Inputs:
         reply_all=math.fsum(d.reply),
         apply=d.apply[largest] + update,
         apply_all=math.fsum(d.apply) + k * update,
+        receive=d.receive[largest],
+        receive_all=math.fsum(d.receive),
         request_all=k * d.request,
         assemble=d.assemble,
         compute=scenario.compute.expected(),
@@ -116,8 +120,8 @@ _RULES = (
     _Rule(resource="worker egress", phase="push", formula="M/B", time=lambda i: i.remote_model / i.worker_up),
     _Rule(resource="worker CPU", phase="push", formula="Σ send", time=lambda i: i.send_all),
     _Rule(resource="shard CPU", phase="push", formula="N·apply", time=lambda i: i.workers * i.apply),
-    _Rule(resource="host cores", phase="push", formula="N·(Σ send + Σ apply)/cores",
-          time=lambda i: i.workers * (i.send_all + i.apply_all) / i.cores),
+    _Rule(resource="host cores", phase="push", formula="N·(Σ send + Σ receive + Σ apply)/cores",
+          time=lambda i: i.workers * (i.send_all + i.receive_all + i.apply_all) / i.cores),
     _Rule(resource="latency", phase="push", formula="2·delay + call latency",
           time=lambda i: 2 * i.delay + i.call_latency),
     _Rule(resource="shard egress", phase="pull", formula="N·M/(K·B)",
@@ -126,8 +130,8 @@ _RULES = (
           time=lambda i: i.remote_model / i.worker_down),
     _Rule(resource="worker CPU", phase="pull", formula="K·request", time=lambda i: i.request_all),
     _Rule(resource="shard CPU", phase="pull", formula="N·reply", time=lambda i: i.workers * i.reply),
-    _Rule(resource="host cores", phase="pull", formula="N·(K·request + Σ reply)/cores",
-          time=lambda i: i.workers * (i.request_all + i.reply_all) / i.cores),
+    _Rule(resource="host cores", phase="pull", formula="N·(K·request + Σ reply + Σ receive)/cores",
+          time=lambda i: i.workers * (i.request_all + i.reply_all + i.receive_all) / i.cores),
     _Rule(resource="latency", phase="pull", formula="2·delay + call latency",
           time=lambda i: 2 * i.delay + i.call_latency),
     _Rule(resource="worker CPU", phase="compute", formula="compute + assemble",
@@ -163,13 +167,13 @@ def phase_times(i: Inputs, *, mode: str, pull: str, push: str) -> dict[str, Numb
 
     if pull == "parallel":
         replies = np.maximum(_tandem(remote_crowd, i.reply, shard_out), i.reply + worker_in)
-        pull_time = latency + i.request_all + replies
+        pull_time = latency + i.request_all + replies + i.receive
     elif pull == "sequential":
         replies = np.maximum(
             crowd * i.reply_all + shard_out,
             i.reply_all + np.maximum(remote_crowd * i.model / i.shard_up, worker_in),
         )
-        pull_time = i.shards * latency + i.request_all + replies
+        pull_time = i.shards * latency + i.request_all + replies + i.receive_all
     else:
         pull_time = 0.0 * i.model
     if push == "none":
@@ -180,12 +184,12 @@ def phase_times(i: Inputs, *, mode: str, pull: str, push: str) -> dict[str, Numb
             _tandem(i.shards, i.send_all / i.shards, per_shard),
             i.send + np.maximum(remote_crowd * shard_in, worker_out),
         )
-        ingress = i.delay + arrive + (crowd - 1) * i.apply
+        ingress = i.delay + arrive + i.receive + (crowd - 1) * i.apply
         if push == "blocking":
             push_time = ingress + i.apply + i.delay + i.call_latency
         elif push == "sequential":
             links = np.maximum(remote_crowd * i.model / i.shard_down, worker_out)
-            push_time = i.shards * latency + i.send_all + links + crowd * i.apply_all
+            push_time = i.shards * latency + i.send_all + links + i.receive_all + crowd * i.apply_all
             ingress = push_time - i.delay - i.call_latency - i.apply
         else:
             push_time = i.send_all

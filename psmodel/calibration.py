@@ -49,6 +49,7 @@ class Calibration:
     submit_overhead_s: float = 0.0
     handle_overhead_s: float = 0.0
     call_latency_s: float = 0.0
+    object_overhead_s: float = 0.0
     put_s_per_byte: float = 0.0
     copy_s_per_byte: float = 0.0
     update_s_per_byte: float = 0.0
@@ -121,6 +122,11 @@ COEFFICIENTS: dict[str, Coefficient] = {
         unit="s", lower=0.0, upper=1.0, usual=5e-4, spread=0.0015,
         meaning="delay of one remote call and its reply that keeps nobody busy",
         source="Ray release microbenchmarks: 0.5 ms synchronous",
+    ),
+    "object_overhead_s": Coefficient(
+        unit="s", lower=0.0, upper=1.0, usual=1e-3, spread=3e-3,
+        meaning="CPU time on either side for an array that travels through the object store, not in its message",
+        source="Ray keeps objects of over 100 KiB in shared memory (max_direct_call_object_size)",
     ),
     "put_s_per_byte": Coefficient(
         unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,

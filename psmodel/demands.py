@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from psmodel.calibration import Calibration
 from psmodel.scenario import Scenario
 
+INLINE_LIMIT = 100 * 1024
+"""Largest array (bytes) that travels inside a call's own message (Ray: max_direct_call_object_size)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Demands:
@@ -28,6 +31,8 @@ class Demands:
     apply
         Seconds that applying one push keeps each shard's thread busy, shape (K,), without the random part
         ``Scenario.update_cost``.
+    receive
+        Seconds of CPU time that taking in one array costs the host that it goes to, on nobody's thread; shape (K,).
     request
         Seconds that asking one shard for its parameters keeps the worker's thread busy.
     assemble
@@ -44,6 +49,7 @@ class Demands:
     send: tuple[float, ...]
     reply: tuple[float, ...]
     apply: tuple[float, ...]
+    receive: tuple[float, ...]
     request: float
     assemble: float
     call_latency: float
@@ -67,12 +73,17 @@ def demands(scenario: Scenario, calibration: Calibration) -> Demands:
         calibration.put_s_per_byte,
         calibration.update_s_per_byte,
     )
+    objects = tuple(calibration.object_overhead_s if size > INLINE_LIMIT else 0.0 for size in sizes)
     return Demands(
         sizes=sizes,
         **rates,
-        send=tuple(per_message + put * size for size in sizes),
-        reply=tuple(scenario.message_overhead + handle + put * size for size in sizes),
+        send=tuple(per_message + o + put * size for size, o in zip(sizes, objects, strict=True)),
+        reply=tuple(
+            scenario.message_overhead + handle + o + put * size
+            for size, o in zip(sizes, objects, strict=True)
+        ),
         apply=tuple(handle + update * size for size in sizes),
+        receive=objects,
         request=calibration.submit_overhead_s,
         assemble=calibration.copy_s_per_byte * scenario.total_bytes,
         call_latency=calibration.call_latency_s,

@@ -195,8 +195,8 @@ def _solve(data: _Data, names: tuple[str, ...], start: Calibration, forward: For
                 bounds=(lower, upper),
                 loss="soft_l1",
                 f_scale=_OUTLIER,
-                xtol=1e-6,
-                ftol=1e-6,
+                xtol=1e-5,
+                ftol=1e-5,
                 max_nfev=60,
             )
             point = found.x

@@ -41,7 +41,7 @@ class Shard:
         self.longest_queue = 0
         self.waiting_bytes = 0.0
         self.most_waiting_bytes = 0.0
-        self._processor = processor
+        self.processor = processor
         self._queue: deque[_Call] = deque()
         self._running = False
 
@@ -71,7 +71,7 @@ class Shard:
                 call.begin()
             if call.service > 0:
                 began = self.env.now
-                when(self._processor.work(call.service), partial(self._worked, began))
+                when(self.processor.work(call.service), partial(self._worked, began))
                 return
             self._finish()
         self._running = False

@@ -1,6 +1,7 @@
 """A worker: pull, compute, push, wait, as the Ray tutorial's worker does."""
 
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import Any
 
 import simpy
@@ -125,13 +126,19 @@ class Worker:
         def reply() -> None:
             begin = self.env.now
             sent = self._network.transfer(shard.host, self.host, shard.size)
-            when(sent, lambda: self._received(shard, begin, arrived))
+            when(sent, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
+            when(self._taken_in(sent, shard, self._processor), arrived.one_less)
 
         shard.call(self._demands.reply[shard.index] * self.count, reply, begin=read)
 
-    def _received(self, shard: Shard, begin: float, arrived: "_Countdown") -> None:
-        self._trace_transfer("pull", shard, begin, shard.host, self.host)
-        arrived.one_less()
+    def _taken_in(self, sent: simpy.Event, shard: Shard, processor: Processor) -> simpy.Event:
+        """When the array has arrived and the host that it goes to has done its part, on nobody's thread."""
+        seconds = self._demands.receive[shard.index]
+        if seconds == 0:
+            return sent
+        taken = self.env.event()
+        when(sent, lambda: when(processor.work(seconds), taken.succeed))
+        return taken
 
     def _push(self, iteration: int) -> Process:
         scenario, demands = self._scenario, self._demands
@@ -148,20 +155,16 @@ class Worker:
             done = [applied] if scenario.push != "sequential" else [applied, _Countdown(self.env, 1)]
             begin = self.env.now
             sent = self._network.transfer(self.host, shard.host, shard.size)
-            self._last_push[position] = sent
-            when(
-                sent,
-                lambda p=position, s=shard, b=begin, d=done: self._arrived(iteration, p, s, b, d),  # type: ignore[misc]
-            )
+            when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
+            taken = self._taken_in(sent, shard, shard.processor)
+            self._last_push[position] = taken
+            when(taken, partial(self._arrived, iteration, position, shard, done))
             if scenario.push == "sequential":
                 yield done[-1].event
         if scenario.push == "blocking":
             yield applied.event
 
-    def _arrived(
-        self, iteration: int, position: int, shard: Shard, begin: float, done: "list[_Countdown]"
-    ) -> None:
-        self._trace_transfer("push", shard, begin, self.host, shard.host)
+    def _arrived(self, iteration: int, position: int, shard: Shard, done: "list[_Countdown]") -> None:
         version_read = self._version_read[position]
         began = self.env.now
 
