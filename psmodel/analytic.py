@@ -97,7 +97,7 @@ def inputs(scenario: Scenario, calibration: Calibration) -> Inputs:
         if scenario.mode == "bsp"
         else scenario.compute.expected(),
         delay=d.propagation_delay,
-        call_latency=d.call_latency,
+        call_latency=2 * d.one_way,
         cores=scenario.cores_per_host
         if scenario.placement == "single-host" and scenario.cores_per_host
         else math.inf,
@@ -184,13 +184,13 @@ def phase_times(i: Inputs, *, mode: str, pull: str, push: str) -> dict[str, Numb
             _tandem(i.shards, i.send_all / i.shards, per_shard),
             i.send + np.maximum(remote_crowd * shard_in, worker_out),
         )
-        ingress = i.delay + arrive + i.receive + (crowd - 1) * i.apply
+        ingress = i.delay + i.call_latency / 2 + arrive + i.receive + (crowd - 1) * i.apply
         if push == "blocking":
-            push_time = ingress + i.apply + i.delay + i.call_latency
+            push_time = ingress + i.apply + i.delay + i.call_latency / 2
         elif push == "sequential":
             links = np.maximum(remote_crowd * i.model / i.shard_down, worker_out)
             push_time = i.shards * latency + i.send_all + links + i.receive_all + crowd * i.apply_all
-            ingress = push_time - i.delay - i.call_latency - i.apply
+            ingress = push_time - i.delay - i.call_latency / 2 - i.apply
         else:
             push_time = i.send_all
     if in_step:

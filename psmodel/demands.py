@@ -37,8 +37,8 @@ class Demands:
         Seconds that asking one shard for its parameters keeps the worker's thread busy.
     assemble
         Seconds a worker needs to concatenate the parameters and make its update, besides its compute time.
-    call_latency
-        Seconds of a call and its reply in which nobody is busy.
+    one_way
+        Seconds of a call, and again of its reply, in which nobody is busy: propagation is not part of it.
     """
 
     sizes: tuple[int, ...]
@@ -52,7 +52,7 @@ class Demands:
     receive: tuple[float, ...]
     request: float
     assemble: float
-    call_latency: float
+    one_way: float
     propagation_delay: float
 
 
@@ -86,6 +86,6 @@ def demands(scenario: Scenario, calibration: Calibration) -> Demands:
         receive=objects,
         request=calibration.submit_overhead_s,
         assemble=calibration.copy_s_per_byte * scenario.total_bytes,
-        call_latency=calibration.call_latency_s,
+        one_way=calibration.call_latency_s / 2,
         propagation_delay=delay,
     )

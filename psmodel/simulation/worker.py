@@ -87,8 +87,8 @@ class Worker:
             go_on = self._coordinator.finished(iteration + 1, self.count)
             if go_on is not None:
                 yield go_on
-            if scenario.mode != "asp" and self._demands.call_latency > 0:
-                yield env.timeout(self._demands.call_latency)
+            if scenario.mode != "asp" and self._demands.one_way > 0:
+                yield env.timeout(2 * self._demands.one_way)
             monitor.released[self.index, iteration] = env.now
             self._trace(iteration)
 
@@ -107,7 +107,7 @@ class Worker:
                 arrived = _Countdown(self.env, 1)
             after(
                 self.env,
-                self._demands.propagation_delay + self._demands.call_latency,
+                self._demands.propagation_delay + self._demands.one_way,
                 lambda p=position, s=shard, a=arrived: self._request(p, s, a),  # type: ignore[misc]
             )
             if sequential:
@@ -132,12 +132,15 @@ class Worker:
         shard.call(self._demands.reply[shard.index] * self.count, reply, begin=read)
 
     def _taken_in(self, sent: simpy.Event, shard: Shard, processor: Processor) -> simpy.Event:
-        """When the array has arrived and the host that it goes to has done its part, on nobody's thread."""
-        seconds = self._demands.receive[shard.index]
-        if seconds == 0:
+        """When the call is there and the host that it goes to has taken in the array, on nobody's thread."""
+        latency, seconds = self._demands.one_way, self._demands.receive[shard.index]
+        if latency == seconds == 0:
             return sent
         taken = self.env.event()
-        when(sent, lambda: when(processor.work(seconds), taken.succeed))
+        when(
+            sent,
+            lambda: after(self.env, latency, lambda: when(processor.work(seconds), taken.succeed)),
+        )
         return taken
 
     def _push(self, iteration: int) -> Process:
@@ -182,7 +185,7 @@ class Worker:
         def finish() -> None:
             shard.version += self.count
             self._monitor.span(f"shard-{shard.index}", "update", began, self.env.now, worker=self.index)
-            delay = self._demands.propagation_delay + self._demands.call_latency
+            delay = self._demands.propagation_delay + self._demands.one_way
             for countdown in done:
                 after(self.env, delay, countdown.one_less)
 
