@@ -15,7 +15,7 @@ import math
 import numpy as np
 import simpy
 
-from psmodel.simulation.maxmin import TIE, Floats, Ints, Solver, link_level
+from psmodel.simulation.maxmin import TIE, Floats, Solver, link_level
 
 _REMAINING, _SINCE, _RATE, _FINISH, _LIMIT, _OWN, _HUB = range(7)  # rows of Component._state
 
@@ -199,11 +199,9 @@ class Component:
     def take_finished(self, now: float) -> list[Flow]:
         """Remove and return the flows whose last unit has left by `now`."""
         count = len(self.flows)
-        slots = np.flatnonzero(self._state[_FINISH, :count] <= now * (1 + TIE))
-        if not slots.size:
-            return []
+        slots = (self._state[_FINISH, :count] <= now * (1 + TIE)).nonzero()[0].tolist()
         finished = [self.flows[slot] for slot in slots]
-        self._floor = min(self._floor, float(self._state[_RATE, slots].min()))
+        self._floor = min([self._floor, *self._state[_RATE, slots].tolist()])
         for flow in finished:
             for link, weight in flow.path.items():
                 del link.flows[flow]
@@ -211,7 +209,8 @@ class Component:
                 link.load -= weight
                 if len(link.flows) == 1:
                     self._crowded.pop(link, None)
-        self._close_gaps(slots)
+        for slot in reversed(slots):
+            self._close_gap(slot)
         return finished
 
     def solve(self, now: float) -> None:
@@ -237,7 +236,7 @@ class Component:
 
     def _set_rates(self, rates: Floats, now: float) -> None:
         state = self._state
-        differ = np.flatnonzero(rates != state[_RATE, : rates.size])
+        differ = (rates != state[_RATE, : rates.size]).nonzero()[0]
         # Where most differ, one sweep over all is cheaper than picking them out.
         changed = differ if 2 * differ.size < rates.size else slice(rates.size)
         rates = rates[changed]
@@ -259,6 +258,8 @@ class Component:
         own, weight = self._state[_OWN, :count], self._state[_HUB, :count]
         level = hub.capacity / hub.load if hub.load else math.inf
         if own.min() < level:
+            if weight @ own <= hub.capacity:  # room for all that the other links let through
+                return own
             level = link_level(hub.capacity, weight, own)
         rates = np.minimum(own, level)
         return rates if len(hub.flows) == count else np.where(weight > 0, rates, own)
@@ -299,20 +300,16 @@ class Component:
         self._weights = np.pad(self._weights, more)
         self._state = np.pad(self._state, ((0, 0), more[1]))
 
-    def _close_gaps(self, slots: Ints) -> None:
-        count = len(self.flows) - slots.size
-        gaps = slots[slots < count]
-        if gaps.size:
-            stays = np.ones(slots.size, dtype=bool)
-            stays[slots[gaps.size :] - count] = False
-            moved = np.flatnonzero(stays) + count
-            for gap, slot in zip(gaps.tolist(), moved.tolist(), strict=True):
-                self._state[:, gap] = self._state[:, slot]
-                self._paths[:, gap] = self._paths[:, slot]
-                self._weights[:, gap] = self._weights[:, slot]
-                self.flows[gap] = self.flows[slot]
-                self.flows[gap].slot = gap
-        del self.flows[count:]
+    def _close_gap(self, slot: int) -> None:
+        """Let the last flow have the place of one that has ended."""
+        flow = self.flows.pop()
+        last = len(self.flows)
+        if slot < last:
+            self._state[:, slot] = self._state[:, last]
+            self._paths[:, slot] = self._paths[:, last]
+            self._weights[:, slot] = self._weights[:, last]
+            self.flows[slot] = flow
+            flow.slot = slot
 
     def _give_up(self) -> None:
         for link in self._links:
