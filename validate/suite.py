@@ -163,6 +163,6 @@ def _name(scenario: Scenario) -> str:
         )
     usual = {"pull": "parallel", "push": "blocking"}
     parts += [f"{key}={getattr(scenario, key)}" for key in usual if getattr(scenario, key) != usual[key]]
-    if scenario.compute.is_random or scenario.compute.expected() > 0:
+    if scenario.compute.is_random:
         parts.append(f"compute={scenario.compute.kind}")
     return " ".join(parts)
