@@ -7,9 +7,13 @@ analysis of queueing network models", ACM Computing Surveys 10(3)). Nothing here
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from psmodel.calibration import Calibration
 from psmodel.scenario import Scenario
 
+Array = NDArray[np.float64]
 INLINE_LIMIT = 100 * 1024
 """Largest array (bytes) that travels inside a call's own message (Ray: max_direct_call_object_size)."""
 
@@ -67,25 +71,28 @@ def demands(scenario: Scenario, calibration: Calibration) -> Demands:
         efficiency = scenario.payload_fraction * calibration.goodput_factor
         rates = {role: rate * efficiency for role, rate in bandwidth}
         delay = scenario.propagation_delay
-    per_message = scenario.message_overhead + calibration.submit_overhead_s
-    handle, put, update = (
-        calibration.handle_overhead_s,
-        calibration.put_s_per_byte,
-        calibration.update_s_per_byte,
-    )
-    objects = tuple(calibration.object_overhead_s if size > INLINE_LIMIT else 0.0 for size in sizes)
+    costs = array_costs(scenario, calibration, np.array(sizes, dtype=np.float64))
     return Demands(
         sizes=sizes,
         **rates,
-        send=tuple(per_message + o + put * size for size, o in zip(sizes, objects, strict=True)),
-        reply=tuple(
-            scenario.message_overhead + handle + o + put * size
-            for size, o in zip(sizes, objects, strict=True)
-        ),
-        apply=tuple(handle + update * size for size in sizes),
-        receive=objects,
+        send=tuple(costs["send"].tolist()),
+        reply=tuple(costs["reply"].tolist()),
+        apply=tuple(costs["apply"].tolist()),
+        receive=tuple(costs["receive"].tolist()),
         request=calibration.submit_overhead_s,
         assemble=calibration.copy_s_per_byte * scenario.total_bytes,
         one_way=calibration.call_latency_s / 2,
         propagation_delay=delay,
     )
+
+
+def array_costs(scenario: Scenario, calibration: Calibration, sizes: Array) -> dict[str, Array]:
+    """`Demands.send`, `reply`, `apply` and `receive` (s) for arrays of these `sizes` (bytes), any shape."""
+    put = calibration.put_s_per_byte * sizes
+    in_store = np.where(sizes > INLINE_LIMIT, calibration.object_overhead_s, 0.0)
+    return {
+        "send": scenario.message_overhead + calibration.submit_overhead_s + in_store + put,
+        "reply": scenario.message_overhead + calibration.handle_overhead_s + in_store + put,
+        "apply": calibration.handle_overhead_s + calibration.update_s_per_byte * sizes,
+        "receive": in_store,
+    }
