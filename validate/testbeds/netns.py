@@ -5,6 +5,7 @@ memory); the driver, the coordinator and Ray's GCS are the host ``head``, whose 
 lives in a sandbox (`validate.testbeds.sandbox`), in which the process that uses the testbed has to run.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -113,6 +114,7 @@ class NetnsTestbed:
         ray.init(
             address=self.cluster.address,
             log_to_driver=False,
+            logging_level=logging.ERROR,
             _node_ip_address=self.nodes[netlink.HEAD].address,
         )
 
