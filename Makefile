@@ -5,7 +5,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 RUN := $(UV) run --frozen --all-extras
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench figures docs notebooks clean
 
 demo: .venv/ready
 	$(RUN) psmodel demo
@@ -17,6 +17,9 @@ lint: .venv/ready
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
+
+figures: .venv/ready
+	$(RUN) python -m figures $(NAME)
 
 bench: .venv/ready
 	$(RUN) pytest benchmarks --benchmark-only --benchmark-json=.benchmarks/latest.json
