@@ -1,0 +1,108 @@
+"""Training modes: what bounds hold, and which modes are the same."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from psmodel import simulation
+from psmodel.calibration import Calibration
+from psmodel.scenario import Scenario, from_mapping
+
+COSTS = Calibration(handle_overhead_s=1e-3, update_s_per_byte=1e-9)
+
+
+@st.composite
+def jobs(draw: st.DrawFn) -> Scenario:
+    return from_mapping(
+        {
+            "workers": draw(st.integers(1, 5)),
+            "shards": draw(st.integers(1, 3)),
+            "elements": draw(st.integers(100, 10**6)),
+            "bandwidth": "1Gbps",
+            "compute": {"kind": "lognormal", "mean": 0.05, "cv": draw(st.floats(0.1, 2))},
+            "iterations": draw(st.integers(2, 8)),
+            "pull": draw(st.sampled_from(["parallel", "sequential"])),
+            "push": draw(st.sampled_from(["blocking", "sequential", "fire-and-forget"])),
+            "seed": draw(st.integers(0, 1000)),
+        }
+    )
+
+
+@given(jobs())
+def test_bound_0_is_bulk_synchronous(job: Scenario) -> None:
+    bsp, ssp = (
+        simulation.predict(j, COSTS).timeline for j in (job, job.replace(mode="ssp", staleness_bound=0))
+    )
+    assert np.array_equal(bsp.released, ssp.released)
+    assert bsp.staleness == ssp.staleness
+
+
+@given(jobs())
+def test_a_bound_that_never_binds_is_asynchronous(job: Scenario) -> None:
+    asp, ssp = (
+        simulation.predict(j, COSTS).timeline
+        for j in (job.replace(mode="asp"), job.replace(mode="ssp", staleness_bound=job.iterations))
+    )
+    assert np.array_equal(asp.released, ssp.released)
+    assert asp.staleness == ssp.staleness
+
+
+@given(jobs(), st.integers(0, 3))
+def test_nobody_is_further_ahead_than_the_bound(job: Scenario, bound: int) -> None:
+    """Ho et al. 2013, section 3: a worker at clock c has seen all updates of clock c − s − 1 and before."""
+    timeline = simulation.predict(job.replace(mode="ssp", staleness_bound=bound), COSTS).timeline
+    for iteration in range(bound + 1, job.iterations):
+        slowest = timeline.pushed[:, iteration - bound - 1].max()
+        assert (timeline.start[:, iteration] >= slowest).all()
+
+
+@given(jobs())
+def test_looser_modes_are_not_slower_where_nothing_is_shared(job: Scenario) -> None:
+    """Without a network and without costs a worker waits only for the others."""
+    alone = job.replace(placement="single-host")
+    lengths = [
+        simulation.predict(j).timeline.released.max()
+        for j in (alone, alone.replace(mode="ssp", staleness_bound=1), alone.replace(mode="asp"))
+    ]
+    assert lengths == sorted(lengths, reverse=True)
+
+
+@given(jobs())
+def test_every_update_has_a_staleness(job: Scenario) -> None:
+    staleness = simulation.predict(job.replace(mode="asp"), COSTS).timeline.staleness
+    assert sum(staleness.values()) == job.workers * job.shards * job.iterations
+    assert min(staleness) >= 0
+
+
+@pytest.mark.parametrize("workers", [2, 5])
+def test_in_step_one_update_after_the_other_is_one_staler(workers: int) -> None:
+    """All pull the same version, then N updates arrive: 0, 1, …, N − 1 others come before."""
+    job = from_mapping(
+        {"workers": workers, "shards": 1, "elements": 100, "bandwidth": "1Gbps", "iterations": 4}
+    )
+    assert simulation.predict(job, COSTS).timeline.staleness == dict.fromkeys(range(workers), 4)
+
+
+def overloaded(**changes: object) -> Scenario:
+    """Workers that push twice as fast as the shard can apply, and wait for nothing."""
+    return from_mapping(
+        {
+            "workers": 4, "shards": 1, "elements": 1000, "placement": "single-host", "mode": "asp",
+            "compute": 0.1, "update_cost": 0.05, "pull": "none", "push": "fire-and-forget",
+        }
+        | changes
+    )  # fmt: skip
+
+
+def test_without_back_pressure_the_queue_grows_with_time() -> None:
+    """4 workers push 40 updates per s, 20 are applied: half of all updates wait at the end."""
+    waiting = [simulation.predict(overloaded(iterations=n)).most_waiting_bytes / 8000 for n in (50, 100, 200)]
+    assert waiting == pytest.approx([100, 200, 400], rel=0.05)
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_back_pressure_bounds_the_queue(limit: int) -> None:
+    run = simulation.predict(overloaded(iterations=200, max_in_flight_pushes=limit))
+    assert run.most_waiting_bytes <= 4 * limit * 8000
+    assert run.prediction.metrics.updates_per_s == pytest.approx(20, rel=0.02)

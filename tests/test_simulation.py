@@ -1,0 +1,182 @@
+"""The simulation against closed forms, lower bounds, conservation of bytes and itself."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from psmodel import analytic, simulation
+from psmodel.calibration import Calibration
+from psmodel.scenario import Scenario, from_mapping, load
+from psmodel.simulation.engine import _Run
+
+rates = st.floats(1e6, 1e10)
+bandwidths = rates | st.fixed_dictionaries(
+    dict.fromkeys(("worker_up", "worker_down", "shard_up", "shard_down"), rates)
+)
+seconds = st.just(0.0) | st.floats(1e-6, 1.0)
+calibrations = st.builds(
+    Calibration,
+    goodput_factor=st.floats(0.5, 1.0),
+    submit_overhead_s=seconds,
+    handle_overhead_s=seconds,
+    call_latency_s=seconds,
+    object_overhead_s=seconds,
+    put_s_per_byte=st.floats(0, 1e-8),
+    copy_s_per_byte=st.floats(0, 1e-8),
+    update_s_per_byte=st.floats(0, 1e-8),
+)
+
+
+@st.composite
+def scenarios(draw: st.DrawFn, *, placements: tuple[str, ...] = ("dedicated", "single-host")) -> Scenario:
+    """Any combination of styles, nothing random."""
+    mode = draw(st.sampled_from(["bsp", "asp", "ssp"]))
+    pull = draw(st.sampled_from(["parallel", "sequential", "none"]))
+    push = draw(
+        st.sampled_from(["blocking", "sequential", "fire-and-forget", *([] if pull == "none" else ["none"])])
+    )
+    placement = draw(st.sampled_from(placements))
+    return from_mapping(
+        {
+            "workers": draw(st.integers(1, 6)),
+            "shards": draw(st.integers(1, 6)),
+            "elements": draw(st.integers(6, 10**7)),
+            "bandwidth": draw(rates if placement == "colocated" else bandwidths),
+            "propagation_delay": draw(seconds),
+            "message_overhead": draw(seconds),
+            "placement": placement,
+            "cores_per_host": draw(st.none() | st.integers(1, 4)),
+            "compute": draw(seconds),
+            "update_cost": draw(seconds),
+            "mode": mode,
+            "staleness_bound": draw(st.integers(0, 2)) if mode == "ssp" else None,
+            "pull": pull,
+            "push": push,
+            "iterations": draw(st.integers(1, 3)),
+        }
+    )
+
+
+@given(
+    workers=st.integers(1, 8),
+    shards=st.integers(1, 8),
+    per_shard=st.integers(1, 10**6),
+    bandwidth=bandwidths,
+    compute=seconds,
+    pull=st.sampled_from(["parallel", "sequential"]),
+    push=st.sampled_from(["blocking", "sequential"]),
+)
+def test_agrees_with_the_closed_form_where_nothing_is_random(
+    workers, shards, per_shard, bandwidth, compute, pull, push
+) -> None:
+    """Workers in step, equal shards, the network alone takes time: then the closed form is exact."""
+    scenario = from_mapping(
+        {
+            "workers": workers,
+            "shards": shards,
+            "elements": shards * per_shard,
+            "bandwidth": bandwidth,
+            "compute": compute,
+            "pull": pull,
+            "push": push,
+        }
+    )
+    closed, simulated = analytic.predict(scenario), simulation.predict(scenario).prediction
+    for name in ("pull_time_s", "compute_time_s", "push_time_s", "iteration_time_s", "ingress_time_s"):
+        assert getattr(simulated.metrics, name) == pytest.approx(getattr(closed.metrics, name), rel=1e-9)
+
+
+@settings(max_examples=200)
+@given(scenario=scenarios(), calibration=calibrations)
+def test_never_beats_a_lower_bound(scenario, calibration) -> None:
+    run = simulation.predict(scenario, calibration)
+    inputs = analytic.inputs(scenario, calibration)
+    for seconds_each in analytic.resource_times(inputs, pull=scenario.pull, push=scenario.push).values():
+        assert run.elapsed_s >= scenario.total_iterations * seconds_each * (1 - 1e-9)
+    if scenario.mode == "bsp":
+        edges = run.timeline
+        # A round of a phase: from the first worker's entry to the last one's exit.
+        rounds = {
+            "pull": (edges.pulled.max(axis=0) - edges.start.min(axis=0)).min(),
+            "compute": (edges.computed - edges.pulled).min(),
+            "push": (edges.pushed.max(axis=0) - edges.computed.min(axis=0)).min(),
+        }
+        for bound in analytic.bounds(scenario, calibration):
+            if bound.phase == "push" and scenario.push == "fire-and-forget":
+                continue
+            if (bound.phase, bound.resource) == ("compute", "host cores"):
+                continue  # of all workers together, not of each
+            assert rounds[bound.phase] >= bound.time_s * (1 - 1e-9) - 1e-12
+
+
+@given(scenario=scenarios(placements=("dedicated", "colocated")))
+def test_every_byte_is_carried_once(scenario) -> None:
+    run = _Run(scenario, Calibration(), replication=0, trace=False)
+    run.result()
+    hosts = {id(shard.host): shard.host for shard in run._shards}
+    into = sum(host.down.carried * host.count for host in hosts.values())
+    out = sum(host.up.carried * host.count for host in hosts.values())
+    pushed = scenario.total_bytes * scenario.workers * scenario.total_iterations * (scenario.push != "none")
+    pulled = scenario.total_bytes * scenario.workers * scenario.total_iterations * (scenario.pull != "none")
+    if scenario.placement == "dedicated":
+        assert into == pytest.approx(pushed, rel=1e-9)
+        assert out == pytest.approx(pulled, rel=1e-9)
+    else:  # what a worker exchanges with the shard on its own host crosses no link
+        assert into <= (pushed + pulled) * (1 + 1e-9)
+    for link in run._network.links:
+        assert link.carried <= link.capacity * run._env.now * (1 + 1e-9) + 1e-6
+
+
+@given(scenario=scenarios(), replication=st.integers(0, 5))
+def test_same_seed_same_result(scenario, replication) -> None:
+    random = scenario.replace(compute={"kind": "lognormal", "mean": "50 ms", "cv": 0.5})
+    first, second = (simulation.predict(random, replication=replication) for _ in range(2))
+    assert first.prediction == second.prediction
+    other = simulation.predict(random, replication=replication + 1)
+    assert other.prediction.metrics != first.prediction.metrics
+
+
+@given(scenario=scenarios(), calibration=calibrations)
+def test_phases_of_a_worker_follow_each_other(scenario, calibration) -> None:
+    timeline = simulation.predict(scenario, calibration).timeline
+    edges = [timeline.start, timeline.pulled, timeline.computed, timeline.pushed, timeline.released]
+    for before, after in pairwise(edges):
+        assert (after >= before).all()
+    assert (timeline.start[:, 1:] == timeline.released[:, :-1]).all()
+
+
+@given(scenario=scenarios(), calibration=calibrations)
+def test_a_trace_changes_nothing_and_lies_within_the_run(scenario, calibration) -> None:
+    plain = simulation.predict(scenario, calibration)
+    traced = simulation.predict(scenario, calibration, trace=True)
+    assert traced.prediction == plain.prediction
+    assert plain.spans == ()
+    assert all(0 <= s.start_s <= s.end_s <= traced.elapsed_s * (1 + 1e-12) for s in traced.spans)
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3, 7, 12, 100])
+def test_unequal_shards_are_those_of_array_split(shards: int) -> None:
+    scenario = load("ingress-single", shards=shards, model_size="1000 B", workers=3)
+    expected = [part.nbytes for part in np.array_split(np.zeros(125), shards)]
+    assert list(scenario.shard_sizes) == expected
+    times = simulation.predict(scenario).prediction.ingress_time_per_shard_s
+    assert max(times) >= 3 * max(expected) / scenario.bandwidth.shard_down * (1 - 1e-9)
+
+
+@given(st.integers(1, 12), st.integers(1, 12))
+def test_ingress_falls_as_one_over_k_until_k_is_n(workers: int, shards: int) -> None:
+    """N·M/(K·B) until the worker's own link, M/B, binds."""
+    scenario = load("ingress-single", workers=workers, shards=shards, elements=27720 * 8)
+    rate = scenario.bandwidth.shard_down
+    expected = max(workers * scenario.total_bytes / (shards * rate), scenario.total_bytes / rate)
+    assert simulation.predict(scenario).prediction.metrics.ingress_time_s == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_million_flows_need_no_million_events() -> None:
+    run = simulation.predict(load("ingress-single", workers=1000, shards=1000))
+    assert run.prediction.metrics.push_time_s == pytest.approx(0.08)
+    assert math.isfinite(run.elapsed_s)
