@@ -21,6 +21,10 @@ lint: .venv/ready
 figures: .venv/ready
 	$(RUN) python -m figures $(NAME)
 
+docs: .venv/ready
+	$(RUN) sphinx-build -W --keep-going -q -b html docs site
+	@echo "Pages: site/index.html"
+
 bench: .venv/ready
 	$(RUN) pytest benchmarks --benchmark-only --benchmark-json=.benchmarks/latest.json
 

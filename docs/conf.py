@@ -1,0 +1,120 @@
+"""Sphinx configuration; what can be read off the code (tables, API pages, figures) is written before the build."""
+
+import pkgutil
+import re
+import sys
+from importlib import import_module
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from figures.kit import build  # noqa: E402
+from psmodel import load, predict  # noqa: E402
+from psmodel.calibration import COEFFICIENTS  # noqa: E402
+
+project = "psmodel"
+release = version = installed("psmodel")
+copyright = "the psmodel authors, Apache-2.0"  # noqa: A001
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+myst_enable_extensions = ["dollarmath", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_generated/*.inc.md"]
+html_theme = "furo"
+html_title = "psmodel"
+default_role = "literal"
+autodoc_default_options = {
+    "members": True,
+    "show-inheritance": True,
+    "member-order": "bysource",
+    "ignore-module-all": True,
+}
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_mock_imports = ["ray"]
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+suppress_warnings = ["ref.python"]  # two classes of one name in two packages
+
+
+def _table(headings: list[str], rows: list[list[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return (
+        "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines) + "\n"
+    )
+
+
+def _coefficients() -> str:
+    return _table(
+        ["coefficient", "unit", "ideal", "usual ± spread", "what it is", "source of the usual value"],
+        [
+            [
+                f"`{name}`", about.unit, f"{1.0 if name == 'goodput_factor' else 0.0:g}",
+                f"{about.usual:g} ± {about.spread:g}", about.meaning, about.source,
+            ]
+            for name, about in COEFFICIENTS.items()
+        ],
+    )  # fmt: skip
+
+
+def _bounds() -> str:
+    bounds = predict(load("ingress-sharded")).bounds
+    return _table(
+        ["phase", "resource", "no faster than"], [[b.phase, b.resource, f"`{b.formula}`"] for b in bounds]
+    )
+
+
+def _gallery() -> str:
+    parts = []
+    for made in build.make_all(build.names(), ["ieee"]):
+        picture = made.folder / f"{made.name}.svg"
+        heading, _, text = build.caption(made.name).partition("\n")
+        source = f"`figures/{made.name}.py`, data `figures/{made.name}.csv`"
+        parts.append(
+            f"## {heading.rstrip('.:')}\n\n![{heading}](../{picture.relative_to(HERE.parent)})\n\n"
+            f"{text.strip()}\n\n{source}\n"
+        )
+    return "\n".join(parts)
+
+
+def _modules(package: str) -> list[str]:
+    root = import_module(package)
+    found = [package]
+    for module in pkgutil.walk_packages(root.__path__, prefix=f"{package}."):
+        if not any(part.startswith("_") for part in module.name.split(".")):
+            found.append(module.name)
+    return found
+
+
+def _write(name: str, text: str) -> None:
+    path = HERE / "_generated" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def _api() -> None:
+    for package in ("psmodel", "validate"):
+        names = _modules(package)
+        for name in names:
+            _write(f"api/{name}.rst", f"{name}\n{'=' * len(name)}\n\n.. automodule:: {name}\n")
+        toc = "\n".join(f"   {name}" for name in names)
+        _write(f"api/{package}-index.rst", f"{package}/\n{'=' * 20}\n\n.. toctree::\n\n{toc}\n")
+
+
+_write("coefficients.inc.md", _coefficients())
+_write("bounds.inc.md", _bounds())
+_write("gallery.inc.md", _gallery())
+_api()
+
+
+def _absolute_values(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """In a docstring |x| is an absolute value, not a substitution."""
+    lines[:] = [re.sub(r"(`+[^`]*`+)|\|", lambda m: m[1] or r"\|", line) for line in lines]
+
+
+def setup(app: Any) -> None:
+    """Connect what must see the docstrings."""
+    app.connect("autodoc-process-docstring", _absolute_values, priority=1000)
