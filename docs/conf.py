@@ -11,6 +11,9 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
+from docutils.nodes import SkipNode  # noqa: E402
+from docutils.utils.math.latex2mathml import tex2mathml  # noqa: E402
+
 from figures.kit import build  # noqa: E402
 from psmodel import load, predict  # noqa: E402
 from psmodel.calibration import COEFFICIENTS  # noqa: E402
@@ -18,11 +21,12 @@ from psmodel.calibration import COEFFICIENTS  # noqa: E402
 project = "psmodel"
 release = version = installed("psmodel")
 copyright = "the psmodel authors, Apache-2.0"  # noqa: A001
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_generated/*.inc.md"]
 html_theme = "furo"
+html_math_renderer = "mathml"  # browsers draw it themselves: nothing is fetched from elsewhere
 html_title = "psmodel"
 default_role = "literal"
 autodoc_default_options = {
@@ -115,6 +119,17 @@ def _absolute_values(app: Any, what: str, name: str, thing: Any, options: Any, l
     lines[:] = [re.sub(r"(`+[^`]*`+)|\|", lambda m: m[1] or r"\|", line) for line in lines]
 
 
+def _formula(visitor: Any, node: Any) -> None:
+    visitor.body.append(tex2mathml(node.astext(), as_block=False))
+    raise SkipNode
+
+
+def _displayed_formula(visitor: Any, node: Any) -> None:
+    visitor.body.append(f"<p>{tex2mathml(node.astext(), as_block=True)}</p>")
+    raise SkipNode
+
+
 def setup(app: Any) -> None:
-    """Connect what must see the docstrings."""
+    """Connect what must see the docstrings, and the renderer of formulas."""
+    app.add_html_math_renderer("mathml", (_formula, None), (_displayed_formula, None))
     app.connect("autodoc-process-docstring", _absolute_values, priority=1000)

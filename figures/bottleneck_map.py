@@ -57,6 +57,8 @@ def draw(rows: Rows, style: Style) -> Figure:
     index = np.array([present.index(b) for b in binding]).reshape(shape).T
     time = np.array([r["iteration_time_s"] for r in rows]).reshape(shape).T
     colours = ListedColormap([_LOOKS[name][0] for name in present])
+    # The scales first: labels of contours are placed by distances on the page.
+    axes.set(xscale="log", yscale="log", xlabel="workers $N$", ylabel="shards $K$")
     edges = np.exp(
         np.concatenate([[-0.2], (np.log(sizes[1:]) + np.log(sizes[:-1])) / 2, [np.log(sizes[-1])]])
     )
@@ -72,7 +74,6 @@ def draw(rows: Rows, style: Style) -> Figure:
     labels = axes.clabel(lines, fmt=format_time, fontsize=style.small)
     for label in labels:
         label.set(bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85})
-    axes.set(xscale="log", yscale="log", xlabel="workers $N$", ylabel="shards $K$")
     for axis in (axes.xaxis, axes.yaxis):
         count_axis(axis, [1, 4, 16, 64, 256, 1024])
     handles = [
