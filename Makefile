@@ -26,7 +26,7 @@ docs: .venv/ready
 	@echo "Pages: site/index.html"
 
 bench: .venv/ready
-	$(RUN) pytest benchmarks --benchmark-only --benchmark-json=.benchmarks/latest.json
+	$(RUN) python -m benchmarks
 
 .venv/ready: pyproject.toml uv.lock
 	@command -v uv >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet --target .tools "uv>=0.13,<0.14"

@@ -1,0 +1,195 @@
+"""The cases. Each gives rows: name → value, with times in seconds and memory in bytes."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peer import simgrid
+from benchmarks.star import Star
+from benchmarks.work import measured
+
+Row = dict[str, Any]
+_SINGLE_UP_TO = 200
+"""So many workers and shards are also simulated without bundles."""
+
+
+def _beside_simgrid(star: Star, patience_s: float, *, single: bool) -> Row:
+    ours = measured("star", links=star.to_json(), bundled=True)
+    row: Row = {
+        "N": len(star.up),
+        "K": len(star.down),
+        "flows": len(star.up) * len(star.down),
+        "psmodel_s": ours["seconds"],
+        "psmodel_peak_bytes": ours["peak_bytes"],
+    }
+    if single:
+        alone = measured("star", links=star.to_json(), bundled=False)
+        row |= {"unbundled_s": alone["seconds"], "unbundled_difference": _difference(alone, ours["ends"])}
+    peer = simgrid()
+    if peer is None:
+        return row | {"simgrid": "not installed"}
+    theirs = peer.run(star, patience_s) if patience_s > 0 else None
+    if theirs is None:
+        return row | {"simgrid": f"stopped after {patience_s:g} s" if patience_s > 0 else "not run"}
+    return row | {
+        "simgrid_s": theirs.seconds,
+        "simgrid_peak_bytes": theirs.peak_bytes,
+        "ratio": theirs.seconds / ours["seconds"],
+        "difference": _difference(ours, theirs.ends),
+    }
+
+
+def _difference(run: Row, ends: Sequence[float]) -> float:
+    """Largest relative difference of the workers' ends."""
+    return float(np.max(np.abs(np.array(run["ends"]) / np.array(ends) - 1)))
+
+
+def symmetric(patience_s: float) -> Iterator[Row]:
+    """1. N = K, equal links, seven starts: what is alike is bundled."""
+    finished = True
+    for n in (16, 32, 64, 100, 200, 500, 1000):
+        row = _beside_simgrid(Star.symmetric(n), patience_s if finished else 0.0, single=n <= _SINGLE_UP_TO)
+        finished = "simgrid_s" in row
+        yield row
+
+
+def asynchronous(_: float) -> Iterator[Row]:
+    """2. 100 iterations of asynchronous training with lognormal compute times."""
+    for n in (100, 1000):
+        yield _training(n, n, 100)
+
+
+def _training(n: int, k: int, iterations: int) -> Row:
+    run = measured("training", workers=n, shards=k, iterations=iterations)
+    return {
+        "N": n,
+        "K": k,
+        "iterations": iterations,
+        "flows": 2 * n * k * iterations,
+        "psmodel_s": run["seconds"],
+        "psmodel_peak_bytes": run["peak_bytes"],
+        "iteration_time_s": run["iteration_time_s"],
+        "staleness_mean": run["staleness_mean"],
+    }
+
+
+def unsymmetric(patience_s: float) -> Iterator[Row]:
+    """3. Links of different rates and eleven starts: nothing can be bundled."""
+    for n, k in ((200, 20), (100, 60), (200, 100)):
+        yield _beside_simgrid(Star.unsymmetric(n, k), patience_s, single=False)
+
+
+def growth(_: float) -> Iterator[Row]:
+    """4. Exponent p of time ∝ Nᵖ, at fixed K and at K = N (and SimGrid's over the same stars)."""
+    peer = simgrid()
+
+    def star(n: int, k: int) -> float:
+        return float(measured("star", links=Star.unsymmetric(n, k).to_json(), bundled=True)["seconds"])
+
+    def theirs(n: int, k: int) -> float:
+        run = None if peer is None else peer.run(Star.unsymmetric(n, k), 60.0)
+        return np.nan if run is None else run.seconds
+
+    def bundled(n: int, _: int) -> float:
+        return float(measured("star", links=Star.symmetric(n).to_json(), bundled=True)["seconds"])
+
+    def training(n: int, k: int) -> float:
+        return float(_training(n, k, 5)["psmodel_s"])
+
+    plans: tuple[tuple[str, Callable[[int, int], float], tuple[int, ...], int | None], ...] = (
+        ("star of equal links", bundled, (100, 200, 500, 1000), None),
+        ("star of different links", star, (50, 100, 200), 20),
+        ("star of different links", star, (25, 50, 100), None),
+        ("star of different links, SimGrid", theirs, (50, 100, 200), 20),
+        ("star of different links, SimGrid", theirs, (25, 50, 100), None),
+        ("asynchronous training", training, (100, 200, 400), 100),
+        ("asynchronous training", training, (100, 200, 400, 800), None),
+    )
+    for what, seconds, sizes, k in plans:
+        times = [seconds(n, k or n) for n in sizes]
+        exponent = float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+        if not np.isnan(exponent):
+            yield {"what": what, "K": k or "N", "N": sizes, "seconds": times, "exponent": exponent}
+
+
+def sweeps(_: float) -> Iterator[Row]:
+    """5. 10,000 scenarios by closed forms at once and one by one, 1,000 by simulation on all cores."""
+    from psmodel import analytic, load
+    from psmodel.analytic_grid import predict_grid
+    from psmodel.scenario import from_mapping
+    from psmodel.sweep import Setup, grid, sweep
+
+    base, count, some = load("ingress-single"), 10_000, 200
+    rng = np.random.default_rng(0)
+    columns = {
+        "workers": rng.integers(1, 1000, count),
+        "shards": rng.integers(1, 100, count),
+        "model_size": 8 * rng.integers(1_000, 100_000_000, count),
+        "bandwidth": rng.uniform(1e8, 1e10, count),
+        "compute": rng.uniform(0, 1, count),
+    }
+    began = time.perf_counter()
+    answers = predict_grid(base, columns)
+    seconds = time.perf_counter() - began
+    yield {
+        "what": "closed forms, vectorised",
+        "scenarios": count,
+        "psmodel_s": seconds,
+        "per_s": count / seconds,
+    }
+
+    began = time.perf_counter()
+    for row in range(some):
+        changes = {name: values[row].item() for name, values in columns.items()}
+        alone = analytic.predict(base.replace(**changes)).metrics.iteration_time_s
+        assert np.isclose(alone, answers["iteration_time_s"][row], rtol=1e-12)
+    seconds = time.perf_counter() - began
+    yield {
+        "what": "closed forms, one by one",
+        "scenarios": some,
+        "psmodel_s": seconds,
+        "per_s": some / seconds,
+    }
+
+    base = from_mapping(
+        {
+            "workers": 1, "shards": 1, "model_size": "100MB", "bandwidth": "10Gbps", "iterations": 10,
+            "compute": {"kind": "lognormal", "mean": 0.1, "cv": 0.3},
+        }
+    )  # fmt: skip
+    points = grid("workers=1:10:1", "shards=1:10:1", "mode=bsp,asp", "bandwidth=1Gbps:5Gbps:1Gbps")
+    began = time.perf_counter()
+    rows = sweep(base, points, Setup(method="simulate"))
+    seconds = time.perf_counter() - began
+    yield {"what": "simulated, all cores", "scenarios": len(rows), "psmodel_s": seconds,
+           "per_s": len(rows) / seconds}  # fmt: skip
+
+
+def start(_: float) -> Iterator[Row]:
+    """6. Start-up: median of 15 runs of a whole process."""
+    commands = {
+        "psmodel predict": ["-m", "psmodel", "predict", "ingress-single", "--json"],
+        "import numpy, pydantic, click": ["-c", "import numpy, pydantic.main, click"],
+        "Python alone": ["-c", "pass"],
+    }
+    for what, command in commands.items():
+        times = []
+        for _ in range(15):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL, check=True)
+            times.append(time.perf_counter() - began)
+        yield {"what": what, "psmodel_s": float(np.median(times)), "shortest_s": min(times)}
+
+
+CASES: dict[str, Callable[[float], Iterator[Row]]] = {
+    "symmetric": symmetric,
+    "asynchronous": asynchronous,
+    "unsymmetric": unsymmetric,
+    "growth": growth,
+    "sweeps": sweeps,
+    "start": start,
+}

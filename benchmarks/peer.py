@@ -1,0 +1,70 @@
+"""SimGrid, if it is installed: in C++ (libsimgrid-dev and g++), else in Python (python3-simgrid)."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from benchmarks.star import Star
+
+_HERE = Path(__file__).parent
+_BUILD = _HERE.parent / ".benchmarks"
+# SimGrid's own max–min model without what it adds for TCP; the same physics as ours.
+_MODEL = ("--cfg=network/model:CM02", "--cfg=network/crosstraffic:0", "--log=root.threshold:error")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Seconds of CPU-bound solving (not of start-up), peak memory, and when each worker ended."""
+
+    seconds: float
+    peak_bytes: int
+    ends: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """A way to run SimGrid."""
+
+    name: str
+    command: tuple[str, ...]
+
+    def run(self, star: Star, patience_s: float) -> Run | None:
+        """None if it has not finished after `patience_s`."""
+        try:
+            result = subprocess.run(
+                [*self.command, *_MODEL],
+                input=star.text(), capture_output=True, text=True, check=True, timeout=patience_s,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return None
+        first, ends = result.stdout.strip().splitlines()[-2:]
+        seconds, peak = first.split()
+        return Run(seconds=float(seconds), peak_bytes=int(peak), ends=tuple(map(float, ends.split())))
+
+
+def _version(package: str) -> str | None:
+    try:
+        result = subprocess.run(
+            ["dpkg-query", "--show", "--showformat=${Version}", package], capture_output=True, text=True
+        )
+    except OSError:
+        return None
+    return result.stdout if result.returncode == 0 else None
+
+
+@cache
+def simgrid() -> Peer | None:
+    """The fastest SimGrid there is on this machine."""
+    compiler = shutil.which("g++")
+    if compiler and (version := _version("libsimgrid-dev")):
+        _BUILD.mkdir(exist_ok=True)
+        program = str(_BUILD / "simgrid_star")
+        source = str(_HERE / "simgrid_star.cpp")
+        subprocess.run([compiler, "-std=c++17", "-O2", source, "-o", program, "-lsimgrid"], check=True)
+        return Peer(name=f"SimGrid {version}, C++", command=(program,))
+    if version := _version("python3-simgrid"):
+        script = str(_HERE / "simgrid_star.py")
+        return Peer(name=f"SimGrid {version}, Python", command=("/usr/bin/python3", script))
+    return None
