@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +82,12 @@ def filling_rates(capacity: Mapping[Hashable, float], bundles: Sequence[Bundle])
     return rates
 
 
-def completion_times(capacity: Mapping[Hashable, float], bundles: Sequence[Bundle]) -> list[float]:
+Rates = Callable[[Mapping[Hashable, float], Sequence[Bundle]], list[float]]
+
+
+def completion_times(
+    capacity: Mapping[Hashable, float], bundles: Sequence[Bundle], rates_of: Rates = filling_rates
+) -> list[float]:
     """When each bundle's last unit leaves: between two events all rates are found anew from nothing."""
     now = 0.0
     left = [bundle.amount for bundle in bundles]
@@ -92,7 +97,7 @@ def completion_times(capacity: Mapping[Hashable, float], bundles: Sequence[Bundl
             ends[i] = bundle.start
     while not all(map(math.isfinite, ends)):
         active = [i for i, b in enumerate(bundles) if b.start <= now and math.isinf(ends[i])]
-        rates = filling_rates(capacity, [bundles[i] for i in active])
+        rates = rates_of(capacity, [bundles[i] for i in active])
         changes = [bundle.start for bundle in bundles if bundle.start > now]
         changes += [now + left[i] / rate for i, rate in zip(active, rates, strict=True)]
         then = min(changes)

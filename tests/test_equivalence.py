@@ -1,0 +1,196 @@
+"""One answer, however it is computed: in bundles, flow by flow, in another order, by linear programs."""
+
+import importlib.util
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import simpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from psmodel.simulation.maxmin import Solver, numba_solver, numpy_solver
+from psmodel.simulation.network import FluidNetwork, Host
+from tests.fluid_reference import Bundle, completion_times, filling_rates, lp_rates
+
+NEEDS_NUMBA = pytest.mark.skipif(
+    importlib.util.find_spec("numba") is None, reason="the extra `fast` is not here"
+)
+SOLVERS = [
+    pytest.param(lambda: numpy_solver, id="numpy"),
+    pytest.param(numba_solver, id="numba", marks=NEEDS_NUMBA),
+]
+rates = st.floats(0.5, 5) | st.sampled_from([1.0, 2.0])
+instants = st.floats(0, 3) | st.sampled_from([0.0, 1.0])
+sizes = st.floats(0.1, 4) | st.sampled_from([1.0, 2.0])
+
+
+@dataclass(frozen=True)
+class Group:
+    """Interchangeable hosts."""
+
+    up: float
+    down: float
+    count: int
+    rack: int | None
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """From every host of one group to every host of another."""
+
+    src: int
+    dst: int
+    nbytes: float
+    start: float
+
+
+@dataclass(frozen=True)
+class World:
+    """A cluster and what is sent in it; racks are pairs (up, down)."""
+
+    groups: Sequence[Group]
+    racks: Sequence[tuple[float, float]]
+    transfers: Sequence[Transfer]
+
+
+@st.composite
+def worlds(draw: st.DrawFn, most: int = 6, most_members: int = 3) -> World:
+    racks = draw(st.lists(st.tuples(rates, rates), max_size=2))
+    group = st.builds(
+        Group,
+        up=rates,
+        down=rates,
+        count=st.integers(1, most_members),
+        rack=st.none() | st.integers(0, len(racks) - 1) if racks else st.none(),
+    )
+    groups = draw(st.lists(group, min_size=2, max_size=4))
+    ends = st.lists(st.integers(0, len(groups) - 1), min_size=2, max_size=2, unique=True)
+    transfers = draw(
+        st.lists(
+            st.builds(lambda ends, nbytes, start: Transfer(*ends, nbytes, start), ends, sizes, instants),
+            min_size=1,
+            max_size=most,
+        )
+    )
+    return World(groups=groups, racks=racks, transfers=transfers)
+
+
+Pair = tuple[Host, Host]
+
+
+class Run:
+    """A world simulated: when each transfer ends, and the network to look at."""
+
+    def __init__(
+        self, world: World, solver: Solver, *, bundled: bool, order: Callable[[list[int]], list[int]] = list
+    ) -> None:
+        self.env = simpy.Environment()
+        self.network = network = FluidNetwork(self.env, solver=solver)
+        self.ends = [0.0] * len(world.transfers)
+        racks = [network.add_rack(f"r{i}", up=up, down=down) for i, (up, down) in enumerate(world.racks)]
+        hosts: list[list[Host]] = []
+        for g, group in enumerate(world.groups):
+            rack = None if group.rack is None else racks[group.rack]
+            parts = [group.count] if bundled else [1] * group.count
+            hosts.append(
+                [
+                    network.add_host(f"{g}-{i}", up=group.up, down=group.down, count=part, rack=rack)
+                    for i, part in enumerate(parts)
+                ]
+            )
+        self.done = []
+        for index in order(list(range(len(world.transfers)))):
+            pairs = [
+                (src, dst)
+                for src in hosts[world.transfers[index].src]
+                for dst in hosts[world.transfers[index].dst]
+            ]
+            for pair in order(list(range(len(pairs)))):
+                self.done.append(self.env.process(self._send(index, world.transfers[index], pairs[pair])))
+
+    def _send(self, index: int, transfer: Transfer, pair: Pair):  # type: ignore[no-untyped-def]
+        yield self.env.timeout(transfer.start)
+        yield self.network.transfer(*pair, transfer.nbytes)
+        # All pairs of one transfer are alike and end together; the equality is part of what is tested.
+        if self.ends[index]:
+            assert self.env.now == pytest.approx(self.ends[index], rel=1e-9)
+        self.ends[index] = self.env.now
+
+    def finish(self) -> list[float]:
+        self.env.run(self.env.all_of(self.done))
+        return self.ends
+
+
+def reference(world: World, rates_of: Callable[..., list[float]]) -> list[float]:
+    """The same world as paths over links, for the slow solvers."""
+    capacity: dict[Hashable, float] = {}
+    for g, group in enumerate(world.groups):
+        capacity[g, "up"], capacity[g, "down"] = group.up, group.down
+    for r, (up, down) in enumerate(world.racks):
+        capacity["rack", r, "up"], capacity["rack", r, "down"] = up, down
+    bundles = []
+    for transfer in world.transfers:
+        src, dst = world.groups[transfer.src], world.groups[transfer.dst]
+        path: dict[Hashable, float] = {
+            (transfer.src, "up"): float(dst.count),
+            (transfer.dst, "down"): float(src.count),
+        }
+        if src.rack != dst.rack:
+            for rack, way in ((src.rack, "up"), (dst.rack, "down")):
+                if rack is not None:
+                    path["rack", rack, way] = float(src.count * dst.count)
+        bundles.append(Bundle(path=path, amount=transfer.nbytes, start=transfer.start))
+    return completion_times(capacity, bundles, rates_of)
+
+
+@pytest.mark.parametrize("make_solver", SOLVERS)
+@given(world=worlds())
+def test_bundles_end_when_their_members_do_and_when_textbook_filling_says(make_solver, world) -> None:
+    bundled = Run(world, make_solver(), bundled=True).finish()
+    single = Run(world, make_solver(), bundled=False).finish()
+    assert bundled == pytest.approx(single, rel=1e-9)
+    assert bundled == pytest.approx(reference(world, filling_rates), rel=1e-9)
+
+
+@settings(max_examples=40)
+@given(world=worlds(most=4))
+def test_bundles_end_when_linear_programs_say(world) -> None:
+    bundled = Run(world, numpy_solver, bundled=True).finish()
+    assert bundled == pytest.approx(reference(world, lp_rates), rel=1e-6)
+
+
+@NEEDS_NUMBA
+@given(world=worlds(most=10, most_members=1))
+def test_the_compiled_path_is_the_numpy_path(world) -> None:
+    compiled = Run(world, numba_solver(), bundled=True).finish()
+    assert compiled == pytest.approx(Run(world, numpy_solver, bundled=True).finish(), rel=1e-9)
+
+
+@given(world=worlds(), seed=st.integers(0, 2**32 - 1))
+def test_the_order_in_which_flows_are_made_does_not_matter(world, seed) -> None:
+    rng = np.random.default_rng(seed)
+    shuffled = Run(world, numpy_solver, bundled=False, order=lambda items: rng.permutation(items).tolist())
+    assert shuffled.finish() == pytest.approx(Run(world, numpy_solver, bundled=False).finish(), rel=1e-9)
+
+
+@given(world=worlds(), bundled=st.booleans(), step=st.floats(0.05, 1))
+def test_no_link_carries_more_than_its_capacity_and_all_bytes_arrive(world, bundled, step) -> None:
+    run = Run(world, numpy_solver, bundled=bundled)
+    before = dict.fromkeys(run.network.links, 0.0)
+
+    def watch():  # type: ignore[no-untyped-def]
+        while True:
+            yield run.env.timeout(step)
+            for link in run.network.links:
+                carried = link.carried
+                assert before[link] <= carried <= before[link] + link.capacity * step * (1 + 1e-9)
+                before[link] = carried
+
+    run.env.process(watch())
+    run.finish()
+    sent = sum(t.nbytes * world.groups[t.src].count * world.groups[t.dst].count for t in world.transfers)
+    for way in ("up", "down"):
+        through = sum(getattr(host, way).carried * host.count for host in run.network.hosts.values())
+        assert through == pytest.approx(sent, rel=1e-9)
