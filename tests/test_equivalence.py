@@ -10,9 +10,13 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from psmodel import simulation
+from psmodel.calibration import IDEAL
+from psmodel.simulation import engine
 from psmodel.simulation.maxmin import Solver, numba_solver, numpy_solver
 from psmodel.simulation.network import FluidNetwork, Host
 from tests.fluid_reference import Bundle, completion_times, filling_rates, lp_rates
+from tests.test_simulation import calibrations, scenarios
 
 NEEDS_NUMBA = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="the extra `fast` is not here"
@@ -194,3 +198,29 @@ def test_no_link_carries_more_than_its_capacity_and_all_bytes_arrive(world, bund
     for way in ("up", "down"):
         through = sum(getattr(host, way).carried * host.count for host in run.network.hosts.values())
         assert through == pytest.approx(sent, rel=1e-9)
+
+
+@given(scenario=scenarios(), calibration=st.just(IDEAL) | calibrations, ideal=st.booleans())
+def test_a_simulation_in_bundles_is_that_of_every_worker_and_shard(scenario, calibration, ideal) -> None:
+    if ideal:  # what most often can be bundled
+        calibration = IDEAL
+        scenario = scenario.replace(
+            message_overhead=0.0, update_cost=0.0, pull="parallel", push="blocking", placement="dedicated"
+        )
+    bundled = simulation.predict(scenario, calibration)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_workers_alike", lambda *_: False)
+        patch.setattr(engine, "_shards_alike", lambda *_: False)
+        single = simulation.predict(scenario, calibration)
+    assert bundled.elapsed_s == pytest.approx(single.elapsed_s, rel=1e-9)
+    for name, value in single.prediction.metrics.to_json().items():
+        found = getattr(bundled.prediction.metrics, name)
+        assert found == (value if value is None else pytest.approx(value, rel=1e-9, abs=1e-12)), name
+    assert bundled.timeline.staleness == single.timeline.staleness
+    np.testing.assert_allclose(bundled.timeline.released, single.timeline.released, rtol=1e-9)
+    np.testing.assert_allclose(bundled.timeline.ingress, single.timeline.ingress, rtol=1e-9)
+    for name in ("shard ingress", "worker egress", "shard CPU", "worker CPU"):
+        if name in single.prediction.utilisation:
+            assert bundled.prediction.utilisation[name] == pytest.approx(
+                single.prediction.utilisation[name], rel=1e-9
+            )
