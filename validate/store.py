@@ -60,9 +60,16 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
-            self._prepare()
         except (OSError, sqlite3.Error) as error:
             raise BadInput(f"{path} cannot be used as a store of measurements: {error}") from None
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self.close()
+            raise BadInput(f"{path} cannot be used as a store of measurements: {error}") from None
+        except BadInput:
+            self.close()
+            raise
 
     def _prepare(self) -> None:
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
@@ -151,8 +158,9 @@ class Store:
         testbed: str | None = None,
         part: str | None = None,
         scenario: Scenario | None = None,
+        machine: str | None = None,
     ) -> Iterator[Measurement]:
-        """In the order they were made; `suite` is its name, with or without ``@version``."""
+        """In the order they were made; `suite` is its name, with or without ``@version``; `machine` a fingerprint."""
         wanted: Mapping[str, str | None] = {"testbed": testbed, "part": part}
         clauses = [f"{column} = ?" for column, value in wanted.items() if value is not None]
         values = [value for value in wanted.values() if value is not None]
@@ -163,7 +171,9 @@ class Store:
         cursor = self._db.execute(f"SELECT record, samples FROM measurement{where} ORDER BY id", values)
         for record, samples in cursor:
             measurement = _measurement(record, samples)
-            if scenario is None or measurement.scenario == scenario:
+            if scenario is not None and measurement.scenario != scenario:
+                continue
+            if machine is None or measurement.environment.fingerprint == machine:
                 yield measurement
 
     def rows(self) -> list[dict[str, Any]]:
@@ -183,6 +193,27 @@ class Store:
         else:
             table.write(lambda: (row(m) for m in self.measurements()), path)
 
+    def import_json(self, path: Path) -> int:
+        """Add what `export` wrote to a .json file and is not here yet, all of it or nothing; gives how many.
+
+        Raises
+        ------
+        BadInput
+            If it cannot be read, or is something else.
+        """
+        found = read_json(path)
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            held = {run_id for (run_id,) in self._db.execute("SELECT run_id FROM measurement")}
+            new = [m for m in found if m.run_id not in held]
+            for measurement in new:
+                self.add(measurement)
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+        return len(new)
+
 
 def read_json(path: Path) -> list[Measurement]:
     """What `Store.export` wrote to a .json file.
@@ -196,7 +227,7 @@ def read_json(path: Path) -> list[Measurement]:
         listed = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read: {error}") from None
-    if not isinstance(listed, list):
+    if not isinstance(listed, list) or not all(isinstance(values, dict) for values in listed):
         raise BadInput(f"{path} holds no list of measurements")
     return [Measurement.from_json(values) for values in listed]
 
