@@ -98,9 +98,9 @@ def inputs(scenario: Scenario, calibration: Calibration) -> Inputs:
         else scenario.compute.expected(),
         delay=d.propagation_delay,
         call_latency=2 * d.one_way,
-        cores=scenario.cores_per_host
-        if scenario.placement == "single-host" and scenario.cores_per_host
-        else math.inf,
+        cores=scenario.total_cores
+        or (scenario.placement == "single-host" and scenario.cores_per_host)
+        or math.inf,
     )
 
 

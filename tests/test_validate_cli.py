@@ -16,7 +16,6 @@ repetitions = 2
 
 [base]
 placement = "single-host"
-cores_per_host = 2
 iterations = 8
 warmup = 2
 

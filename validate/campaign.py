@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psmodel.errors import CannotRun
@@ -11,6 +11,7 @@ from validate.measurement import Measurement, key
 from validate.run import RunFailed, run
 from validate.store import Store
 from validate.suite import Run, Suite
+from validate.testbeds import on_this_machine
 from validate.testbeds.base import Testbed
 
 Enter = Callable[[Sequence[Scenario]], AbstractContextManager[Testbed]]
@@ -47,9 +48,10 @@ class Outcome:
 
 
 def missing(suite: Suite, store: Store, *, testbed: str) -> list[Run]:
-    """The suite's runs that the store does not hold, in the suite's order."""
+    """The suite's runs that the store does not hold, in the suite's order, as they are on this machine."""
     held = store.keys()
-    return [r for r in suite.runs() if _key(r, suite, testbed) not in held]
+    planned = [replace(r, scenario=on_this_machine(r.scenario, testbed)) for r in suite.runs()]
+    return [r for r in planned if _key(r, suite, testbed) not in held]
 
 
 def run_suite(suite: Suite, store: Store, *, testbed: str, entered: Enter, progress: Progress) -> Outcome:

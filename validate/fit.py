@@ -8,6 +8,7 @@ decides what the runs leave open, and next to nothing where they speak (maximum 
 2013, "Bayesian data analysis", section 13.2).
 """
 
+import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ from validate.fit_record import Fit, Residual
 from validate.forward import Forward, scales, with_values
 from validate.noise import Block, Noise, run_to_run
 from validate.region import Region
-from validate.signals import Observed, fitted_names, signals
+from validate.signals import WAIT, Observed, fitted_names, signals
 
 Array = NDArray[np.float64]
 WIDEST = 0.5
@@ -36,6 +37,11 @@ _PASSES = 3
 """Estimates of coefficients and of the model's own error, in turn."""
 _SHARED = 4.0
 """A signal's own misfit counts like its scenarios, that of all signals like so many more."""
+USUAL_MISFIT, _USUAL_WEIGHT = 0.03, 4.0
+"""Model error expected before anything is measured, and how many residuals that expectation counts like: as many
+coefficients as a few scenarios can bear make these fit far better than any other will."""
+NEGLIGIBLE = 0.005
+"""Errors of a phase smaller than this part of the iteration are no concern: a tiny phase need not be fitted well."""
 _LEAST_MISFIT = 1e-3
 _NO_EFFECT = 1e-6
 """Relative change of a signal by a coefficient of usual size that is rounding."""
@@ -157,7 +163,15 @@ def _errors(
 
 
 def _mean_noise(data: _Data, cells: Iterable[tuple[int, str]]) -> Array:
-    return np.array([data.block(i).noise[name] / np.sqrt(data.block(i).runs) for i, name in cells])
+    """Standard deviation of each mean that is no error of the model: noise, and what is too small to matter."""
+    found = []
+    for i, name in cells:
+        block = data.block(i)
+        tolerance = NEGLIGIBLE
+        if name != WAIT:  # the logarithm of a time: relative to that time
+            tolerance *= math.exp(block.mean["iteration_time_s"] - block.mean[name])
+        found.append(math.hypot(block.noise[name] / math.sqrt(block.runs), tolerance))
+    return np.array(found)
 
 
 def _solve(data: _Data, names: tuple[str, ...], start: Calibration, forward: Forward) -> _Solution:
@@ -221,12 +235,15 @@ def _solve(data: _Data, names: tuple[str, ...], start: Calibration, forward: For
 def _misfit(errors: Array, noise: Array, signal: Sequence[str], freedom: float) -> dict[str, float]:
     """Standard deviation of the model's own error by signal: what the noise of the means leaves unexplained."""
     excess = errors**2 * len(errors) / freedom - noise**2
-    shared = float(excess.mean())
-    of = {name: excess[[s == name for s in signal]] for name in signal}
-    return {
-        name: float(np.sqrt(max(_LEAST_MISFIT**2, (_SHARED * shared + e.sum()) / (_SHARED + len(e)))))
-        for name, e in of.items()
-    }
+    # The sampling variance of an excess grows with the fourth power of its noise.
+    weight = (USUAL_MISFIT**2 / (USUAL_MISFIT**2 + noise**2)) ** 2
+    shared = (_USUAL_WEIGHT * USUAL_MISFIT**2 + weight @ excess) / (_USUAL_WEIGHT + weight.sum())
+    found = {}
+    for name in dict.fromkeys(signal):
+        own = np.array([s == name for s in signal])
+        total = _SHARED * shared + weight[own] @ excess[own]
+        found[name] = float(np.sqrt(max(_LEAST_MISFIT**2, total / (_SHARED + weight[own].sum()))))
+    return found
 
 
 def _unidentified(solution: _Solution) -> dict[str, str]:

@@ -85,6 +85,8 @@ class Scenario(_Part):
     """A host for each worker and shard; worker i and shard i on one host; or all on one host (no network)."""
     cores_per_host: Annotated[int, Field(ge=1)] | None = None
     """Cores that the processes of one host share; none given: they never wait for a core."""
+    total_cores: Annotated[int, Field(ge=1)] | None = None
+    """Cores that all hosts share, where they are parts of one machine, as in a testbed of namespaces."""
 
     compute: Distribution = Deterministic(value=0.0)
     """Compute time of one worker in one iteration."""
@@ -151,6 +153,10 @@ class Scenario(_Part):
             raise ValueError(
                 f'max_in_flight_pushes = {self.max_in_flight_pushes} with push = "{self.push}"; '
                 'it goes with push = "fire-and-forget"'
+            )
+        if self.total_cores is not None and self.cores_per_host is not None:
+            raise ValueError(
+                f"total_cores = {self.total_cores} and cores_per_host = {self.cores_per_host}; give one of them"
             )
         if self.pull == self.push == "none":
             raise ValueError('pull = "none" and push = "none" leave nothing to model; give one of them')

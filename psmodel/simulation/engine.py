@@ -49,6 +49,7 @@ def _shards_alike(scenario: Scenario, d: Demands) -> bool:
     """Whether the very same happens to shards of one size: then one stands for all of them."""
     return (
         scenario.placement == "dedicated"
+        and scenario.total_cores is None
         and scenario.pull != "sequential"
         and scenario.push != "sequential"
         and not scenario.update_cost.is_random
@@ -61,6 +62,7 @@ def _workers_alike(scenario: Scenario, d: Demands) -> bool:
     """Whether the very same happens to all workers: in step, and never behind each other at a shard."""
     return (
         scenario.placement == "dedicated"
+        and scenario.total_cores is None
         and scenario.mode == "bsp"
         and not scenario.compute.is_random
         and not scenario.update_cost.is_random
@@ -99,6 +101,9 @@ class _Run:
         self._replication = replication
         self._env = simpy.Environment()
         self._network = FluidNetwork(self._env, propagation_delay=self._demands.propagation_delay)
+        self._all_cores = (
+            None if scenario.total_cores is None else self._network.add_link("cores", scenario.total_cores)
+        )
         self._shared_host: tuple[Host, Processor] | None = None
         self._shard_groups = self._group_shards()
         n = scenario.workers
@@ -121,6 +126,8 @@ class _Run:
 
     def _processor(self, name: str) -> Processor:
         cores = self._scenario.cores_per_host
+        if self._all_cores is not None:
+            return Processor(self._network, self._all_cores)
         return Processor(self._network, None if cores is None else self._network.add_link(name, cores))
 
     def _host(self, role: str, index: int, count: int) -> tuple[Host, Processor]:
@@ -249,6 +256,7 @@ class _Run:
             "shard CPU": [share(s.busy_s) for s in self._shards],
             "worker CPU": [share(w.busy_s) for w in self._workers],
         }
-        if self._shared_host is not None and self._shared_host[1].cores is not None:
-            usage["host cores"] = [self._shared_host[1].cores.utilisation(elapsed)]
+        shared = self._all_cores or (self._shared_host and self._shared_host[1].cores)
+        if shared is not None:
+            usage["host cores"] = [shared.utilisation(elapsed)]
         return usage

@@ -71,6 +71,7 @@ def run(
     psmodel validate run laptop --shards 4 --watch
     """
     testbed = testbed or testbeds.default_for(scenario)
+    scenario = testbeds.on_this_machine(scenario, testbed)
     enter_sandbox(context, testbed)
     from psmodel import simulation
     from validate.run import run as run_scenario

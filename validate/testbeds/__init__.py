@@ -1,5 +1,6 @@
 """Places to run a scenario for real; each starts Ray, places the actors and knows its links."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
@@ -16,6 +17,19 @@ Progress = Callable[[int, int, str], None]
 def default_for(scenario: Scenario) -> Name:
     """One machine for a scenario of a single host, namespaces for one of several."""
     return "local" if scenario.placement == "single-host" else "netns"
+
+
+def on_this_machine(scenario: Scenario, testbed: str) -> Scenario:
+    """The scenario with the cores that it really has there, if it does not say how many.
+
+    On the testbed ``netns`` all hosts are parts of this machine and share its cores.
+    """
+    if scenario.cores_per_host is not None or scenario.total_cores is not None:
+        return scenario
+    cores = len(os.sched_getaffinity(0))
+    if scenario.placement == "single-host":
+        return scenario.replace(cores_per_host=cores)
+    return scenario.replace(total_cores=cores) if testbed == "netns" else scenario
 
 
 def make(name: str, scenarios: Sequence[Scenario], *, address: str | None, on_progress: Progress) -> Testbed:
