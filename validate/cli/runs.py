@@ -263,3 +263,22 @@ def export(path: Path, store_path: Path) -> None:
     with Store(store_path) as store:
         store.export(path)
     click.echo(f"Written: {path}")
+
+
+@click.group()
+def testbed() -> None:
+    """What the testbeds need."""
+
+
+@testbed.command()
+@json_option
+@click.pass_context
+def check(context: click.Context, as_json: bool) -> None:
+    """Say whether this machine can host the testbeds, and what is missing."""
+    from validate.doctor import show
+    from validate.testbeds.check import abilities, findings
+
+    found = findings()
+    show(found, as_json)
+    if not all(abilities(found).values()):
+        context.exit(3)
