@@ -1,4 +1,4 @@
-"""Progressive filling as a compiled loop; imported only where there are many flows."""
+"""Progressive filling as a compiled loop; imported only where there is much to solve."""
 
 import heapq
 

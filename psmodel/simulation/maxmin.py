@@ -1,4 +1,4 @@
-"""Max–min fair rates by progressive filling, with NumPy, or with Numba where there are many flows.
+"""Max–min fair rates by progressive filling, with NumPy, or with Numba where there is much to solve.
 
 All solvers take the same arguments and agree to rounding; see `numpy_solver` for their meaning.
 """
@@ -18,8 +18,10 @@ Solver: TypeAlias = Callable[[Floats, Ints, Floats, Floats, Floats, float], Floa
 
 TIE = 1e-12
 """Levels, and instants, that differ by less than this, relatively, are one."""
-_MANY = 512
-"""Flows from which on Numba's kernel is worth its loading: NumPy then takes milliseconds for each solve."""
+_WORTH_LOADING = 200_000
+"""So many flows solved by NumPy, in all solves together, take about as long as Numba's kernel takes to load."""
+_LEAST = 100
+"""A solve by NumPy takes at least as long as one of so many flows."""
 
 
 def numpy_solver(
@@ -132,9 +134,20 @@ def _has_numba() -> bool:
     return find_spec("numba") is not None
 
 
-def best_solver(
-    capacity: Floats, paths: Ints, weights: Floats, limit: Floats, rates: Floats, floor: float
-) -> Floats:
-    """Numba for many flows, if installed, else NumPy."""
-    solve = numba_solver() if rates.size >= _MANY and _has_numba() else numpy_solver
-    return solve(capacity, paths, weights, limit, rates, floor)
+class BestSolver:
+    """NumPy, and Numba (if installed) once there has been enough to solve for its loading to pay.
+
+    What has been solved is counted for each network, so that a simulation gives the same numbers whatever its
+    process did before.
+    """
+
+    def __init__(self) -> None:
+        self._solved = 0
+
+    def __call__(
+        self, capacity: Floats, paths: Ints, weights: Floats, limit: Floats, rates: Floats, floor: float
+    ) -> Floats:
+        """See `numpy_solver`."""
+        self._solved += max(_LEAST, rates.size)
+        solve = numba_solver() if self._solved > _WORTH_LOADING and _has_numba() else numpy_solver
+        return solve(capacity, paths, weights, limit, rates, floor)

@@ -14,7 +14,7 @@ import simpy
 from simpy.events import EventPriority
 
 from psmodel.simulation.fluid import Component, Decided, Flow, Link
-from psmodel.simulation.maxmin import TIE, Solver, best_solver
+from psmodel.simulation.maxmin import TIE, BestSolver, Solver
 
 _LAST = EventPriority(2)  # after everything else of the same instant, so that one re-solve serves it all
 
@@ -60,11 +60,11 @@ class FluidNetwork:
     propagation_delay
         Seconds from the last byte's leaving to its arrival, for every transfer between two hosts.
     solver
-        What computes the rates; by default the fastest there is for the number of flows.
+        What computes the rates; by default the fastest there is for what has to be solved.
     """
 
     def __init__(
-        self, env: simpy.Environment, *, propagation_delay: float = 0.0, solver: Solver = best_solver
+        self, env: simpy.Environment, *, propagation_delay: float = 0.0, solver: Solver | None = None
     ) -> None:
         if not (math.isfinite(propagation_delay) and propagation_delay >= 0):
             raise ValueError(f"propagation_delay must be finite and at least 0, not {propagation_delay}")
@@ -73,7 +73,7 @@ class FluidNetwork:
         self.links: list[Link] = []
         self.hosts: dict[str, Host] = {}
         self.racks: dict[str, Rack] = {}
-        self._solver = solver
+        self._solver = solver or BestSolver()
         self._started = 0
         self._settling = False
         self._changed: dict[Component, None] = {}
