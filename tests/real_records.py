@@ -12,10 +12,10 @@ SCENARIO = Scenario(workers=2, shards=2, elements=5, placement="single-host", it
 def record(
     run_id: str = "0", *, scenario: Scenario = SCENARIO, instants: Instants | None = None, **changes
 ) -> Measurement:
-    """A run in which phase p of worker w in iteration i ends at i + (w + p) / 10 s, and updates take no time."""
+    """A run in which phase p of worker w in iteration i ends at 0.4 i + (w + p) / 10 s, and updates take no time."""
     workers, iterations, shards = scenario.workers, scenario.total_iterations, scenario.shards
     w, i = np.indices((workers, iterations))
-    edges = [i + (w + p) / 10 for p in (0, 1, 2, 2.5, 3, 4)]
+    edges = [0.4 * i + (w + p) / 10 for p in (0, 1, 2, 2.5, 3, 4)]
     names = ("start", "pulled", "computed", "submitted", "pushed", "released")
     instants = instants or Instants(**dict(zip(names, edges, strict=True)))
     shard, iteration, worker = (a.ravel() for a in np.indices((shards, iterations, workers)))
