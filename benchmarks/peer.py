@@ -59,11 +59,11 @@ def simgrid() -> Peer | None:
     """The fastest SimGrid there is on this machine."""
     compiler = shutil.which("g++")
     if compiler and (version := _version("libsimgrid-dev")):
-        _BUILD.mkdir(exist_ok=True)
-        program = str(_BUILD / "simgrid_star")
-        source = str(_HERE / "simgrid_star.cpp")
-        subprocess.run([compiler, "-std=c++17", "-O2", source, "-o", program, "-lsimgrid"], check=True)
-        return Peer(name=f"SimGrid {version}, C++", command=(program,))
+        source, program = _HERE / "simgrid_star.cpp", _BUILD / f"simgrid_star-{version}"
+        if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+            _BUILD.mkdir(exist_ok=True)
+            subprocess.run([compiler, "-std=c++17", "-O2", source, "-o", program, "-lsimgrid"], check=True)
+        return Peer(name=f"SimGrid {version}, C++", command=(str(program),))
     if version := _version("python3-simgrid"):
         script = str(_HERE / "simgrid_star.py")
         return Peer(name=f"SimGrid {version}, Python", command=("/usr/bin/python3", script))

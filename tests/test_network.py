@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import simpy
 
-from benchmarks.peer import simgrid
+from benchmarks.peer import Peer, simgrid
 from benchmarks.star import Star
 from psmodel.simulation.maxmin import Floats, Ints, numpy_solver
 from psmodel.simulation.network import FluidNetwork
@@ -179,17 +179,20 @@ def random_star(seed: int) -> Star:
     )
 
 
-@pytest.mark.skipif(
-    simgrid() is None, reason="SimGrid is not here (apt install libsimgrid-dev g++, or python3-simgrid)"
-)
+@pytest.fixture(scope="module")
+def peer() -> Peer:
+    found = simgrid()
+    if found is None:
+        pytest.skip("SimGrid is not here (apt install libsimgrid-dev g++, or python3-simgrid)")
+    return found
+
+
 @pytest.mark.parametrize(
     "star",
     [Star.symmetric(16), Star.unsymmetric(40, 10), *map(random_star, range(6))],
     ids=["symmetric", "unsymmetric", *(f"random-{seed}" for seed in range(6))],
 )
-def test_simgrid_says_the_same(star: Star) -> None:
-    peer = simgrid()
-    assert peer is not None
+def test_simgrid_says_the_same(peer: Peer, star: Star) -> None:
     theirs = peer.run(star, patience_s=60)
     assert theirs is not None
     assert star.bundled_ends() == pytest.approx(theirs.ends, rel=1e-6)
