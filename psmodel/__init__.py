@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from psmodel.scenario import Scenario as Scenario
     from psmodel.scenario import load as load
     from psmodel.simulation import predict as simulate  # noqa: F401
+    from psmodel.sweep import grid as grid
+    from psmodel.sweep import sweep as sweep
 
 # Loaded on first use: SimPy, SciPy and Matplotlib must not slow down what does without them.
 _HOMES = {
@@ -25,7 +27,9 @@ _HOMES = {
     "Scenario": ("psmodel.scenario", "Scenario"),
     "load": ("psmodel.scenario", "load"),
     "predict": ("psmodel.analytic", "predict"),
+    "grid": ("psmodel.sweep", "grid"),
     "simulate": ("psmodel.simulation", "predict"),
+    "sweep": ("psmodel.sweep", "sweep"),
 }
 __all__ = [*_HOMES]
 

@@ -1,9 +1,11 @@
 """A file of finished results that survives a kill: one whole JSON line each."""
 
+import fcntl
 import json
 import os
 import tempfile
 import time
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +31,7 @@ class Journal:
     Raises
     ------
     BadInput
-        If the file is something else, or cannot be opened.
+        If the file is something else, is in use, or cannot be opened.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -42,6 +44,14 @@ class Journal:
                 self._file = path.open("a+b", buffering=0)
         except OSError as error:
             raise BadInput(f"{self._name} cannot be opened: {error.strerror}") from None
+        # Whoever drops a journal, or is refused by one, has closed it.
+        weakref.finalize(self, self._file.close)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes with the process, however it ends
+        except OSError:
+            raise BadInput(
+                f"{self._name} is in use by another process; let it end or name another file"
+            ) from None
         self._synced_at = time.monotonic()
         self._load()
 

@@ -89,12 +89,13 @@ def _range(parts: list[str], whole: str) -> tuple[Any, ...]:
         raise BadInput(f"{whole!r}: the range ends before it begins; {_FORM}")
     if step <= (1 if factor else 0) or (factor and low <= 0):
         raise BadInput(f"{whole!r}: a step is more than 0, a factor more than 1 and starts above 0; {_FORM}")
+    steps = math.log(high / low) / math.log(step) if factor else (high - low) / step
+    if steps > _MOST_VALUES:
+        raise BadInput(f"{whole!r} has more than {_MOST_VALUES} values")
     values = []
     while low <= high:
         values.append(_text_of(low, unit))
         low = low * step if factor else low + step
-        if len(values) > _MOST_VALUES:
-            raise BadInput(f"{whole!r} has more than {_MOST_VALUES} values")
     return tuple(values)
 
 
@@ -115,6 +116,8 @@ def parse_axis(text: str) -> Axis:
     parts = value.split(":")
     if len(parts) == 3 and not set(value) & set("\"'[{"):
         return Axis(key=key, values=_range(parts, text))
+    if len(parts) == 2 and _PART.fullmatch(parts[0]):
+        raise BadInput(f"{text!r} is no whole range; {_FORM}")
     items = _split(value)
     if "" in items:
         raise BadInput(f"{text!r} has an empty value; {_FORM}")

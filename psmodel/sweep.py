@@ -1,6 +1,6 @@
 """Many scenarios, one row each: on all cores, and resumable.
 
->>> from psmodel import load
+>>> from psmodel.scenario import load
 >>> table = sweep(load("ingress-single"), grid("shards=1,10,100"))
 >>> [(row["shards"], row["ingress_time_s"]) for row in table.rows()]
 [(1, 8.0), (10, 0.8), (100, 0.08)]
@@ -153,6 +153,8 @@ class Sweep:
         """A pandas data frame, if pandas is installed."""
         return table.to_pandas(self.rows())
 
+    check = staticmethod(table.check)
+
     def write(self, path: Path) -> None:
         """Write the table as .csv, .json or .parquet."""
         table.write(self.rows, path)
@@ -196,6 +198,8 @@ def sweep(
         If a process dies, or the disk is full.
     """
     setup = setup or Setup()
+    if isinstance(points, Grid):
+        _check_ends(base, points, setup)
     kept = Journal(journal)
     keys: list[str] = []
     started = time.monotonic()
@@ -224,6 +228,14 @@ def sweep(
             )
     kept.sync()
     return Sweep(keys=keys, journal=kept)
+
+
+def _check_ends(base: Base, points: Grid, setup: Setup) -> None:
+    """See each value of each axis once, so that a bad one is named before hours are spent on the good ones."""
+    first = points[0]
+    for axis in points.axes:
+        for value in axis.values:
+            setup.scenario(base, first | {axis.key: value})
 
 
 def _computed(

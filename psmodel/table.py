@@ -14,25 +14,39 @@ Rows = Callable[[], Iterable[Row]]
 _BATCH = 4096
 
 
+def check(path: Path) -> None:
+    """See whether a table can be written there, before hours are spent on its rows.
+
+    Raises
+    ------
+    BadInput
+        If the suffix names no kind of table, or the folder is missing.
+    CannotRun
+        If it is Parquet and pyarrow is not installed.
+    """
+    if path.suffix not in _WRITERS:
+        raise BadInput(
+            f"{path}: {path.suffix or 'no suffix'} is no table; it is one of {', '.join(_WRITERS)}"
+        )
+    if not path.parent.is_dir():
+        raise BadInput(f"{path} cannot be written: there is no folder {path.parent}")
+    if path.suffix == ".parquet":
+        _pyarrow()
+
+
 def write(rows: Rows, path: Path) -> None:
     """Write a table, by the file's suffix; the file appears once it is complete.
 
     Raises
     ------
-    BadInput
-        If the suffix is another, or the file cannot be written.
-    CannotRun
-        If it is Parquet and pyarrow is not installed.
+    BadInput, CannotRun
+        As `check`; also if the file cannot be written.
     """
-    writers = {".csv": _csv, ".json": _json, ".parquet": _parquet}
-    if path.suffix not in writers:
-        raise BadInput(f"{path}: {path.suffix or 'no suffix'} is no table; it is one of {', '.join(writers)}")
-    if path.suffix == ".parquet":
-        _pyarrow()
+    check(path)
     partial = path.with_name(path.name + ".partial")
     try:
         with partial.open("wb") as file:
-            writers[path.suffix](rows, file)
+            _WRITERS[path.suffix](rows, file)
         partial.replace(path)
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}") from None
@@ -89,6 +103,11 @@ def _parquet(rows: Rows, file: IO[bytes]) -> None:
                 arrow.array(column, type=kind) for column, kind in zip(columns, schema.types, strict=True)
             ]
             writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
+
+
+_WRITERS: Mapping[str, Callable[[Rows, IO[bytes]], None]] = {
+    ".csv": _csv, ".json": _json, ".parquet": _parquet,
+}  # fmt: skip
 
 
 def _arrow_type(arrow: Any, found: set[type]) -> Any:

@@ -14,6 +14,7 @@ _COMMANDS = {
     "schema": ("psmodel.cli.model:schema", "Print the JSON Schema of a scenario file."),
     "predict": ("psmodel.cli.model:predict", "Predict a scenario by closed forms, queueing or simulation."),
     "simulate": ("psmodel.cli.model:simulate", "Simulate a scenario."),
+    "sweep": ("psmodel.cli.whatif:sweep", "Predict every combination of settings, a row each."),
 }
 _ENTRY_POINTS = "psmodel.commands"
 

@@ -1,0 +1,199 @@
+"""sweep, plan, explain: questions of many scenarios."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from psmodel.cli.common import json_option, print_json, progress
+from psmodel.cost import Catalogue, load_catalogue
+from psmodel.methods import Calibrated, load_calibrated
+from psmodel.results import SCHEMA_VERSION
+from psmodel.scenario import load
+from psmodel.space import latin_hypercube
+from psmodel.sweep import Base, Progress, Setup, Sweep, grid
+from psmodel.sweep import sweep as run_sweep
+from psmodel.units import format_rate, format_size, format_time
+
+_SHOWN = 40
+"""Rows of a table that a terminal shows; --out has them all."""
+_FILE_WIDTH = 200
+"""Columns where the output is no terminal, which would say how many it has."""
+_EXAMPLE = "example"
+
+
+def _read_fit(_: click.Context, __: click.Parameter, path: Path | None) -> Calibrated:
+    return Calibrated() if path is None else load_calibrated(path)
+
+
+def _read_catalogue(_: click.Context, __: click.Parameter, name: str | None) -> Catalogue | None:
+    return None if name is None else load_catalogue(None if name == _EXAMPLE else Path(name))
+
+
+fit_option = click.option(
+    "--fit",
+    "known",
+    type=click.Path(path_type=Path),
+    callback=_read_fit,
+    help="Use the coefficients that `psmodel validate fit` wrote to this file, and their uncertainty.",
+)
+method_option = click.option(
+    "--method", type=click.Choice(["analytic", "mva", "simulate"]), default="analytic", show_default=True
+)
+axes_option = click.option(
+    "--set",
+    "axes",
+    multiple=True,
+    metavar="KEY=VALUES",
+    help="What varies: shards=1,2,4 or workers=1:256:x2 or bandwidth=10Gbps:40Gbps:10Gbps; or one value.",
+)
+replications_option = click.option(
+    "--replications", type=click.IntRange(1), default=1, show_default=True,
+    help="Simulations of each scenario with random times.",
+)  # fmt: skip
+processes_option = click.option(
+    "--processes", type=click.IntRange(1), help="How many to use; by default one per core."
+)
+
+
+def _catalogue_option(default: str | None) -> Callable[[Any], Any]:
+    return click.option(
+        "--catalogue",
+        default=default,
+        metavar="FILE",
+        callback=_read_catalogue,
+        help=f"Machine types and prices (TOML); {_EXAMPLE!r}: those that come with psmodel.",
+        show_default=default is not None,
+    )
+
+
+def _base(scenario: str | None) -> Base:
+    return {} if scenario is None else load(scenario)
+
+
+@click.command()
+@click.argument("scenario", required=False)
+@axes_option
+@click.option(
+    "--samples", type=click.IntRange(1), help="So many points of a Latin hypercube: --set key=low:high[:log]."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the Latin hypercube.")
+@method_option
+@replications_option
+@fit_option
+@_catalogue_option(None)
+@processes_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the table as .parquet, .csv or .json. Stopped, the same command goes on where it was.",
+)
+@json_option
+def sweep(
+    scenario: str | None,
+    axes: tuple[str, ...],
+    samples: int | None,
+    seed: int,
+    method: Any,
+    replications: int,
+    known: Calibrated,
+    catalogue: Catalogue | None,
+    processes: int | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Predict every combination of settings: a row per scenario.
+
+    \b
+    psmodel sweep ingress-sharded --set workers=1:256:x2 --set shards=1,2,4,8 --out table.parquet
+    """
+    points = grid(*axes) if samples is None else latin_hypercube(axes, samples=samples, seed=seed)
+    setup = Setup(method=method, replications=replications, known=known, catalogue=catalogue)
+    journal = None
+    if out is not None:
+        Sweep.check(out)
+        journal = out.with_name(out.name + ".journal")
+    with progress(len(points), "scenarios") as advance:
+        shown = 0
+
+        def tell(now: Progress) -> None:
+            nonlocal shown
+            advance(now.done - shown, f"{now.rate_per_s:.3g}/s")
+            shown = now.done
+
+        result = run_sweep(
+            _base(scenario), points, setup, processes=processes, journal=journal, progress=tell
+        )
+    if out is not None and journal is not None:
+        result.write(out)
+        journal.unlink()
+    if as_json:
+        print_json({"schema_version": SCHEMA_VERSION, "rows": result.to_rows()})
+        return
+    if out is not None:
+        click.echo(f"{len(result)} rows: {out}")
+        return
+    rows = [row for row, _ in zip(result.rows(), range(_SHOWN), strict=False)]
+    show_rows(rows, varied(rows))
+    if len(result) > _SHOWN:
+        click.echo(f"… and {len(result) - _SHOWN} rows more; --out FILE writes all")
+
+
+_SHOWN_COLUMNS = {
+    "iteration_time_s": "iteration",
+    "ingress_time_s": "ingress",
+    "updates_per_s": "updates/s",
+    "cost_per_hour": "cost/h",
+    "cost_per_1000_iterations": "cost/1000 it.",
+    "bottleneck": "bottleneck",
+}
+
+
+def varied(rows: list[dict[str, Any]]) -> list[str]:
+    """The settings that differ from row to row: they stand between the method and the first metric."""
+    keys = list(rows[0])
+    settings = keys[2 : keys.index("iteration_time_s")]
+    return [key for key in settings if len(rows) == 1 or len({str(row[key]) for row in rows}) > 1]
+
+
+def cell(name: str, value: Any) -> str:
+    """A value of a table as people read it."""
+    if value is None:
+        return "–"
+    if not isinstance(value, int | float):
+        return str(value)
+    if name.endswith("_s") and name != "updates_per_s":
+        return format_time(value)
+    if name.startswith("bandwidth"):
+        return format_rate(value)
+    if name == "model_size":
+        return format_size(value)
+    if name.startswith("cost"):
+        return f"{value:,.2f}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def show_rows(rows: list[dict[str, Any]], keys: list[str]) -> None:
+    """A table on stdout: the settings `keys`, the main metrics with their intervals, cost and bottleneck."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    columns = {key: key for key in keys} | {k: v for k, v in _SHOWN_COLUMNS.items() if k in rows[0]}
+    for key, heading in columns.items():
+        table.add_column(heading, justify="left" if key == "bottleneck" else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(_with_interval(key, row) for key in columns))
+    console = Console(highlight=False)
+    console.print(table, width=None if console.is_terminal else _FILE_WIDTH, crop=console.is_terminal)
+
+
+def _with_interval(key: str, row: dict[str, Any]) -> str:
+    text = cell(key, row[key])
+    half, low = row.get(f"{key}_half_width"), row.get(f"{key}_low")
+    if half:
+        text += f" ± {cell(key, half)}"
+    if low is not None:
+        text += f" [{cell(key, low)}, {cell(key, row[f'{key}_high'])}]"
+    return text
