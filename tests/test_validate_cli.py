@@ -107,6 +107,18 @@ def test_export(place: Path, ending: str) -> None:
     assert (place / f"all.{ending}").stat().st_size > 500
 
 
+def test_a_diagnosis_sums_up_to_what_was_measured(place: Path) -> None:
+    run = read("validate", "list", cwd=place)["measurements"][0]
+    psmodel("validate", "fit", "--suite", "tiny", cwd=place)
+    told = ("validate", "diagnose", run["run_id"][:8], "--fit", "fit.json", "--plot", "why.svg")
+    found = read(*told, cwd=place)
+    assert found["bound_s"] + sum(loss["seconds"] for loss in found["losses"]) == pytest.approx(
+        found["measured_s"]
+    )
+    assert found["measured_s"] == run["iteration_time_s"]
+    assert (place / "why.svg").read_text().count("<svg") == 1
+
+
 def test_a_run_by_itself_is_stored_and_traced(place: Path) -> None:
     before = len(read("validate", "list", cwd=place)["measurements"])
     run = (
@@ -141,6 +153,8 @@ def test_a_run_by_itself_is_stored_and_traced(place: Path) -> None:
         (("fit", "--suite", "none"), "none"),
         (("fit", "--store", "tiny.toml"), "tiny.toml"),
         (("export", "table.docx"), ".docx"),
+        (("diagnose", "zzz"), "zzz"),
+        (("design", "--budget", "soon"), "soon"),
     ],
 )
 def test_bad_input_is_one_sentence_and_writes_nothing(place: Path, arguments, names) -> None:

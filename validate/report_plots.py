@@ -238,6 +238,32 @@ def model_errors(names: Sequence[str], mean: Sequence[float], largest: Sequence[
         return figure
 
 
+def waterfall(bound_s: float, losses: Sequence[tuple[str, float]], measured_s: float) -> Figure:
+    """From the lower bound to the measured iteration time, one bar per term of the loss."""
+    with rc_context(_RC):
+        figure = Figure(figsize=(7.2, 0.9 + 0.34 * (len(losses) + 2)), layout="constrained")
+        axes = figure.subplots()
+        names = ["bound", *(term for term, _ in losses), "measured"]
+        axes.barh(0, 1e3 * bound_s, 0.6, color="#0072B2", lw=0)
+        reached = bound_s
+        for index, (_, seconds) in enumerate(losses, start=1):
+            axes.barh(
+                index, 1e3 * seconds, 0.6, left=1e3 * reached,
+                color="#D55E00" if seconds >= 0 else "#009E73", lw=0,
+            )  # fmt: skip
+            right = 1e3 * max(reached, reached + seconds)
+            axes.annotate(f" {1e3 * seconds:+.1f} ms", (right, index), va="center", fontsize=8, color=_MUTED)
+            reached += seconds
+        axes.barh(len(names) - 1, 1e3 * measured_s, 0.6, color="#666666", lw=0)
+        for index, seconds in ((0, bound_s), (len(names) - 1, measured_s)):
+            axes.annotate(f" {format_time(seconds)}", (1e3 * seconds, index), va="center", fontsize=8)
+        axes.set_yticks(range(len(names)), names, color=_INK)
+        axes.invert_yaxis()
+        axes.set_xlim(0, axes.get_xlim()[1] * 1.15)
+        axes.set_xlabel("iteration time, ms")
+        return figure
+
+
 def timeline(spans: Sequence[Span], title: str, until_s: float) -> Figure:
     """Who did what when: one row per worker and shard, the time from 0 to `until_s`."""
     with rc_context(_RC):

@@ -2,7 +2,7 @@
 
 import click
 
-from validate.cli.analysis import fit, published, report_command
+from validate.cli.analysis import design, diagnose, fit, published, report_command
 from validate.cli.runs import export, list_runs, run, suite, suites, testbed
 
 
@@ -11,5 +11,17 @@ def validate() -> None:
     """Run the real thing, measure it, fit the model to it."""
 
 
-for _command in (run, suite, suites, testbed, list_runs, export, fit, report_command, published):
+for _command in (
+    run,
+    suite,
+    suites,
+    testbed,
+    list_runs,
+    export,
+    fit,
+    report_command,
+    design,
+    diagnose,
+    published,
+):
     validate.add_command(_command)

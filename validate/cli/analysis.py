@@ -2,12 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import click
 
-from psmodel.cli.common import json_option, print_json, progress
+from psmodel.calibration import IDEAL, Calibration
+from psmodel.cli.common import calibration_option, json_option, print_json, progress
 from psmodel.errors import BadInput
+from psmodel.units import format_time, parse_time
 from validate.cli.common import store_option
+
+Criterion = Literal["predictions", "coefficients"]
 
 suite_option = click.option("--suite", help="Use the runs of this suite only.")
 
@@ -93,6 +98,92 @@ def published(as_json: bool) -> None:
         print_json({"schema_version": 1, **result.to_json()})
         return
     click.echo(tables.text(result))
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), help="Write the waterfall to this .svg or .png file."
+)
+@calibration_option
+@store_option
+@json_option
+def diagnose(run: str, plot: Path | None, calibration: Calibration, store_path: Path, as_json: bool) -> None:
+    """Say why RUN (the start of its id) took longer than the bound, term by term.
+
+    \b
+    psmodel validate diagnose 47bf2258 --fit fit.json
+    """
+    from validate import diagnose as diagnosis
+    from validate.store import Store
+
+    with Store(store_path) as store:
+        found = diagnosis.diagnose(store.load(run), calibration)
+    if plot is not None:
+        from validate import report_plots
+
+        terms = [(loss.term, loss.seconds) for loss in found.losses]
+        figure = report_plots.waterfall(found.bound_s, terms, found.measured_s)
+        try:
+            figure.savefig(plot, dpi=150)
+        except (OSError, ValueError) as error:
+            raise BadInput(f"--plot {plot} cannot be written: {error}") from None
+    if as_json:
+        print_json({"schema_version": 1, **found.to_json()})
+        return
+    by = ", ".join(f"{phase}: {resource}" for phase, resource in found.bound_by.items())
+    click.echo(
+        f"{found.scenario}: iteration {format_time(found.measured_s)}, {100 * found.saturation:.1f} % saturated"
+    )
+    click.echo(f"  bound        {format_time(found.bound_s):>10}  ({by})")
+    for loss in found.losses:
+        sign = "−" if loss.seconds < 0 else "+"
+        time = f"{sign}{format_time(abs(loss.seconds))}"
+        click.echo(f"  {loss.term:12} {time:>10}  {diagnosis.MEANING[loss.term]}")
+    if calibration == IDEAL:
+        click.echo("Without --fit all that is not the links' is unexplained.")
+
+
+@click.command()
+@click.option("--budget", default="60s", show_default=True, help="Time that all runs together may take.")
+@click.option(
+    "--suite", "name", default="ingress", show_default=True, help="Choose among this suite's scenarios."
+)
+@click.option(
+    "--criterion",
+    type=click.Choice(["predictions", "coefficients"]),
+    default="predictions",
+    show_default=True,
+    help="What is to be known best: iteration times (I-optimal) or coefficients (D-optimal).",
+)
+@click.option(
+    "--fit", "fit_path", type=click.Path(path_type=Path), help="Linearise at this fit's coefficients."
+)
+@json_option
+def design(budget: str, name: str, criterion: Criterion, fit_path: Path | None, as_json: bool) -> None:
+    """Propose which runs to make next, and what will be known after each.
+
+    \b
+    psmodel validate design --suite ingress --budget 60s
+    """
+    from psmodel.calibration import load as load_calibration
+    from validate import design as designs
+    from validate import suite as suites
+
+    try:
+        seconds = parse_time(budget)
+    except ValueError as error:
+        raise BadInput(f"--budget {budget}: {error}") from None
+    calibration = designs.USUAL if fit_path is None else load_calibration(fit_path)
+    found = designs.design(suites.load(name).scenarios, seconds, criterion=criterion, calibration=calibration)
+    if as_json:
+        print_json({"schema_version": 1, **found.to_json()})
+        return
+    click.echo(f"Before any run, iteration times are known to ±{100 * found.widest_before:.1f} % at worst.")
+    spent = 0.0
+    for choice in found.choices:
+        spent += choice.cost_s
+        click.echo(f"  after {spent:5.1f} s  ±{100 * choice.widest:4.1f} %  {choice.scenario}")
 
 
 def _write(path: Path, text: str) -> None:
