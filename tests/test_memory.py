@@ -7,7 +7,7 @@ import pytest
 from psmodel import simulation
 from psmodel.scenario import from_mapping
 
-_HOSTS = 5
+_HOSTS = 8
 
 
 def peak_bytes(iterations: int, *, trace: bool) -> int:
@@ -32,10 +32,10 @@ def peak_bytes(iterations: int, *, trace: bool) -> int:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize(("trace", "least", "most"), [(False, 0, 20), (True, 100, 10_000)])
+@pytest.mark.parametrize(("trace", "least", "most"), [(False, 0, 40), (True, 200, 10_000)])
 def test_memory_per_message(trace, least, most) -> None:
     """Bytes that one more message takes; the record of a worker's iteration is 80, shared by its messages."""
-    few, many = 5, 25
+    few, many = 5, 20
     peak_bytes(few, trace=trace)  # what is loaded on first use
     growth = peak_bytes(many, trace=trace) - peak_bytes(few, trace=trace)
     messages = 2 * _HOSTS * _HOSTS * (many - few)
