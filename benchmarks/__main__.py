@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.cases import CASES, Row
+from benchmarks.cases import CASES, USUAL, Row
 from benchmarks.peer import simgrid
 from validate.environment import environment
 
@@ -45,7 +45,7 @@ def _show(console: Console, title: str, rows: list[Row]) -> None:
 def main() -> None:
     """Run the cases asked for, by default all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("case", nargs="*", help=f"of {', '.join(CASES)}; all if none is given")
+    parser.add_argument("case", nargs="*", help=f"of {', '.join(CASES)}; {', '.join(USUAL)} if none is given")
     parser.add_argument(
         "--patience",
         type=float,
@@ -71,7 +71,7 @@ def main() -> None:
         )
     here = {name: value for name, value in environment().to_json().items() if name in _SOFTWARE}
     arguments.save.mkdir(parents=True, exist_ok=True)
-    for name in arguments.case or CASES:
+    for name in arguments.case or USUAL:
         title = (CASES[name].__doc__ or name).strip()
         rows = list(CASES[name](arguments.patience))
         _show(console, title, rows)

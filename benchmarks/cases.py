@@ -185,6 +185,17 @@ def start(_: float) -> Iterator[Row]:
         yield {"what": what, "psmodel_s": float(np.median(times)), "shortest_s": min(times)}
 
 
+def limit(_: float) -> Iterator[Row]:
+    """1b. SimGrid alone on the next size of case 1, for ten minutes (only if asked for)."""
+    peer, star, patience_s = simgrid(), Star.symmetric(500), 600.0
+    if peer is not None:
+        run = peer.run(star, patience_s)
+        outcome = (
+            {"simgrid": f"stopped after {patience_s:g} s"} if run is None else {"simgrid_s": run.seconds}
+        )
+        yield {"N": len(star.up), "K": len(star.down), "flows": len(star.up) * len(star.down), **outcome}
+
+
 CASES: dict[str, Callable[[float], Iterator[Row]]] = {
     "symmetric": symmetric,
     "asynchronous": asynchronous,
@@ -192,4 +203,6 @@ CASES: dict[str, Callable[[float], Iterator[Row]]] = {
     "growth": growth,
     "sweeps": sweeps,
     "start": start,
+    "limit": limit,
 }
+USUAL = tuple(name for name in CASES if name != "limit")
