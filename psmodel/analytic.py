@@ -69,6 +69,7 @@ def inputs(scenario: Scenario, calibration: Calibration) -> Inputs:
     largest = max(range(k), key=d.sizes.__getitem__)
     colocated = scenario.placement == "colocated"
     update = scenario.update_cost.expected()
+    compute = scenario.compute.expected() * math.fsum(scenario.compute_factors or [1.0] * n) / n
     return Inputs(
         workers=n,
         shards=k,
@@ -92,16 +93,21 @@ def inputs(scenario: Scenario, calibration: Calibration) -> Inputs:
         receive_all=math.fsum(d.receive),
         request_all=k * d.request,
         assemble=d.assemble,
-        compute=scenario.compute.expected(),
-        compute_slowest=scenario.compute.expected_max(n)
-        if scenario.mode == "bsp"
-        else scenario.compute.expected(),
+        compute=compute,
+        compute_slowest=_slowest_compute(scenario) if scenario.mode == "bsp" else compute,
         delay=d.propagation_delay,
         call_latency=2 * d.one_way,
         cores=scenario.total_cores
         or (scenario.placement == "single-host" and scenario.cores_per_host)
         or math.inf,
     )
+
+
+def _slowest_compute(scenario: Scenario) -> float:
+    """Expected compute time (s) of the slowest worker, for whom a barrier waits."""
+    if scenario.compute_factors is not None:
+        return scenario.compute.expected_scaled_max(scenario.compute_factors)
+    return scenario.compute.expected_max(scenario.workers)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -99,6 +99,10 @@ def _checked(base: Scenario, columns: Mapping[str, ArrayLike]) -> dict[str, Arra
         raise BadInput(
             'bandwidth of one role cannot vary with placement = "colocated"; both share one interface'
         )
+    if base.compute_factors is not None and columns.keys() & {"workers", "compute"}:
+        raise BadInput(
+            "workers and compute cannot vary where the scenario has compute_factors, one per worker"
+        )
     return table
 
 
@@ -130,7 +134,9 @@ def _inputs(base: Scenario, table: Mapping[str, Array], calibration: Calibration
         compute = slowest = table["compute"]
     else:
         compute = slowest = np.full_like(n, one.compute)
-        if base.mode == "bsp" and base.compute.is_random:
+        if base.compute_factors is not None:
+            slowest = np.full_like(n, one.compute_slowest)
+        elif base.mode == "bsp" and base.compute.is_random:
             distinct, where = np.unique(n, return_inverse=True)
             slowest = np.array([base.compute.expected_max(int(count)) for count in distinct])[where]
     return Inputs(

@@ -19,14 +19,15 @@ def _generators(scenario: Scenario, replication: int, stream: int, count: int) -
 
 def compute_times(scenario: Scenario, replication: int = 0) -> NDArray[np.float64]:
     """Compute time (s) of each worker in each iteration, warm-up included; shape (workers, iterations)."""
-    if not scenario.compute.is_random:
-        return np.full((scenario.workers, scenario.total_iterations), scenario.compute.expected())
-    return np.stack(
-        [
-            scenario.compute.sample(rng, scenario.total_iterations)
-            for rng in _generators(scenario, replication, 0, scenario.workers)
-        ]
-    )
+    shape = (scenario.workers, scenario.total_iterations)
+    if scenario.compute.is_random:
+        generators = _generators(scenario, replication, 0, scenario.workers)
+        times = np.stack([scenario.compute.sample(rng, scenario.total_iterations) for rng in generators])
+    else:
+        times = np.full(shape, scenario.compute.expected())
+    if scenario.compute_factors is not None:
+        times *= np.array(scenario.compute_factors)[:, None]
+    return times
 
 
 def update_costs(scenario: Scenario, replication: int = 0) -> list[Iterator[float]]:

@@ -38,7 +38,7 @@ def predict(scenario: Scenario, calibration: Calibration = IDEAL) -> Prediction:
     0.8
     """
     visits = _visits(scenario, calibration)
-    think = scenario.compute.expected()
+    think = analytic.inputs(scenario, calibration).compute
     # A station that is visited twice in a cycle counts once, with the sum (Denning & Buzen 1978).
     demand: dict[str, float] = {}
     for v in visits:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psmodel import simulation
+from psmodel import analytic, simulation
 from psmodel.calibration import Calibration
+from psmodel.errors import BadInput
 from psmodel.scenario import Scenario, from_mapping
 
 COSTS = Calibration(handle_overhead_s=1e-3, update_s_per_byte=1e-9)
@@ -106,3 +107,31 @@ def test_back_pressure_bounds_the_queue(limit: int) -> None:
     run = simulation.predict(overloaded(iterations=200, max_in_flight_pushes=limit))
     assert run.most_waiting_bytes <= 4 * limit * 8000
     assert run.prediction.metrics.updates_per_s == pytest.approx(20, rel=0.02)
+
+
+@given(jobs(), st.data())
+def test_factors_stretch_each_worker_s_own_compute_time(job: Scenario, data: st.DataObject) -> None:
+    factors = tuple(data.draw(st.lists(st.floats(0.1, 10), min_size=job.workers, max_size=job.workers)))
+    plain, stretched = (
+        simulation.predict(j).timeline
+        for j in (job.replace(mode="asp"), job.replace(mode="asp", compute_factors=factors))
+    )
+    computing = [t.computed - t.pulled for t in (plain, stretched)]
+    assert computing[1] == pytest.approx(computing[0] * np.array(factors)[:, None], rel=1e-6)
+
+
+def test_a_barrier_waits_for_the_slowest() -> None:
+    job = from_mapping(
+        {"workers": 3, "shards": 1, "elements": 8, "placement": "single-host", "compute": 1.0,
+         "compute_factors": [1.0, 1.0, 2.5], "iterations": 3}
+    )  # fmt: skip
+    for predicted in (simulation.predict(job).prediction, analytic.predict(job)):
+        assert predicted.metrics.iteration_time_s == pytest.approx(2.5)
+        assert predicted.metrics.wait_time_s == pytest.approx(1.0)
+
+
+def test_factors_are_one_per_worker() -> None:
+    with pytest.raises(BadInput, match="compute_factors has 2 numbers with workers = 3"):
+        from_mapping(
+            {"workers": 3, "shards": 1, "elements": 8, "placement": "single-host", "compute_factors": [1, 2]}
+        )

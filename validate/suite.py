@@ -137,7 +137,11 @@ def _suite(values: Mapping[str, Any], source: str) -> Suite:
 
 
 def _expand(table: Mapping[str, Any], source: str) -> list[Scenario]:
-    grids: dict[str, Sequence[Any]] = {key: v for key, v in table.items() if isinstance(v, list)}
+    grids: dict[str, Sequence[Any]] = {
+        key: v if key != "compute_factors" or isinstance(v[0], list) else [v]
+        for key, v in table.items()
+        if isinstance(v, list)
+    }
     scenarios = []
     for values in itertools.product(*grids.values()):
         chosen = {**table, **dict(zip(grids, values, strict=True))}
@@ -165,4 +169,6 @@ def _name(scenario: Scenario) -> str:
     parts += [f"{key}={getattr(scenario, key)}" for key in usual if getattr(scenario, key) != usual[key]]
     if scenario.compute.is_random:
         parts.append(f"compute={scenario.compute.kind}")
+    if scenario.compute_factors is not None:
+        parts.append(f"slowest={max(scenario.compute_factors):g}x")
     return " ".join(parts)

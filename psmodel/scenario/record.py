@@ -90,6 +90,8 @@ class Scenario(_Part):
 
     compute: Distribution = Deterministic(value=0.0)
     """Compute time of one worker in one iteration."""
+    compute_factors: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
+    """How many times as long as that each worker computes, one number per worker; none given: all alike."""
     update_cost: Distribution = Deterministic(value=0.0)
     """Time a shard needs to apply one worker's update, on top of what the calibration says."""
     update_rule: Literal["ones", "affine"] = "ones"
@@ -143,6 +145,11 @@ class Scenario(_Part):
         if self.shards > self.total_elements:
             raise ValueError(
                 f"shards = {self.shards} is more than the model has elements; it is at most {self.total_elements}"
+            )
+        if self.compute_factors is not None and len(self.compute_factors) != self.workers:
+            raise ValueError(
+                f"compute_factors has {len(self.compute_factors)} numbers with workers = {self.workers}; "
+                "it has one per worker"
             )
         if (self.mode == "ssp") != (self.staleness_bound is not None):
             raise ValueError(

@@ -65,6 +65,7 @@ def _workers_alike(scenario: Scenario, d: Demands) -> bool:
         and scenario.total_cores is None
         and scenario.mode == "bsp"
         and not scenario.compute.is_random
+        and scenario.compute_factors is None
         and not scenario.update_cost.is_random
         and scenario.update_cost.expected() == 0
         and scenario.push != "fire-and-forget"
