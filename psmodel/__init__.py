@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from psmodel.analytic import predict as predict
     from psmodel.calibration import Calibration as Calibration
+    from psmodel.plans import plan as plan
     from psmodel.results import Metrics as Metrics
     from psmodel.results import Prediction as Prediction
     from psmodel.scenario import Scenario as Scenario
     from psmodel.scenario import load as load
     from psmodel.simulation import predict as simulate  # noqa: F401
-    from psmodel.sweep import grid as grid
-    from psmodel.sweep import sweep as sweep
+    from psmodel.sweeps import grid as grid
+    from psmodel.sweeps import sweep as sweep
 
 # Loaded on first use: SimPy, SciPy and Matplotlib must not slow down what does without them.
 _HOMES = {
@@ -26,10 +27,11 @@ _HOMES = {
     "Prediction": ("psmodel.results", "Prediction"),
     "Scenario": ("psmodel.scenario", "Scenario"),
     "load": ("psmodel.scenario", "load"),
+    "plan": ("psmodel.plans", "plan"),
     "predict": ("psmodel.analytic", "predict"),
-    "grid": ("psmodel.sweep", "grid"),
+    "grid": ("psmodel.sweeps", "grid"),
     "simulate": ("psmodel.simulation", "predict"),
-    "sweep": ("psmodel.sweep", "sweep"),
+    "sweep": ("psmodel.sweeps", "sweep"),
 }
 __all__ = [*_HOMES]
 

@@ -17,7 +17,7 @@ from psmodel.errors import BadInput
 from psmodel.methods import Calibrated, load_calibrated
 from psmodel.scenario import ScenarioError, load
 from psmodel.space import latin_hypercube, resolve
-from psmodel.sweep import Progress, Setup, grid, sweep
+from psmodel.sweeps import Progress, Setup, grid, sweep
 
 BASE = load("ingress-sharded", workers=8, shards=2, iterations=2)
 

@@ -15,6 +15,7 @@ _COMMANDS = {
     "predict": ("psmodel.cli.model:predict", "Predict a scenario by closed forms, queueing or simulation."),
     "simulate": ("psmodel.cli.model:simulate", "Simulate a scenario."),
     "sweep": ("psmodel.cli.whatif:sweep", "Predict every combination of settings, a row each."),
+    "plan": ("psmodel.cli.whatif:plan", "Find the smallest or cheapest configuration that meets targets."),
 }
 _ENTRY_POINTS = "psmodel.commands"
 

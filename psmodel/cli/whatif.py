@@ -1,6 +1,6 @@
 """sweep, plan, explain: questions of many scenarios."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,15 @@ from psmodel.methods import Calibrated, load_calibrated
 from psmodel.results import SCHEMA_VERSION
 from psmodel.scenario import load
 from psmodel.space import latin_hypercube
-from psmodel.sweep import Base, Progress, Setup, Sweep, grid
-from psmodel.sweep import sweep as run_sweep
+from psmodel.sweeps import Base, Progress, Setup, Sweep, grid
+from psmodel.sweeps import sweep as run_sweep
 from psmodel.units import format_rate, format_size, format_time
 
 _SHOWN = 40
 """Rows of a table that a terminal shows; --out has them all."""
 _FILE_WIDTH = 200
 """Columns where the output is no terminal, which would say how many it has."""
+_FRONT = 12
 _EXAMPLE = "example"
 
 
@@ -138,6 +139,86 @@ def sweep(
     show_rows(rows, varied(rows))
     if len(result) > _SHOWN:
         click.echo(f"… and {len(result) - _SHOWN} rows more; --out FILE writes all")
+
+
+@click.command()
+@click.argument("scenario", required=False)
+@axes_option
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    required=True,
+    metavar="METRIC<=VALUE",
+    help="What is asked, like iteration_time<=0.5s or updates_per_s>=100; several must all be met.",
+)
+@click.option(
+    "--minimise", type=click.Choice(["cost", "shards", "workers"]), default="cost", show_default=True
+)
+@click.option(
+    "--method",
+    type=click.Choice(["analytic", "mva", "simulate"]),
+    default="simulate",
+    show_default=True,
+    help="How a configuration that the bounds leave possible is confirmed.",
+)
+@replications_option
+@fit_option
+@_catalogue_option(_EXAMPLE)
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw cost against time (.png, .pdf, .svg).")
+@json_option
+def plan(
+    scenario: str | None,
+    axes: tuple[str, ...],
+    targets: tuple[str, ...],
+    minimise: Any,
+    method: Any,
+    replications: int,
+    known: Calibrated,
+    catalogue: Catalogue,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Find the smallest or cheapest configuration of a space that meets every target.
+
+    \b
+    psmodel plan ingress-single --set shards=1:100:1 --target "iteration_time<=0.5s" --minimise shards
+
+    Exit code 1 if there is none; the answer then says which bound forbids it.
+    """
+    from psmodel.plans import plan as search
+
+    setup = Setup(method=method, replications=replications, known=known, catalogue=catalogue)
+    found = search(_base(scenario), grid(*axes), targets, minimise=minimise, setup=setup)
+    if plot is not None:
+        from psmodel.plot import pareto, save
+
+        save(pareto(found), plot)
+    if as_json:
+        print_json({"schema_version": SCHEMA_VERSION} | found.to_json())
+    else:
+        keys = [axis.key for axis in grid(*axes).axes]
+        click.echo(found.verdict)
+        click.echo(
+            f"{found.considered} configurations: {found.ruled_out} ruled out by bounds, "
+            f"{found.simulations} tried by {method}."
+        )
+        if found.best is not None:
+            click.echo()
+            show_rows([dict(found.best)], keys)
+        if found.front:
+            click.echo("\nCheaper or faster (closed forms; no configuration is both):")
+            show_rows([dict(row) for row in _spread(found.front)], keys)
+        click.echo(f"Prices: {catalogue.name}, of {catalogue.read_on}")
+    if found.best is None:
+        raise click.exceptions.Exit(1)
+
+
+def _spread(rows: Sequence[Any]) -> list[Any]:
+    """A dozen of the rows, the first and the last among them."""
+    if len(rows) <= _FRONT:
+        return list(rows)
+    return [rows[round(i * (len(rows) - 1) / (_FRONT - 1))] for i in range(_FRONT)]
 
 
 _SHOWN_COLUMNS = {
