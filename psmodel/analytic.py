@@ -59,6 +59,7 @@ class Inputs:
     compute_slowest: Number
     delay: Number
     call_latency: Number
+    ask: Number
     cores: Number
 
 
@@ -97,6 +98,7 @@ def inputs(scenario: Scenario, calibration: Calibration) -> Inputs:
         compute_slowest=_slowest_compute(scenario) if scenario.mode == "bsp" else compute,
         delay=d.propagation_delay,
         call_latency=2 * d.one_way,
+        ask=d.ask,
         cores=scenario.total_cores
         or (scenario.placement == "single-host" and scenario.cores_per_host)
         or math.inf,
@@ -213,7 +215,7 @@ def phase_times(i: Inputs, *, mode: str, pull: str, push: str) -> dict[str, Numb
         )
     compute = i.compute + i.assemble
     slowest = i.compute_slowest + i.assemble
-    wait = slowest - compute + (i.call_latency if mode != "asp" else 0.0)
+    wait = slowest - compute + (i.ask if mode != "asp" else 0.0)
     iteration = pull_time + compute + push_time + wait
     busiest = np.maximum.reduce(
         [np.asarray(time + 0.0 * i.model) for time in resource_times(i, pull=pull, push=push).values()]

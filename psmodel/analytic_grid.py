@@ -161,5 +161,6 @@ def _inputs(base: Scenario, table: Mapping[str, Array], calibration: Calibration
         compute_slowest=slowest,
         delay=table.get("propagation_delay", one.delay) if linked else one.delay,
         call_latency=one.call_latency,
+        ask=one.ask,
         cores=one.cores,
     )

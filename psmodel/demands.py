@@ -41,6 +41,8 @@ class Demands:
         Seconds that asking one shard for its parameters keeps the worker's thread busy.
     assemble
         Seconds a worker needs to concatenate the parameters and make its update, besides its compute time.
+    ask
+        Seconds that a worker's call to the coordinator takes, besides what it waits for the others.
     one_way
         Seconds of a call, and again of its reply, in which nobody is busy: propagation is not part of it.
     """
@@ -56,6 +58,7 @@ class Demands:
     receive: tuple[float, ...]
     request: float
     assemble: float
+    ask: float
     one_way: float
     propagation_delay: float
 
@@ -81,6 +84,7 @@ def demands(scenario: Scenario, calibration: Calibration) -> Demands:
         receive=tuple(costs["receive"].tolist()),
         request=calibration.submit_overhead_s,
         assemble=calibration.copy_s_per_byte * scenario.total_bytes,
+        ask=calibration.submit_overhead_s + calibration.call_latency_s + calibration.handle_overhead_s,
         one_way=calibration.call_latency_s / 2,
         propagation_delay=delay,
     )

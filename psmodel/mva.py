@@ -87,7 +87,7 @@ def _visits(scenario: Scenario, calibration: Calibration) -> list[_Visit]:
     latency = 2 * (d.propagation_delay + d.one_way)
     visits = [_Visit(phase="compute", seconds=d.assemble)]
     if scenario.mode != "asp":
-        visits.append(_Visit(phase="wait", seconds=2 * d.one_way))
+        visits.append(_Visit(phase="wait", seconds=d.ask))
     for phase in ("pull", "push"):
         style = getattr(scenario, phase)
         if style == "none":

@@ -87,8 +87,8 @@ class Worker:
             go_on = self._coordinator.finished(iteration + 1, self.count)
             if go_on is not None:
                 yield go_on
-            if scenario.mode != "asp" and self._demands.one_way > 0:
-                yield env.timeout(2 * self._demands.one_way)
+            if scenario.mode != "asp" and self._demands.ask > 0:
+                yield env.timeout(self._demands.ask)
             monitor.released[self.index, iteration] = env.now
             self._trace(iteration)
 
