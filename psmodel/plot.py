@@ -75,8 +75,14 @@ def pareto(plan: "Plan") -> Figure:
     failed = [r for r in plan.tried if r["cost_per_hour"] is not None]
     if plan.best is not None:
         failed = failed[:-1]
-    axes.plot([r["cost_per_hour"] for r in failed], [r["iteration_time_s"] for r in failed], "x", color=VERMILION,
-              label="tried, misses a target")  # fmt: skip
+    if failed:
+        axes.plot(
+            [r["cost_per_hour"] for r in failed],
+            [r["iteration_time_s"] for r in failed],
+            "x",
+            color=VERMILION,
+            label="tried, misses a target",
+        )
     limit = next((t.value for t in plan.targets if t.name == "iteration_time_s" and t.at_most), None)
     axes.set_yscale("log")
     _seconds(axes.yaxis)
@@ -113,14 +119,37 @@ def tornado(explanation: "Explanation") -> Figure:
         if gain.interval is not None:
             low, high = (100 * (end - 1) for end in gain.interval)
             axes.plot([low, high], [row, row], color="black", linewidth=1.5, solid_capstyle="butt")
-        text = f"{change:+.1f} %: {format_time(before * gain.ratio)}"
+        text = f"{change:+.1f} %: {format_time(before * gain.ratio)}".replace("-", "−")
         axes.annotate(text, (max(change, 0), row), xytext=(6, 0), textcoords="offset points", va="center")
     axes.set_yticks(range(len(gains)), [gain.change for gain in gains])
     axes.axvline(0, color="black", linewidth=1)
     axes.margins(x=0.3)
     axes.set_xlabel(f"change of the iteration time ({format_time(before)})")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+.0f} %"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+.0f} %".replace("-", "−")))
     return figure
+
+
+_Ends = tuple[str, str, tuple[float, float], tuple[float, float]]
+
+
+def _label(axes: Any, ends: Sequence[_Ends]) -> None:
+    """Write each line's name beside it, at the side on which the lines lie further apart."""
+
+    def closest(side: int) -> float:
+        heights = np.sort(np.log([line[side][1] for line in ends]))
+        return float(np.diff(heights).min(initial=np.inf))
+
+    side = 2 if closest(2) > closest(3) else 3
+    for text, colour, *both in ends:
+        axes.annotate(
+            text,
+            both[side - 2],
+            xytext=(-8 if side == 2 else 8, 0),
+            textcoords="offset points",
+            ha="right" if side == 2 else "left",
+            va="center",
+            color=colour,
+        )
 
 
 def curves(
@@ -136,6 +165,7 @@ def curves(
         Columns of settings; `y` is a metric.
     """
     figure, axes = _empty()
+    ends_of: list[_Ends] = []
     groups: dict[Any, list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault(None if by is None else row[by], []).append(row)
@@ -147,13 +177,14 @@ def curves(
         if f"{y}_low" in group[0]:
             ends = [[r[f"{y}_{end}"] for r in group] for end in ("low", "high")]
             axes.fill_between(at, *ends, color=colour, alpha=0.2, linewidth=0)
-        if by is not None:
-            axes.annotate(f"{by} = {value}", (at[-1], high[-1]), xytext=(6, 0), textcoords="offset points",
-                          va="center", color=colour)  # fmt: skip
+        ends_of.append((f"{by} = {value}", colour, (at[0], high[0]), (at[-1], high[-1])))
+    if by is not None:
+        _label(axes, ends_of)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", which="minor", length=0)
     if y.endswith("time_s"):
         _seconds(axes.yaxis)
     axes.set_xlabel(x)

@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 SCHEMA_VERSION = 1
 DRAWS = 2000
 """Bootstrap replicates."""
+_GIVEN = 200
+"""So many of them are in the file, for what-ifs (`psmodel.methods.load_calibrated`)."""
 _LIMITS = (2.5, 97.5)
 
 
@@ -164,6 +166,7 @@ class Fit:
             "schema_version": SCHEMA_VERSION,
             "calibration": self.calibration.to_json(),
             "intervals": {name: list(limits) for name, limits in self.intervals.items()},
+            "draws": [dict(zip(self.names, row, strict=True)) for row in self.draws[:_GIVEN].tolist()],
             "names": list(self.names),
             "covariance": [list(row) for row in self.covariance],
             "correlation": self.correlation.tolist() if self.names else [],

@@ -16,6 +16,10 @@ _COMMANDS = {
     "simulate": ("psmodel.cli.model:simulate", "Simulate a scenario."),
     "sweep": ("psmodel.cli.whatif:sweep", "Predict every combination of settings, a row each."),
     "plan": ("psmodel.cli.whatif:plan", "Find the smallest or cheapest configuration that meets targets."),
+    "explain": (
+        "psmodel.cli.whatif:explain",
+        "Say what binds, by how much, and what each change would bring.",
+    ),
 }
 _ENTRY_POINTS = "psmodel.commands"
 

@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from psmodel.cli.common import json_option, print_json, progress
+from psmodel.cli.common import describe, json_option, print_json, progress, scenario_options
 from psmodel.cost import Catalogue, load_catalogue
 from psmodel.methods import Calibrated, load_calibrated
 from psmodel.results import SCHEMA_VERSION
-from psmodel.scenario import load
+from psmodel.scenario import Scenario, load
 from psmodel.space import latin_hypercube
 from psmodel.sweeps import Base, Progress, Setup, Sweep, grid
 from psmodel.sweeps import sweep as run_sweep
 from psmodel.units import format_rate, format_size, format_time
+
+if TYPE_CHECKING:
+    from psmodel.explain import Explanation
 
 _SHOWN = 40
 """Rows of a table that a terminal shows; --out has them all."""
@@ -212,6 +215,102 @@ def plan(
         click.echo(f"Prices: {catalogue.name}, of {catalogue.read_on}")
     if found.best is None:
         raise click.exceptions.Exit(1)
+
+
+@click.command()
+@scenario_options
+@click.option(
+    "--method", type=click.Choice(["analytic", "mva", "simulate"]), default="analytic", show_default=True
+)
+@click.option(
+    "--sobol", is_flag=True, help="Add global sensitivities: every factor from half to twice its value."
+)
+@click.option("--sobol-seed", type=click.IntRange(0), default=0, show_default=True, help="Of their samples.")
+@fit_option
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw a tornado plot (.png, .pdf, .svg).")
+@json_option
+def explain(
+    scenario: Scenario,
+    method: Any,
+    sobol: bool,
+    sobol_seed: int,
+    known: Calibrated,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Say what binds SCENARIO, by how much, what would bind next, and what each doubling would bring."""
+    from psmodel.explain import explain as look
+
+    said = look(scenario, known, method=method, sobol=sobol, seed=sobol_seed)
+    if plot is not None:
+        from psmodel.plot import save, tornado
+
+        save(tornado(said), plot)
+    if as_json:
+        print_json({"schema_version": SCHEMA_VERSION} | said.to_json())
+        return
+    click.echo(describe(scenario))
+    show_explanation(said)
+
+
+def show_explanation(said: "Explanation") -> None:
+    """Sentences and tables on stdout."""
+    within = _range(said.interval, format_time)
+    click.echo(f"An iteration takes {format_time(said.iteration_time_s)}{within}.")
+    if said.next_binding is None or said.headroom is None:
+        click.echo(f"{said.binding} binds; nothing else has any work.")
+    elif said.headroom > 1 + 1e-9:
+        click.echo(
+            f"{said.binding} binds, with {said.headroom:.3g} × the work of {said.next_binding}, the next."
+        )
+    else:
+        click.echo(f"{said.binding} binds, and {said.next_binding} as much.")
+    work = _Table("resource", "work per iteration")
+    for name, time in said.resources.items():
+        if time > 0:
+            work.add(name, format_time(time))
+    work.show()
+    gains = _Table("change", "iteration", "", "elasticity", "then binds")
+    for gain in said.gains:
+        change = f"{100 * (gain.ratio - 1):+.1f} %" + _range(
+            gain.interval, lambda r: f"{100 * (r - 1):+.1f} %"
+        )
+        then = format_time(gain.ratio * said.iteration_time_s)
+        gains.add(gain.change, then, change, f"{gain.elasticity:+.2f}", gain.bottleneck)
+    gains.show()
+    if said.sobol is not None:
+        shares = _Table("varied ½ to 2 ×", "share of the variance", "with interactions")
+        for name, total in said.sobol.total.items():
+            shares.add(name, f"{said.sobol.first_order[name]:.3f}", f"{total:.3f}")
+        shares.show()
+
+
+def _range(interval: tuple[float, float] | None, text: Callable[[float], str]) -> str:
+    return "" if interval is None else f" [{text(interval[0])}, {text(interval[1])}]"
+
+
+class _Table:
+    """A table whose first column is words and whose others are numbers."""
+
+    def __init__(self, *headings: str) -> None:
+        from rich.table import Table
+
+        self._table = Table(box=None, pad_edge=False)
+        for index, heading in enumerate(headings):
+            words = index == 0 or heading == "then binds"
+            self._table.add_column(heading, justify="left" if words else "right", no_wrap=True)
+
+    def add(self, *cells: str) -> None:
+        self._table.add_row(*cells)
+
+    def show(self) -> None:
+        from rich.console import Console
+
+        click.echo()
+        console = Console(highlight=False)
+        console.print(
+            self._table, width=None if console.is_terminal else _FILE_WIDTH, crop=console.is_terminal
+        )
 
 
 def _spread(rows: Sequence[Any]) -> list[Any]:
