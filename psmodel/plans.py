@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
-from psmodel.cost import Catalogue, load_catalogue, machines_for, no_machine, price_per_hour
+from psmodel.cost import MACHINE_KEYS, Catalogue, load_catalogue, machines_for, no_machine, price_per_hour
 from psmodel.errors import BadInput
 from psmodel.floor import Floor, floor
 from psmodel.methods import Calibrated, predictor
 from psmodel.results import Metrics
 from psmodel.scenario import Scenario
-from psmodel.space import Point, settings
+from psmodel.space import Point, settings, varying, written
 from psmodel.sweeps import Base, Setup, sweep
 from psmodel.units import format_time, parse_time
 
@@ -57,7 +57,7 @@ class Target:
 
 
 def _text(name: str, value: float) -> str:
-    return format_time(value) if name.endswith("time_s") else f"{value:.6g}"
+    return format_time(value) if "time" in name else f"{value:.6g}"
 
 
 def parse_target(text: str) -> Target:
@@ -256,13 +256,13 @@ def pareto_front(rows: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], 
 
 
 def _named(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in values.items())
+    return ", ".join(f"{key} = {written(key, value)}" for key, value in values.items())
 
 
 def _found(best: Mapping[str, Any], points: Sequence[Point]) -> str:
-    where = {key: best[key] for key in points[0]}
+    where = {key: best[key] for key in varying(points)}
     return (
-        f"{_named(where)}: {format_time(best['iteration_time_s'])} per iteration"
+        f"{_named(where) or best['scenario']}: {format_time(best['iteration_time_s'])} per iteration"
         + ("" if best["cost_per_hour"] is None else
            f", {best['cost_per_hour']:,.2f} {best['currency']} per hour "
            f"({best['cost_per_1000_iterations']:,.2f} per 1000 iterations)")
@@ -279,23 +279,25 @@ def _none(
     if tried:
         row = min(tried, key=lambda r: max(t.distance(r[t.name]) for t in targets))
         worst = max(targets, key=lambda t: t.distance(row[t.name]))
+        named = _named({key: row[key] for key in varying(points)}) or row["scenario"]
         value = "unknown" if row[worst.name] is None else _text(worst.name, row[worst.name])
         return (
             f"No configuration of the {len(candidates)} meets the targets. The bounds leave {len(tried)}, and all "
-            f"of them fail: the nearest, {_named({key: row[key] for key in points[0]})}, has {worst.name} = {value} "
+            f"of them fail: the nearest, {named}, has {worst.name} = {value} "
             f"where {worst} is asked; {row['bottleneck']} binds."
         )
     nearest = min(candidates, key=lambda c: c.misses_by(targets))
     target = targets[nearest.misses_by(targets)[1]]
     best = nearest.known(target)
     assert best is not None
-    named = _named(settings(nearest.scenario, {k: v for k, v in nearest.point.items() if k in _FIELDS}))
+    chosen = {key: nearest.point[key] for key in varying(points)}
+    machines = {key: value for key, value in chosen.items() if key in MACHINE_KEYS}
+    named = _named(
+        machines | settings(nearest.scenario, {k: v for k, v in chosen.items() if k not in machines})
+    )
     least = "least" if target.at_most else "most"
     sentence = (
         f"No configuration of the {len(candidates)} meets {target}: the nearest, {named or nearest.scenario.name}, "
         f"has at {least} {_text(target.name, best)}"
     )
     return sentence + ("." if target.name in _COSTS else f". Its bounds: {nearest.floor.reason}.")
-
-
-_FIELDS = frozenset(Scenario.model_fields)

@@ -18,6 +18,7 @@ import numpy as np
 
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario, from_mapping
+from psmodel.units import format_rate, format_size, format_time
 
 Point = Mapping[str, Any]
 """Key → value, as in a scenario file."""
@@ -231,6 +232,30 @@ def _changed(table: Mapping[str, Any], path: list[str], value: Any) -> dict[str,
 def settings(scenario: Scenario, point: Point) -> dict[str, Any]:
     """The point's keys with SI values, as they stand in the scenario: one column of a table each."""
     return {key: _plain(scenario, key) for key in point}
+
+
+def written(key: str, value: Any) -> str:
+    """A setting or metric as people read it: ``25 Gbit/s``, ``80 ms``."""
+    if value is None:
+        return "–"
+    if not isinstance(value, int | float):
+        return str(value)
+    if key.startswith("bandwidth"):
+        return format_rate(value)
+    if key == "model_size":
+        return format_size(value)
+    if key in ("compute", "update_cost", "propagation_delay", "message_overhead") or "time" in key:
+        return format_time(value)
+    if key.startswith("cost"):
+        return f"{value:,.2f}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def varying(points: Sequence[Point]) -> tuple[str, ...]:
+    """The keys that differ from point to point."""
+    if isinstance(points, Grid):
+        return tuple(axis.key for axis in points.axes if len(axis.values) > 1)
+    return tuple(key for key in points[0] if len({str(point[key]) for point in points}) > 1)
 
 
 def _plain(scenario: Scenario, key: str) -> Any:

@@ -11,12 +11,14 @@ from psmodel.cost import Catalogue, load_catalogue
 from psmodel.methods import Calibrated, load_calibrated
 from psmodel.results import SCHEMA_VERSION
 from psmodel.scenario import Scenario, load
-from psmodel.space import latin_hypercube
+from psmodel.space import latin_hypercube, varying, written
 from psmodel.sweeps import Base, Progress, Setup, Sweep, grid
 from psmodel.sweeps import sweep as run_sweep
-from psmodel.units import format_rate, format_size, format_time
+from psmodel.units import format_time
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from psmodel.explain import Explanation
 
 _SHOWN = 40
@@ -139,7 +141,7 @@ def sweep(
         click.echo(f"{len(result)} rows: {out}")
         return
     rows = [row for row, _ in zip(result.rows(), range(_SHOWN), strict=False)]
-    show_rows(rows, varied(rows))
+    show_rows(rows, varying(points))
     if len(result) > _SHOWN:
         click.echo(f"… and {len(result) - _SHOWN} rows more; --out FILE writes all")
 
@@ -192,7 +194,8 @@ def plan(
     from psmodel.plans import plan as search
 
     setup = Setup(method=method, replications=replications, known=known, catalogue=catalogue)
-    found = search(_base(scenario), grid(*axes), targets, minimise=minimise, setup=setup)
+    points = grid(*axes)
+    found = search(_base(scenario), points, targets, minimise=minimise, setup=setup)
     if plot is not None:
         from psmodel.plot import pareto, save
 
@@ -200,7 +203,7 @@ def plan(
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION} | found.to_json())
     else:
-        keys = [axis.key for axis in grid(*axes).axes]
+        keys = varying(points)
         click.echo(found.verdict)
         click.echo(
             f"{found.considered} configurations: {found.ruled_out} ruled out by bounds, "
@@ -330,33 +333,18 @@ _SHOWN_COLUMNS = {
 }
 
 
-def varied(rows: list[dict[str, Any]]) -> list[str]:
-    """The settings that differ from row to row: they stand between the method and the first metric."""
-    keys = list(rows[0])
-    settings = keys[2 : keys.index("iteration_time_s")]
-    return [key for key in settings if len(rows) == 1 or len({str(row[key]) for row in rows}) > 1]
-
-
-def cell(name: str, value: Any) -> str:
-    """A value of a table as people read it."""
-    if value is None:
-        return "–"
-    if not isinstance(value, int | float):
-        return str(value)
-    if name.endswith("_s") and name != "updates_per_s":
-        return format_time(value)
-    if name.startswith("bandwidth"):
-        return format_rate(value)
-    if name == "model_size":
-        return format_size(value)
-    if name.startswith("cost"):
-        return f"{value:,.2f}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def show_rows(rows: list[dict[str, Any]], keys: list[str]) -> None:
-    """A table on stdout: the settings `keys`, the main metrics with their intervals, cost and bottleneck."""
+def print_table(table: "Table") -> None:
+    """On stdout, whole where that is no terminal."""
     from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH
+    console.print(table)
+
+
+def show_rows(rows: list[dict[str, Any]], keys: Sequence[str]) -> None:
+    """A table on stdout: the settings `keys`, the main metrics with their intervals, cost and bottleneck."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -365,15 +353,14 @@ def show_rows(rows: list[dict[str, Any]], keys: list[str]) -> None:
         table.add_column(heading, justify="left" if key == "bottleneck" else "right", no_wrap=True)
     for row in rows:
         table.add_row(*(_with_interval(key, row) for key in columns))
-    console = Console(highlight=False)
-    console.print(table, width=None if console.is_terminal else _FILE_WIDTH, crop=console.is_terminal)
+    print_table(table)
 
 
 def _with_interval(key: str, row: dict[str, Any]) -> str:
-    text = cell(key, row[key])
+    text = written(key, row[key])
     half, low = row.get(f"{key}_half_width"), row.get(f"{key}_low")
     if half:
-        text += f" ± {cell(key, half)}"
+        text += f" ± {written(key, half)}"
     if low is not None:
-        text += f" [{cell(key, low)}, {cell(key, row[f'{key}_high'])}]"
+        text += f" [{written(key, low)}, {written(key, row[f'{key}_high'])}]"
     return text
