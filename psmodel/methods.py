@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from psmodel import analytic, calibration
 from psmodel.calibration import IDEAL, Calibration, CalibrationError
-from psmodel.results import Method, Metrics, Prediction
+from psmodel.results import Method, Prediction
 from psmodel.scenario import Scenario
 
 COVERAGE = 0.95
@@ -82,25 +82,9 @@ def predictor(method: Method, *, replications: int = 1) -> Predictor:
 
 
 def _simulate(scenario: Scenario, coefficients: Calibration, replications: int) -> Prediction:
-    from psmodel import output_analysis, simulation
+    from psmodel.replicate import replicate
 
-    is_random = scenario.compute.is_random or scenario.update_cost.is_random
-    runs = [
-        simulation.predict(scenario, coefficients, replication=r).prediction
-        for r in range(replications if is_random else 1)
-    ]
-    if len(runs) == 1:
-        return runs[0]
-    means: dict[str, float | None] = {}
-    half_widths = {}
-    for name in runs[0].metrics.to_json():
-        values = [getattr(run.metrics, name) for run in runs]
-        if any(value is None for value in values):
-            means[name] = None
-            continue
-        estimate = output_analysis.replications(values)
-        means[name], half_widths[name] = estimate.mean, estimate.half_width
-    return replace(runs[0], metrics=Metrics(**means), half_widths=half_widths)  # type: ignore[arg-type]
+    return replicate(scenario, coefficients, replications=replications, processes=1)
 
 
 def answer(scenario: Scenario, predict: Predictor, known: Calibrated) -> Answer:

@@ -59,18 +59,47 @@ def predict(scenario: Scenario, method: str, compare: bool, calibration: Calibra
     show(predictions)
 
 
+def _percentage(_: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise BadInput(f"--{parameter.name} {text}: it is a share between 0 and 1, like 1% or 0.01")
+    return value
+
+
 @click.command()
 @scenario_options
 @click.option("--trace", type=click.Path(path_type=Path), help="Write a Chrome trace, to open in Perfetto.")
+@click.option("--replications", type=click.IntRange(1), help="Independent simulations to average.")
+@click.option(
+    "--precision", callback=_percentage, help="Replicate until the iteration time is this precise, like 1%."
+)
 @calibration_option
 @json_option
-def simulate(scenario: Scenario, trace: Path | None, calibration: Calibration, as_json: bool) -> None:
+def simulate(
+    scenario: Scenario,
+    trace: Path | None,
+    replications: int | None,
+    precision: float | None,
+    calibration: Calibration,
+    as_json: bool,
+) -> None:
     """Simulate SCENARIO, worker by worker and message by message."""
     from psmodel import simulation
     from psmodel.trace import chrome_trace
 
-    run = simulation.predict(scenario, calibration, trace=trace is not None)
-    prediction = replace(run.prediction, bounds=analytic.bounds(scenario, calibration))
+    if trace is not None and (replications or precision):
+        raise BadInput("--trace shows one simulation; leave out --replications and --precision")
+    if replications or precision:
+        prediction = _replicated(scenario, calibration, replications, precision)
+    else:
+        run = simulation.predict(scenario, calibration, trace=trace is not None)
+        prediction = run.prediction
+    prediction = replace(prediction, bounds=analytic.bounds(scenario, calibration))
     if trace is not None:
         document = chrome_trace(run.spans, {"scenario": scenario.to_json()})
         try:
@@ -84,6 +113,22 @@ def simulate(scenario: Scenario, trace: Path | None, calibration: Calibration, a
     show([prediction])
     if trace is not None:
         click.echo(f"Trace: {trace} (open it at ui.perfetto.dev)")
+
+
+def _replicated(
+    scenario: Scenario, calibration: Calibration, replications: int | None, precision: float | None
+) -> Prediction:
+    from psmodel.cli.common import progress
+    from psmodel.replicate import replicate
+
+    with progress(None, "Simulating") as advance:
+        return replicate(
+            scenario,
+            calibration,
+            replications=replications,
+            precision=precision,
+            on_progress=lambda done, needed: advance(1, f"{done} of {needed}"),
+        )
 
 
 def _predict(scenario: Scenario, calibration: Calibration, method: str) -> Prediction:
