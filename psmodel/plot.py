@@ -17,6 +17,7 @@ from psmodel.analytic_grid import predict_grid
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
+from psmodel.space import written
 from psmodel.units import format_time
 
 if TYPE_CHECKING:
@@ -171,13 +172,15 @@ def curves(
         groups.setdefault(None if by is None else row[by], []).append(row)
     for index, (value, group) in enumerate(groups.items()):
         colour, marker, dash = _LINES[index % len(_LINES)]
+        if not all(isinstance(row[x], int | float) for row in group):
+            raise BadInput(f"{x} = {group[0][x]!r} is no number; name a key with numbers first")
         group = sorted(group, key=lambda r: float(r[x]))
         at, high = [r[x] for r in group], [r[y] for r in group]
         axes.plot(at, high, color=colour, marker=marker, linestyle=dash)
         if f"{y}_low" in group[0]:
             ends = [[r[f"{y}_{end}"] for r in group] for end in ("low", "high")]
             axes.fill_between(at, *ends, color=colour, alpha=0.2, linewidth=0)
-        ends_of.append((f"{by} = {value}", colour, (at[0], high[0]), (at[-1], high[-1])))
+        ends_of.append((f"{by} = {written(str(by), value)}", colour, (at[0], high[0]), (at[-1], high[-1])))
     if by is not None:
         _label(axes, ends_of)
     axes.set_xscale("log")

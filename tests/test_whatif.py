@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from psmodel.calibration import Calibration
 from psmodel.cli import main
+from psmodel.methods import load_calibrated
+from psmodel.scenario import load
+from validate.fit_record import Fit
+from validate.region import Region
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -38,6 +43,42 @@ def test_sweep_equals_predict(capsys: pytest.CaptureFixture[str]) -> None:
                      "--set", "model_size=1GB", "--set", "machine=c5.9xlarge", "--catalogue", "example")  # fmt: skip
     assert "cost/h" in text
     assert len(text.splitlines()) == 6
+
+
+def test_pictures_are_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    curve, area = tmp_path / "curve.svg", tmp_path / "map.svg"
+    axes = ["--set", "shards=1:8:x2", "--set", "bandwidth=10Gbps,25Gbps"]
+    assert run(capsys, "sweep", "ingress-single", *axes, "--plot", str(curve))[0] == 0
+    assert run(capsys, "explain", "ingress-single", "--map", str(area))[0] == 0
+    assert curve.exists()
+    assert area.exists()
+    code, out, err = run(
+        capsys, "sweep", "ingress-single", "--set", "push=blocking,none", "--plot", str(curve)
+    )
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+def test_the_short_names_are_functions_whatever_was_imported_before() -> None:
+    import psmodel
+    import psmodel.plans
+    import psmodel.sweeps
+
+    for name in ("predict", "simulate", "sweep", "plan", "grid", "load"):
+        assert callable(getattr(psmodel, name))
+
+
+def test_a_fit_gives_its_draws_to_what_ifs(tmp_path: Path) -> None:
+    fit = Fit(
+        calibration=Calibration(copy_s_per_byte=1e-9), names=("copy_s_per_byte",), covariance=((0.01,),),
+        degrees_of_freedom=10, unidentified={}, at_bound=(), noise={}, misfit={}, residuals=(),
+        region=Region.of([load("laptop")]), environment={}, runs=3, converged=True, message="", seed=1,
+    )  # fmt: skip
+    path = tmp_path / "fit.json"
+    path.write_text(json.dumps(fit.to_json()))
+    known = load_calibrated(path)
+    assert known.best == fit.calibration
+    assert [draw.copy_s_per_byte for draw in known.draws] == fit.draws[: len(known.draws), 0].tolist()
+    assert len(known.draws) >= 100
 
 
 @pytest.mark.parametrize(

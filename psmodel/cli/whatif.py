@@ -95,6 +95,11 @@ def _base(scenario: str | None) -> Base:
     type=click.Path(path_type=Path),
     help="Write the table as .parquet, .csv or .json. Stopped, the same command goes on where it was.",
 )
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="Draw the iteration time against the first key that varies, a line per value of the second.",
+)
 @json_option
 def sweep(
     scenario: str | None,
@@ -107,6 +112,7 @@ def sweep(
     catalogue: Catalogue | None,
     processes: int | None,
     out: Path | None,
+    plot: Path | None,
     as_json: bool,
 ) -> None:
     """Predict every combination of settings: a row per scenario.
@@ -131,6 +137,11 @@ def sweep(
         result = run_sweep(
             _base(scenario), points, setup, processes=processes, journal=journal, progress=tell
         )
+    if plot is not None:
+        from psmodel.plot import curves, save
+
+        x, *rest = varying(points) or ("workers",)
+        save(curves(result.to_rows(), x=x, by=rest[0] if rest else None), plot)
     if out is not None and journal is not None:
         result.write(out)
         journal.unlink()
@@ -231,6 +242,12 @@ def plan(
 @click.option("--sobol-seed", type=click.IntRange(0), default=0, show_default=True, help="Of their samples.")
 @fit_option
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw a tornado plot (.png, .pdf, .svg).")
+@click.option(
+    "--map",
+    "bottlenecks",
+    type=click.Path(path_type=Path),
+    help="Draw what binds at each N and K (closed forms).",
+)
 @json_option
 def explain(
     scenario: Scenario,
@@ -239,6 +256,7 @@ def explain(
     sobol_seed: int,
     known: Calibrated,
     plot: Path | None,
+    bottlenecks: Path | None,
     as_json: bool,
 ) -> None:
     """Say what binds SCENARIO, by how much, what would bind next, and what each doubling would bring."""
@@ -249,6 +267,10 @@ def explain(
         from psmodel.plot import save, tornado
 
         save(tornado(said), plot)
+    if bottlenecks is not None:
+        from psmodel.plot import bottleneck_map, save
+
+        save(bottleneck_map(scenario, known.best), bottlenecks)
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION} | said.to_json())
         return
