@@ -218,7 +218,7 @@ def plan(
         considered=len(candidates),
         ruled_out=len(candidates) - len(possible),
         tried=tuple(tried),
-        front=pareto_front(sweep(base, points, replace(quick, method="analytic")).to_rows()),
+        front=pareto_front(sweep(base, points, replace(quick, method="analytic"), processes=1).to_rows()),
     )
 
 
