@@ -42,20 +42,33 @@ def test_readme_scenario(tmp_path: Path) -> None:
     assert (scenario.workers, scenario.shards, scenario.staleness_bound) == (4, 2, 3)
 
 
-def commands() -> list[str]:
-    lines = re.findall(r"^    (?:\$ )?(psmodel [a-z].*?)(?:\s+#.*)?$", README, re.MULTILINE)
-    return [line for line in lines if not line.startswith(ELSEWHERE) and "…" not in line]
+def commands() -> list[tuple[str, str]]:
+    """Every command, and what the README quotes of its output (nothing, for most)."""
+    found = []
+    for block in re.finditer(r"((?:^    \S.*\n)+)\n?((?:^> .*\n)*)", README, re.MULTILINE):
+        lines = re.findall(r"^    (?:\$ )?(psmodel [a-z].*?)(?:\s+#.*)?$", block[1], re.MULTILINE)
+        quoted = " ".join(line.removeprefix("> ") for line in block[2].splitlines())
+        found += [(line, quoted) for line in lines if not line.startswith(ELSEWHERE) and "…" not in line]
+    return found
 
 
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize(("command", "quoted"), commands())
 def test_readme_commands(
-    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str,
+    quoted: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:
         main(shlex.split(command)[1:])
-    assert stop.value.code == 0, capsys.readouterr().err
+    out, err = capsys.readouterr()
+    # That no configuration meets a target is an answer, told by exit code 1.
+    assert stop.value.code == (1 if quoted.startswith("No configuration") else 0), err
+    assert quoted in " ".join((out + err).split())
 
 
-def test_the_readme_has_commands() -> None:
-    assert len(commands()) >= 3
+def test_the_readme_has_commands_and_answers() -> None:
+    assert len(commands()) >= 6
+    assert sum(bool(quoted) for _, quoted in commands()) >= 2
