@@ -93,6 +93,12 @@ class Comparison:
         baselines = [s for s in self.scores if s.metric == "all" and s.model not in (OURS, UNFITTED)]
         return min(baselines, key=lambda s: s.mape, default=None)
 
+    @property
+    def factor(self) -> float | None:
+        """Our mean error as a part of the best baseline's; below 1 ours is better."""
+        best = self.best_baseline
+        return None if best is None or best.mape == 0 else self.score().mape / best.mape
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
         best = self.best_baseline
@@ -105,6 +111,7 @@ class Comparison:
             "coverage": self.coverage,
             "noise": dict(self.noise),
             "best_baseline": None if best is None else best.model,
+            "factor": self.factor,
         }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import lsq_linear
+from scipy.optimize import lsq_linear, nnls
 
 from psmodel.calibration import COEFFICIENTS, Calibration, CalibrationError
 from psmodel.scenario import Scenario
@@ -131,7 +131,12 @@ class Fit:
         upper = np.array([COEFFICIENTS[name].upper for name in self.names]) / unit
         whiten = np.linalg.inv(factor)
         for index in np.flatnonzero(((drawn < lower) | (drawn > upper)).any(axis=1)):
-            drawn[index] = lsq_linear(whiten, whiten @ drawn[index], bounds=(lower, upper)).x
+            # Coefficients rarely come near their upper limit; without it the projection is a hundred times as quick.
+            above, _ = nnls(whiten, whiten @ (drawn[index] - lower), maxiter=100 * len(unit))
+            point = lower + above
+            if (point > upper).any():
+                point = lsq_linear(whiten, whiten @ drawn[index], bounds=(lower, upper)).x
+            drawn[index] = point
         return np.asarray(drawn * unit)
 
     @cached_property

@@ -1,0 +1,104 @@
+"""Scores of a comparison against arithmetic by hand, and the baselines on the same runs."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.test_fit import FORWARD, FREE, TRUTH, Run, closed_form, runs, scenario
+from validate.compare import OURS, UNFITTED, Comparison, compare
+from validate.fit import fit
+
+HELD_OUT = [scenario(2, 1, 8e6), scenario(2, 3, 24e6, "1Gbps"), scenario(8, 2, 64e6)]
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    seen = runs(0)
+    fitted = fit(seen, free=FREE, forward=FORWARD)
+    return compare(fitted, runs(1, cases=HELD_OUT), calibration_runs=seen, forward=FORWARD)
+
+
+def test_errors_are_those_of_the_means(comparison: Comparison) -> None:
+    made = runs(1, cases=HELD_OUT[:1])
+    row = next(r for r in comparison.rows if (r.scenario, r.metric) == (HELD_OUT[0].name, "push_time_s"))
+    times = [run.metrics.push_time_s for run in made]
+    assert row.measured == pytest.approx(sum(times) / 3)
+    assert (row.measured_low, row.measured_high) == (min(times), max(times))
+    assert row.error == pytest.approx((row.predicted - row.measured) / row.measured)
+    assert row.covered == sum(row.low <= t <= row.high for t in times)
+    every = [abs(r.error) for r in comparison.rows]
+    assert comparison.score().mape == pytest.approx(sum(every) / len(every))
+    assert comparison.score().largest == max(every)
+    assert comparison.coverage == sum(r.covered for r in comparison.rows) / sum(
+        r.runs for r in comparison.rows
+    )
+
+
+def test_every_scored_metric_of_every_scenario_is_there(comparison: Comparison) -> None:
+    metrics = {"pull_time_s", "push_time_s", "iteration_time_s", "ingress_time_s"}
+    assert {(r.scenario, r.metric) for r in comparison.rows} == {
+        (s.name, m) for s in HELD_OUT for m in metrics
+    }
+
+
+def test_ours_is_as_good_as_the_noise_and_better_than_every_baseline(comparison: Comparison) -> None:
+    """The truth is of the model's own form, so that nothing but noise is left."""
+    best = comparison.best_baseline
+    assert best is not None
+    assert comparison.score().mape < 0.03
+    assert comparison.score().mape < best.mape / 2
+    assert comparison.factor == pytest.approx(comparison.score().mape / best.mape)
+    assert comparison.coverage is not None
+    assert comparison.coverage >= 0.9
+    assert all(0.005 < cv < 0.02 for cv in comparison.noise.values())
+
+
+def test_the_unfitted_model_is_the_ideal_one(comparison: Comparison) -> None:
+    from psmodel.calibration import IDEAL
+
+    for row in comparison.rows:
+        case = next(s for s in HELD_OUT if s.name == row.scenario)
+        ideal = getattr(closed_form(case, IDEAL), row.metric)
+        assert row.others[UNFITTED] == pytest.approx(ideal)
+
+
+def test_extrapolation_is_said(comparison: Comparison) -> None:
+    outside = {r.scenario: r.outside for r in comparison.rows}
+    assert outside[HELD_OUT[0].name] == ()
+    assert outside[HELD_OUT[2].name] == ("workers 8 is outside 1 to 4",)
+
+
+def test_phases_that_a_scenario_does_not_have_are_not_scored() -> None:
+    seen = runs(0)
+    fitted = fit(seen, free=FREE, forward=FORWARD)
+    pulls = scenario(2, 2, 8e6, push="none")
+    thrown = scenario(2, 2, 8e6, push="fire-and-forget")
+    made = [Run(case, closed_form(case, TRUTH)) for case in (pulls, thrown)]
+    found = compare(fitted, made, calibration_runs=seen, forward=FORWARD)
+    assert {r.metric for r in found.rows if r.scenario == pulls.name and not r.outside[1:]} >= {"pull_time_s"}
+    assert all(r.metric != "push_time_s" for r in found.rows)
+
+
+def test_nothing_held_out_scores_nothing() -> None:
+    seen = runs(0)
+    found = compare(fit(seen, free=FREE, forward=FORWARD), [], calibration_runs=seen, forward=FORWARD)
+    assert found.rows == found.scores == ()
+    assert found.coverage is None
+    assert found.best_baseline is None
+    assert found.factor is None
+    assert found.to_json()["best_baseline"] is None
+
+
+def test_json_has_what_the_tables_show(comparison: Comparison) -> None:
+    document = comparison.to_json()
+    assert document["factor"] == comparison.factor
+    assert document["rows"][0]["error"] == comparison.rows[0].error
+    assert {s["model"] for s in document["scores"]} >= {OURS, UNFITTED, "Ernest", "constant"}
+
+
+def test_a_worse_fit_has_larger_errors(comparison: Comparison) -> None:
+    seen = runs(0)
+    good = fit(seen, free=FREE, forward=FORWARD)
+    bad = replace(good, calibration=replace(good.calibration, goodput_factor=0.5))
+    worse = compare(bad, runs(1, cases=HELD_OUT), calibration_runs=seen, forward=FORWARD)
+    assert worse.score().mape > 2 * comparison.score().mape
