@@ -138,7 +138,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     new = scenario(2, 3, 24e6, "1Gbps")
     truth = closed_form(new, TRUTH)
     inside = predicted = 0
-    for seed in range(20):
+    for seed in range(8):
         found = fit(runs(seed), free=FREE, forward=FORWARD, seed=seed)
         for name, (low, high) in found.intervals.items():
             held += low <= getattr(TRUTH, name) <= high
