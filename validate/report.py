@@ -76,20 +76,34 @@ def from_store(
     """
     with Store(path) as store:
         found = [m for m in store.measurements() if suite is None or _of(m) == suite]
-    calibration = _believable([m for m in found if m.part != "held_out"])
-    held_out = _believable([m for m in found if m.part == "held_out"])
-    if not calibration:
+    if all(m.part == "held_out" for m in found):
         what = f"suite {suite!r}" if suite else "any suite"
         raise BadInput(
             f"{path} holds no calibration runs of {what}; `psmodel validate suite NAME` makes some"
         )
+    title = f"suite {suite}" if suite else str(path)
+    return from_runs(found, title, free=free, mix_machines=mix_machines, seed=seed, progress=progress)
+
+
+def from_runs(
+    found: Sequence[Measurement],
+    title: str,
+    *,
+    free: Sequence[str] | None = None,
+    mix_machines: bool = False,
+    seed: int = 0,
+    progress: Progress,
+) -> Report:
+    """The same of measurements from anywhere, some of which must be there to calibrate."""
+    calibration = believable([m for m in found if m.part != "held_out"])
+    held_out = believable([m for m in found if m.part == "held_out"])
     with progress(2, "Fitting") as advance:
         fitted = fit(calibration, free=free, mix_machines=mix_machines, seed=seed)
         advance(1, "")
         compared = compare(fitted, held_out, calibration_runs=calibration)
         advance(1, "")
     return Report(
-        title=f"suite {suite}" if suite else str(path),
+        title=title,
         fit=fitted,
         comparison=compared,
         calibration=tuple(calibration),
@@ -101,7 +115,8 @@ def _of(measurement: Measurement) -> str:
     return (measurement.suite or "").partition("@")[0]
 
 
-def _believable(runs: Sequence[Measurement]) -> list[Measurement]:
+def believable(runs: Sequence[Measurement]) -> list[Measurement]:
+    """The runs without the suspect ones of those scenarios that have others too."""
     quiet = {m.scenario for m in runs if not m.suspect}
     return [m for m in runs if not m.suspect or m.scenario not in quiet]
 

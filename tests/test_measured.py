@@ -1,0 +1,55 @@
+"""The shipped measurements, fitted and scored again: what the README says of them is what comes out."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from validate.compare import OURS, UNFITTED, Comparison, compare
+from validate.fit import fit
+from validate.fit_record import Fit
+from validate.report import believable
+from validate.store import read_json
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def ingress() -> tuple[Fit, Comparison]:
+    runs = read_json(ROOT / "figures" / "measured" / "ingress.json")
+    assert all(m.sums_ok for m in runs)
+    calibration = believable([m for m in runs if m.part == "calibration"])
+    held_out = believable([m for m in runs if m.part == "held_out"])
+    assert len({m.scenario for m in calibration}) <= 4
+    assert sum(m.duration_s for m in runs if m.part == "calibration") <= 60
+    fitted = fit(calibration)
+    return fitted, compare(fitted, held_out, calibration_runs=calibration)
+
+
+def test_errors_on_shaped_links(ingress) -> None:
+    _, comparison = ingress
+    ours = comparison.score()
+    assert ours.mape <= 0.03
+    assert ours.largest <= 0.10
+    assert 0.90 <= comparison.coverage <= 1.0
+    assert comparison.score(UNFITTED).mape <= 0.10
+    assert ours.mape <= 0.5 * comparison.best_baseline.mape
+
+
+def test_the_effective_bandwidth_is_that_of_plain_tcp(ingress) -> None:
+    """Plain TCP reached the nominal rate less headers to a part in a hundred, so the factor is to be near 1."""
+    fitted, _ = ingress
+    assert fitted.calibration.goodput_factor == pytest.approx(1.0, abs=0.03)
+    assert "goodput_factor" not in fitted.unidentified
+
+
+def test_the_readme_s_table(ingress) -> None:
+    _, comparison = ingress
+    rows = dict(
+        re.findall(r"^\| (psmodel|psmodel, not fitted|[^|]+?) \| ([0-9.]+ % \| [0-9.]+ %) \|$", README, re.M)
+    )
+    for model in (OURS, UNFITTED, "Ernest", "Universal Scalability Law", "plain N·M/(K·B)", "constant"):
+        score = comparison.score(model)
+        assert rows[model] == f"{100 * score.mape:.1f} % | {100 * score.largest:.1f} %"
+    assert f"{100 * comparison.coverage:.1f} % of single runs" in README
