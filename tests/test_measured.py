@@ -53,3 +53,20 @@ def test_the_readme_s_table(ingress) -> None:
         score = comparison.score(model)
         assert rows[model] == f"{100 * score.mape:.1f} % | {100 * score.largest:.1f} %"
     assert f"{100 * comparison.coverage:.1f} % of single runs" in README
+
+
+def test_goodput_into_a_shard_is_nearly_that_of_plain_tcp() -> None:
+    """Pushes of 8 MB and more, by scenario: at least 0.93 of what a plain TCP stream got over the same link."""
+    ratios: dict[str, list[float]] = {}
+    for m in read_json(ROOT / "figures" / "measured" / "ingress.json"):
+        scenario = m.scenario
+        if scenario.push != "blocking" or scenario.pull != "none" or min(scenario.shard_sizes) < 8e6:
+            continue
+        into_shard = scenario.workers * max(scenario.shard_sizes) / m.metrics.ingress_time_s
+        # With more shards than workers the worker's own link is what is full.
+        limit = min(
+            m.link_goodput["shard_down"], m.link_goodput["worker_up"] * scenario.workers / scenario.shards
+        )
+        ratios.setdefault(scenario.name, []).append(into_shard / limit)
+    assert len(ratios) >= 8
+    assert min(sum(r) / len(r) for r in ratios.values()) >= 0.93
