@@ -29,6 +29,7 @@ _SMALLEST_STORE = 200_000_000
 _SPARE = 100_000_000
 _LINGER = 2
 """Ray frees objects in batches, so that as much as is in use may lie there unused."""
+_BEING_MADE_S = 60.0
 _SOCKET_PATH_LIMIT = 107
 _LONGEST_SOCKET = "/ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store.1"
 _TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"
@@ -194,7 +195,11 @@ def clear_leftovers(base: Path) -> list[Path]:
         try:
             lock = os.open(directory / "lock", os.O_RDWR)
         except FileNotFoundError:
-            continue  # being made at this moment
+            # Being made at this moment; or what a dying process wrote while the rest was being removed.
+            if time.time() - directory.stat().st_mtime > _BEING_MADE_S:
+                _clear(directory)
+                cleared.append(directory)
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
