@@ -1,0 +1,90 @@
+"""Predicted against measured: pushes and pulls over shaped links that the fit had not seen.
+
+Real Ray hosts in network namespaces, 1 to 3 workers and shards, 8 and 16 MB, 100 and 200 Mbit/s; fitted on four
+scenarios. Above: with the 95 % interval in which one more run lies, over the range of the runs. Below: the error, the
+grey band being ± 10 %.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from figures.kit import measured
+from figures.kit.data import Rows
+from figures.kit.style import FAINT, MUTED, SERIES, Style, time_axis
+
+_SUITE = "ingress"
+_METRICS = {"push_time_s": "push", "pull_time_s": "pull", "ingress_time_s": "ingress"}
+SCENARIO = next(iter(measured.groups(_SUITE)))
+
+
+def origin() -> Mapping[str, Any]:
+    """Where the measurements come from."""
+    return measured.origin(_SUITE)
+
+
+def compute() -> Rows:
+    """A row per held-out scenario and metric; times in s."""
+    fitted = measured.fit(_SUITE)
+    rows = []
+    for scenario, runs in measured.groups(_SUITE).items():
+        if runs[0].part != "held_out":
+            continue
+        intervals = fitted.predict(scenario)
+        for metric in _METRICS:
+            times = [float(v) for m in runs if (v := getattr(m.metrics, metric))]
+            if metric not in intervals or not times:
+                continue
+            rows.append(
+                {
+                    "scenario": scenario.name,
+                    "metric": metric,
+                    "runs": len(times),
+                    "measured_s": sum(times) / len(times),
+                    "measured_low_s": min(times),
+                    "measured_high_s": max(times),
+                    "predicted_s": intervals[metric].predicted,
+                    "low_s": intervals[metric].low,
+                    "high_s": intervals[metric].high,
+                }
+            )
+    return rows
+
+
+def draw(rows: Rows, style: Style) -> Figure:
+    """Points with intervals along the diagonal, and their errors below."""
+    figure = style.figure(aspect=1.25)
+    upper, lower = figure.subplots(2, height_ratios=(2.2, 1), sharex=True)
+    ends = (0.3, 2.6)
+    upper.plot(ends, ends, color=MUTED, lw=0.6 * style.line)
+    lower.axhspan(-10, 10, color=FAINT, lw=0)
+    lower.axhline(0, color=MUTED, lw=0.6 * style.line)
+    for (metric, label), look in zip(_METRICS.items(), SERIES, strict=False):
+        chosen = [r for r in rows if r["metric"] == metric]
+        x = [r["measured_s"] for r in chosen]
+        upper.errorbar(
+            x,
+            [r["predicted_s"] for r in chosen],
+            xerr=[
+                [r["measured_s"] - r["measured_low_s"] for r in chosen],
+                [r["measured_high_s"] - r["measured_s"] for r in chosen],
+            ],
+            yerr=[
+                [r["predicted_s"] - r["low_s"] for r in chosen],
+                [r["high_s"] - r["predicted_s"] for r in chosen],
+            ],
+            fmt=look["marker"], color=look["color"], mfc="white", ls="none", elinewidth=0.7 * style.line,
+            ms=0.8 * style.marker, label=label,
+        )  # fmt: skip
+        lower.plot(
+            x, [100 * (r["predicted_s"] / r["measured_s"] - 1) for r in chosen], look["marker"],
+            color=look["color"], mfc="white", ms=0.8 * style.marker,
+        )  # fmt: skip
+    upper.set(xscale="log", yscale="log", xlim=ends, ylim=ends, ylabel="predicted")
+    for axis in (upper.xaxis, upper.yaxis):
+        axis.set_ticks([0.5, 1.0, 2.0])
+        time_axis(axis)
+    lower.set(ylim=(-14, 14), ylabel="error, %", xlabel="measured")
+    upper.legend(loc="upper left")
+    return figure

@@ -1,0 +1,86 @@
+"""The claim of sharding, measured: 3 workers push 24 MB over 200 Mbit/s to 1 to 4 shards.
+
+Real Ray hosts in network namespaces. The push time falls as 1/K and stops falling at K = N = 3, where each worker's own
+link is full. The model was fitted on K = 1 and 3; bars are the range of three runs, the band is the 95 % interval in
+which one more run lies.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from figures.kit import measured
+from figures.kit.data import Rows
+from figures.kit.style import BLUE, INK, MUTED, VERMILION, Style, time_axis
+from psmodel import analytic
+
+_SUITE = "sharding"
+SCENARIO = next(iter(measured.groups(_SUITE)))
+
+
+def origin() -> Mapping[str, Any]:
+    """Where the measurements come from."""
+    return measured.origin(_SUITE)
+
+
+def compute() -> Rows:
+    """Measured, predicted and bound for each number of shards; times in s."""
+    fitted = measured.fit(_SUITE)
+    rows = []
+    for scenario, runs in sorted(measured.groups(_SUITE).items(), key=lambda item: item[0].shards):
+        times = [m.metrics.push_time_s for m in runs]
+        interval = fitted.predict(scenario)["push_time_s"]
+        rows.append(
+            {
+                "shards": scenario.shards,
+                "part": runs[0].part,
+                "runs": len(runs),
+                "measured_s": sum(times) / len(times),
+                "measured_low_s": min(times),
+                "measured_high_s": max(times),
+                "predicted_s": interval.predicted,
+                "low_s": interval.low,
+                "high_s": interval.high,
+                "bound_s": max(b.time_s for b in analytic.bounds(scenario) if b.phase == "push"),
+            }
+        )
+    return rows
+
+
+def draw(rows: Rows, style: Style) -> Figure:
+    """Measured points over the predicted line and its interval; the bound dotted."""
+    figure = style.figure(aspect=0.68)
+    axes = figure.subplots()
+    shards = [r["shards"] for r in rows]
+    axes.fill_between(
+        shards, [r["low_s"] for r in rows], [r["high_s"] for r in rows], color=BLUE, alpha=0.18, lw=0
+    )
+    axes.plot(shards, [r["predicted_s"] for r in rows], color=BLUE, label="predicted, 95 % interval")
+    axes.plot(shards, [r["bound_s"] for r in rows], color=MUTED, ls=":", label="bound: max(NM/KB, M/B)")
+    for held_out in (True, False):
+        chosen = [r for r in rows if (r["part"] == "held_out") == held_out]
+        axes.errorbar(
+            [r["shards"] for r in chosen],
+            [r["measured_s"] for r in chosen],
+            yerr=[
+                [r["measured_s"] - r["measured_low_s"] for r in chosen],
+                [r["measured_high_s"] - r["measured_s"] for r in chosen],
+            ],
+            fmt="o" if held_out else "s",
+            color=VERMILION,
+            mfc=VERMILION if held_out else "white",
+            elinewidth=style.line,
+            ls="none",
+            zorder=3,
+            label="measured" if held_out else "measured, calibration",
+        )
+    axes.axvline(3, ymax=0.42, color=INK, lw=0.4 * style.line, ls=(0, (2, 2)))
+    axes.annotate(
+        "$K = N$", (3, 1.32), xytext=(3, 0), textcoords="offset points", fontsize=style.small, color=INK
+    )
+    axes.set(xlabel="shards $K$", ylabel="push time", ylim=(0, 3.4), xlim=(0.8, 4.2))
+    axes.set_xticks(shards)
+    time_axis(axes.yaxis)
+    axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.92))
+    return figure
