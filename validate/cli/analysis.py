@@ -9,6 +9,7 @@ import click
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.cli.common import calibration_option, json_option, print_json, progress
 from psmodel.errors import BadInput
+from psmodel.scenario import Scenario
 from psmodel.units import format_time, parse_time
 from validate.cli.common import store_option
 
@@ -159,9 +160,12 @@ def diagnose(run: str, plot: Path | None, calibration: Calibration, store_path: 
 @click.option(
     "--fit", "fit_path", type=click.Path(path_type=Path), help="Linearise at this fit's coefficients."
 )
+@store_option
 @json_option
-def design(budget: str, name: str, criterion: Criterion, fit_path: Path | None, as_json: bool) -> None:
-    """Propose which runs to make next, and what will be known after each.
+def design(
+    budget: str, name: str, criterion: Criterion, fit_path: Path | None, store_path: Path, as_json: bool
+) -> None:
+    """Propose which runs to make next, given those in the store, and what will be known after each.
 
     \b
     psmodel validate design --suite ingress --budget 60s
@@ -169,17 +173,26 @@ def design(budget: str, name: str, criterion: Criterion, fit_path: Path | None, 
     from psmodel.calibration import load as load_calibration
     from validate import design as designs
     from validate import suite as suites
+    from validate.store import Store
 
     try:
         seconds = parse_time(budget)
     except ValueError as error:
         raise BadInput(f"--budget {budget}: {error}") from None
     calibration = designs.USUAL if fit_path is None else load_calibration(fit_path)
-    found = designs.design(suites.load(name).scenarios, seconds, criterion=criterion, calibration=calibration)
+    made: list[Scenario] = []
+    if store_path.exists():
+        with Store(store_path) as store:
+            made = [m.scenario for m in store.measurements() if m.part != "held_out"]
+    candidates = suites.load(name).scenarios
+    found = designs.design(candidates, seconds, criterion=criterion, calibration=calibration, made=made)
     if as_json:
         print_json({"schema_version": 1, **found.to_json()})
         return
-    click.echo(f"Before any run, iteration times are known to ±{100 * found.widest_before:.1f} % at worst.")
+    known = f"±{100 * found.widest_before:.1f} %"
+    click.echo(
+        f"{len(made)} runs made; iteration times are known to {known} at worst, as far as coefficients go."
+    )
     spent = 0.0
     for choice in found.choices:
         spent += choice.cost_s
