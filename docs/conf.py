@@ -100,12 +100,17 @@ def _write(name: str, text: str) -> None:
 
 
 def _api() -> None:
+    pages = set()
     for package in ("psmodel", "validate"):
         names = _modules(package)
+        pages |= {*names, f"{package}-index"}
         for name in names:
             _write(f"api/{name}.rst", f"{name}\n{'=' * len(name)}\n\n.. automodule:: {name}\n")
         toc = "\n".join(f"   {name}" for name in names)
         _write(f"api/{package}-index.rst", f"{package}/\n{'=' * 20}\n\n.. toctree::\n\n{toc}\n")
+    for page in (HERE / "_generated" / "api").glob("*.rst"):
+        if page.stem not in pages:
+            page.unlink()  # of a module that has gone, or has another name
 
 
 _write("coefficients.inc.md", _coefficients())
