@@ -5,7 +5,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 RUN := $(UV) run --frozen --all-extras
 
-.PHONY: demo test lint bench figures docs notebooks clean
+.PHONY: demo test lint bench figures docs clean
 
 demo: .venv/ready
 	$(RUN) psmodel demo
