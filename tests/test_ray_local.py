@@ -29,7 +29,7 @@ SMALL = Scenario(workers=2, shards=3, elements=1000, placement="single-host", it
 SHARDED = load("tutorial-sharded").replace(elements=1_250_001, iterations=3)
 SINGLE = load("tutorial-single").replace(iterations=5, compute="20 ms")
 SLOW_SHARD = SMALL.replace(
-    shards=2, workers=1, pull="none", push="fire-and-forget", update_cost="5 ms", iterations=30, warmup=0
+    shards=2, workers=1, pull="none", push="fire-and-forget", update_cost="30 ms", iterations=30, warmup=0
 )
 
 
@@ -105,13 +105,13 @@ def test_nobody_holds_back_a_worker_that_does_not_wait(bed: LocalTestbed) -> Non
     ):
         most = unfinished_bytes(made)[1].max() / made.scenario.total_bytes
         if made is free:
-            assert most > 20  # of 30, each of which takes 5 ms: the queue grows as long as the run goes on
-            assert predicted.most_waiting_bytes * made.scenario.shards > 20 * made.scenario.total_bytes
+            assert most > 10  # of 30, each of which takes 30 ms: the queue grows as long as the run goes on
+            assert predicted.most_waiting_bytes * made.scenario.shards > 10 * made.scenario.total_bytes
         else:
             assert most <= 3  # two under way, and one whose turn it is not yet
             assert predicted.most_waiting_bytes * made.scenario.shards <= 3 * made.scenario.total_bytes
     # The shard is the bottleneck, so a worker that waits for it is as slow as it.
-    assert bounded.metrics.iteration_time_s > 0.8 * 5e-3
+    assert bounded.metrics.iteration_time_s > 0.8 * 30e-3
 
 
 @pytest.mark.parametrize("scenario", [SINGLE, SHARDED], ids=["tutorial-single", "tutorial-sharded"])
@@ -167,7 +167,7 @@ def _left(directory: Path) -> list[int]:
 
 def _running(place: Path, command: subprocess.Popen[bytes], *, before: set[Path]) -> Path:
     """The directory of a command's testbed, which was not there before, once its workers are at work."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240  # a loaded machine starts Ray slowly
     while time.monotonic() < end and command.poll() is None:
         for directory in set((place / "t").glob("psm-*")) - before:
             names = [_name(pid) for pid in _left(directory)]
@@ -187,7 +187,7 @@ def _name(pid: int) -> str:
 
 
 def _soon(condition) -> bool:
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         if condition():
             return True
@@ -208,7 +208,7 @@ def test_a_killed_driver_is_cleared_away_and_an_interrupted_one_leaves_nothing(p
     assert not first.exists()  # cleared when the second one started
     assert _left(first) == []
     interrupted.send_signal(signal.SIGINT)
-    assert interrupted.wait(timeout=30) == 130
+    assert interrupted.wait(timeout=120) == 130
     assert "Traceback" not in (place / "told").read_text()
     assert not second.exists()
     assert _left(second) == []
