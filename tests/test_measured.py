@@ -8,7 +8,7 @@ import pytest
 from validate.compare import OURS, UNFITTED, Comparison, compare
 from validate.fit import fit
 from validate.fit_record import Fit
-from validate.report import believable
+from validate.report import believable, coefficient_rows
 from validate.store import read_json
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +42,15 @@ def test_the_effective_bandwidth_is_that_of_plain_tcp(ingress) -> None:
     fitted, _ = ingress
     assert fitted.calibration.goodput_factor == pytest.approx(1.0, abs=0.03)
     assert "goodput_factor" not in fitted.unidentified
+
+
+def test_what_these_runs_do_not_tell_is_said(ingress) -> None:
+    fitted, _ = ingress
+    said = {name: text for name, _, text, _ in coefficient_rows(fitted)}
+    assert fitted.unidentified
+    for name, reason in fitted.unidentified.items():
+        assert f"not identified: {reason}" in said[name]
+    assert "not identified" not in said["goodput_factor"]
 
 
 def test_the_readme_s_table(ingress) -> None:

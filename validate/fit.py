@@ -90,7 +90,7 @@ def fit(
     free
         Coefficients to estimate; all of them if none are given.
     fixed
-        Values of the others, and of those that turn out not to be identified.
+        Values of the others, and of those that have no effect on the runs.
     mix_machines
         Accept runs from different machines.
     forward

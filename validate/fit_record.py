@@ -53,7 +53,8 @@ class Fit:
     Attributes
     ----------
     calibration
-        The coefficients; those that are not identified have their default.
+        The coefficients; those without an effect on the runs have their default, and those that the runs do not
+        tell have next to what was expected of them (`psmodel.calibration.Coefficient.usual`).
     names
         The coefficients that were estimated.
     covariance
@@ -61,7 +62,7 @@ class Fit:
     degrees_of_freedom
         Independent residuals minus estimates; the t distribution's.
     unidentified
-        Coefficient → why these runs do not tell it.
+        Coefficient → why these runs do not tell it; it has an interval all the same if it has an effect.
     at_bound
         Coefficients whose estimate lies at the end of their allowed range.
     noise

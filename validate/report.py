@@ -172,16 +172,17 @@ def warnings(report: Report) -> list[str]:
 
 
 def coefficient_rows(fit: Fit) -> list[tuple[str, str, str, str]]:
-    """Coefficient, estimate, 95 % interval (or why there is none), meaning."""
+    """Coefficient, estimate, 95 % interval and, where the runs do not tell it, why; meaning."""
     rows = []
     for name, about in COEFFICIENTS.items():
         value = getattr(fit.calibration, name)
+        said = []
         if name in fit.intervals:
             low, high = fit.intervals[name]
-            interval = f"{low:.3g} to {high:.3g}"
-        else:
-            interval = f"not identified: {fit.unidentified.get(name, 'not asked for')}"
-        rows.append((name, f"{value:.4g} {about.unit}", interval, about.meaning))
+            said.append(f"{low:.3g} to {high:.3g}")
+        if name in fit.unidentified:
+            said.append(f"not identified: {fit.unidentified[name]}")
+        rows.append((name, f"{value:.4g} {about.unit}", "; ".join(said) or "not asked for", about.meaning))
     return rows
 
 
