@@ -245,6 +245,13 @@ def resource_times(i: Inputs, *, pull: str, push: str) -> dict[str, Number]:
     return totals
 
 
+def total_work(scenario: Scenario, calibration: Calibration = IDEAL) -> dict[str, float]:
+    """Resource → its work (s) in one iteration of all workers of one scenario, see `resource_times`."""
+    i = inputs(scenario, calibration)
+    times = resource_times(i, pull=scenario.pull, push=scenario.push)
+    return {resource: float(seconds) for resource, seconds in times.items()}
+
+
 def bounds(scenario: Scenario, calibration: Calibration = IDEAL) -> tuple[Bound, ...]:
     """Every lower bound of every phase, in seconds."""
     i = inputs(scenario, calibration)

@@ -90,6 +90,17 @@ def load(path: Path) -> Calibration:
     CalibrationError
         If the file is missing or is not one.
     """
+    return Calibration.from_json(read_object(path, "a fit or a calibration"), str(path))
+
+
+def read_object(path: Path, what: str) -> dict[str, Any]:
+    """The JSON object in a file that should hold `what`.
+
+    Raises
+    ------
+    CalibrationError
+        If the file is missing or holds none.
+    """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -97,8 +108,8 @@ def load(path: Path) -> Calibration:
     except ValueError as error:
         raise CalibrationError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(values, dict):
-        raise CalibrationError(f"{path} holds no JSON object; a fit or a calibration is one")
-    return Calibration.from_json(values, str(path))
+        raise CalibrationError(f"{path} holds no JSON object; {what} is one")
+    return values
 
 
 _COPY_SOURCE = "one pass over memory; Ray's put is one copy into shared memory (ray/serialization.pxi)"

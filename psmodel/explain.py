@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from psmodel.analytic import inputs, resource_times
+from psmodel.analytic import total_work
 from psmodel.analytic_grid import predict_grid
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.errors import BadInput
-from psmodel.methods import COVERAGE, Calibrated, Predictor, predictor
+from psmodel.methods import Calibrated, Predictor, interval, predictor
 from psmodel.results import Method
 from psmodel.scenario import Scenario
 from psmodel.scenario.record import ITEM_SIZE
@@ -166,22 +166,16 @@ def explain(
                 interval=_ratio_interval(changed, predict, known, drawn),
             )
         )
-    work = resource_times(inputs(scenario, known.best), pull=scenario.pull, push=scenario.push)
-    ordered = sorted(((name, float(value)) for name, value in work.items()), key=lambda pair: -pair[1])
+    ordered = sorted(total_work(scenario, known.best).items(), key=lambda pair: -pair[1])
     return Explanation(
         scenario=scenario.name,
         method=method,
         iteration_time_s=time,
-        interval=_interval(drawn) if drawn else None,
+        interval=interval(drawn) if drawn else None,
         resources=dict(ordered),
         gains=tuple(gains),
         sobol=sobol_indices(scenario, known.best, seed=seed) if sobol else None,
     )
-
-
-def _interval(values: list[float]) -> tuple[float, float]:
-    low, high = np.quantile(np.array(values), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return float(low), float(high)
 
 
 def _ratio_interval(
@@ -190,7 +184,7 @@ def _ratio_interval(
     if not drawn:
         return None
     after = [predict(changed, draw).metrics.iteration_time_s for draw in known.draws]
-    return _interval([a / b for a, b in zip(after, drawn, strict=True)])
+    return interval([a / b for a, b in zip(after, drawn, strict=True)])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,14 @@
 """One door to all methods, and what a fit's uncertainty does to their answers."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from psmodel import analytic, calibration
-from psmodel.calibration import IDEAL, Calibration, CalibrationError
+from psmodel import analytic
+from psmodel.calibration import IDEAL, Calibration, CalibrationError, read_object
 from psmodel.results import Method, Prediction
 from psmodel.scenario import Scenario
 
@@ -46,8 +45,9 @@ def load_calibrated(path: Path) -> Calibrated:
     CalibrationError
         If the file is missing or is neither.
     """
-    best = calibration.load(path)
-    listed = json.loads(path.read_text(encoding="utf-8")).get("draws", [])
+    values = read_object(path, "a fit or a calibration")
+    best = Calibration.from_json(values, str(path))
+    listed = values.get("draws", [])
     if not isinstance(listed, list) or not all(isinstance(draw, dict) for draw in listed):
         raise CalibrationError(
             f"{path}: draws is no list of tables; a fit holds one table of coefficients a draw"
@@ -90,18 +90,24 @@ def _simulate(scenario: Scenario, coefficients: Calibration, replications: int) 
 def answer(scenario: Scenario, predict: Predictor, known: Calibrated) -> Answer:
     """Predict with the best coefficients and, where there are draws, with each of them.
 
-    The interval of a metric runs between the quantiles of its values over the draws that leave out
-    (1 − `COVERAGE`)/2 on either side (the percentile method: Efron & Tibshirani 1993, section 13.3).
+    See `interval` for that of a metric.
     """
     prediction = predict(scenario, known.best)
     if not known.draws:
         return Answer(prediction=prediction)
     drawn = [predict(scenario, draw).metrics.to_json() for draw in known.draws]
-    tails = [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2]
     intervals = {}
     for name in prediction.metrics.to_json():
-        values = [metrics[name] for metrics in drawn if metrics[name] is not None]
+        values = [value for metrics in drawn if (value := metrics[name]) is not None]
         if values:
-            low, high = np.quantile(np.array(values), tails)
-            intervals[name] = float(low), float(high)
+            intervals[name] = interval(values)
     return Answer(prediction=prediction, intervals=intervals)
+
+
+def interval(drawn: Sequence[float]) -> tuple[float, float]:
+    """The quantiles of values, one per draw, that leave out (1 − `COVERAGE`)/2 on either side.
+
+    The percentile method: Efron & Tibshirani 1993, section 13.3.
+    """
+    low, high = np.quantile(np.array(drawn), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return float(low), float(high)

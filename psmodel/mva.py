@@ -55,12 +55,7 @@ def predict(scenario: Scenario, calibration: Calibration = IDEAL) -> Prediction:
     spent = dict.fromkeys(("pull", "compute", "push", "wait"), 0.0)
     for v in visits:
         spent[v.phase] += v.seconds * (1.0 if v.station is None else stretch.get(v.station, 1.0))
-    work = {
-        name: float(seconds)
-        for name, seconds in analytic.resource_times(
-            analytic.inputs(scenario, calibration), pull=scenario.pull, push=scenario.push
-        ).items()
-    }
+    work = analytic.total_work(scenario, calibration)
     return Prediction(
         scenario=scenario.name,
         method="mva",

@@ -44,7 +44,7 @@ def replicate(
     BadInput
         If the precision is not reached after `MOST` replications.
     """
-    if not is_random(scenario):
+    if not scenario.is_random:
         return simulation.predict(scenario, calibration).prediction
     count = processes or len(os.sched_getaffinity(0))
     one = partial(_one, scenario, calibration)
@@ -52,11 +52,6 @@ def replicate(
         return _until(lambda numbers: map(one, numbers), replications, precision, on_progress)
     with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
         return _until(lambda numbers: pool.map(one, numbers), replications, precision, on_progress)
-
-
-def is_random(scenario: Scenario) -> bool:
-    """Whether chance enters the simulation: without it all replications are equal."""
-    return scenario.compute.is_random or scenario.update_cost.is_random
 
 
 def combine(runs: Sequence[Prediction]) -> Prediction:

@@ -1,6 +1,5 @@
 """What a fit found, how sure it is of it, and what it predicts with which interval."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import lsq_linear, nnls
 
-from psmodel.calibration import COEFFICIENTS, Calibration, CalibrationError
+from psmodel.calibration import COEFFICIENTS, Calibration, CalibrationError, read_object
 from psmodel.scenario import Scenario
 from validate.forward import Forward, scales
 from validate.region import Region
@@ -225,12 +224,4 @@ def load(path: Path) -> Fit:
     CalibrationError
         If the file is missing or holds none.
     """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CalibrationError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise CalibrationError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise CalibrationError(f"{path} holds no JSON object; a fit is one")
-    return Fit.from_json(values, str(path))
+    return Fit.from_json(read_object(path, "a fit"), str(path))

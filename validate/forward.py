@@ -17,14 +17,9 @@ _STEP = 1e-4
 """Step of a derivative, relative to a coefficient's scale: small against kinks, large against rounding."""
 
 
-def is_random(scenario: Scenario) -> bool:
-    """Whether chance enters its simulation."""
-    return scenario.compute.is_random or scenario.update_cost.is_random
-
-
 def steady(scenario: Scenario) -> Scenario:
     """The fewest iterations that have the same mean: workers in step repeat the first one exactly."""
-    if is_random(scenario) or scenario.mode != "bsp" or scenario.push == "fire-and-forget":
+    if scenario.is_random or scenario.mode != "bsp" or scenario.push == "fire-and-forget":
         return scenario
     return scenario.replace(iterations=1, warmup=min(1, scenario.warmup))
 

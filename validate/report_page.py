@@ -155,10 +155,8 @@ def _predicted_phases(report: Report, measurement: Measurement) -> dict[str, flo
 
 
 def _work(report: Report, measurement: Measurement) -> Mapping[str, float]:
-    scenario = measurement.scenario
-    inputs = analytic.inputs(scenario, report.fit.calibration)
-    work = analytic.resource_times(inputs, pull=scenario.pull, push=scenario.push)
-    return {resource: float(seconds) for resource, seconds in work.items() if float(seconds) > 0}
+    work = analytic.total_work(measurement.scenario, report.fit.calibration)
+    return {resource: seconds for resource, seconds in work.items() if seconds > 0}
 
 
 def _one_iteration(recorded: Sequence[Span], measurement: Measurement) -> tuple[list[Span], float]:

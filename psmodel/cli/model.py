@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -10,7 +11,8 @@ from psmodel import analytic
 from psmodel.calibration import Calibration
 from psmodel.cli.common import calibration_option, describe, json_option, print_json, scenario_options
 from psmodel.errors import BadInput
-from psmodel.results import SCHEMA_VERSION, Prediction
+from psmodel.methods import predictor
+from psmodel.results import SCHEMA_VERSION, Method, Prediction
 from psmodel.scenario import Scenario, load, packaged
 from psmodel.units import format_time
 
@@ -36,20 +38,20 @@ def schema() -> None:
 
 @click.command()
 @scenario_options
-@click.option(
-    "--method", type=click.Choice(["analytic", "mva", "simulate"]), default="analytic", show_default=True
-)
+@click.option("--method", type=click.Choice(get_args(Method)), default="analytic", show_default=True)
 @click.option("--compare", is_flag=True, help="Print all methods side by side.")
 @calibration_option
 @json_option
-def predict(scenario: Scenario, method: str, compare: bool, calibration: Calibration, as_json: bool) -> None:
+def predict(
+    scenario: Scenario, method: Method, compare: bool, calibration: Calibration, as_json: bool
+) -> None:
     """Predict SCENARIO (a packaged name, or a TOML or JSON file) by closed forms.
 
     \b
     psmodel predict ingress-single
     psmodel predict --workers 100 --shards 1 --model-size 100MB --bandwidth 10Gbps --json
     """
-    methods = ["analytic", "mva", "simulate"] if compare else [method]
+    methods: tuple[Method, ...] = get_args(Method) if compare else (method,)
     predictions = [_predict(scenario, calibration, m) for m in methods]
     if as_json:
         documents = [p.to_json() for p in predictions]
@@ -131,18 +133,13 @@ def _replicated(
         )
 
 
-def _predict(scenario: Scenario, calibration: Calibration, method: str) -> Prediction:
-    if method == "analytic":
-        return analytic.predict(scenario, calibration)
-    if method == "mva":
-        from psmodel import mva
-
-        prediction: Prediction = mva.predict(scenario, calibration)
-        return prediction
-    from psmodel import simulation
-
-    run = simulation.predict(scenario, calibration)
-    return replace(run.prediction, bounds=analytic.bounds(scenario, calibration))
+def _predict(scenario: Scenario, calibration: Calibration, method: Method) -> Prediction:
+    prediction = predictor(method)(scenario, calibration)
+    return (
+        prediction
+        if prediction.bounds
+        else replace(prediction, bounds=analytic.bounds(scenario, calibration))
+    )
 
 
 _TIMES = {

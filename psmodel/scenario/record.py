@@ -199,6 +199,11 @@ class Scenario(_Part):
         return self.warmup + self.iterations
 
     @property
+    def is_random(self) -> bool:
+        """Whether chance enters a run of it."""
+        return self.compute.is_random or self.update_cost.is_random
+
+    @property
     def payload_fraction(self) -> float:
         """Share of a link's bits that carry payload: (mtu − 52) / (mtu + frame_overhead), 1 without an mtu.
 

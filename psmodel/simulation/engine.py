@@ -64,9 +64,8 @@ def _workers_alike(scenario: Scenario, d: Demands) -> bool:
         scenario.placement == "dedicated"
         and scenario.total_cores is None
         and scenario.mode == "bsp"
-        and not scenario.compute.is_random
+        and not scenario.is_random
         and scenario.compute_factors is None
-        and not scenario.update_cost.is_random
         and scenario.update_cost.expected() == 0
         and scenario.push != "fire-and-forget"
         and not any(d.reply)
