@@ -5,8 +5,7 @@ scenarios. Above: with the 95 % interval in which one more run lies, over the ra
 grey band being ± 10 %.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from matplotlib.figure import Figure
 
@@ -17,11 +16,7 @@ from figures.kit.style import FAINT, MUTED, SERIES, Style, time_axis
 _SUITE = "ingress"
 _METRICS = {"push_time_s": "push", "pull_time_s": "pull", "ingress_time_s": "ingress"}
 SCENARIO = next(iter(measured.groups(_SUITE)))
-
-
-def origin() -> Mapping[str, Any]:
-    """Where the measurements come from."""
-    return measured.origin(_SUITE)
+origin = partial(measured.origin, _SUITE)
 
 
 def compute() -> Rows:
@@ -33,22 +28,9 @@ def compute() -> Rows:
             continue
         intervals = fitted.predict(scenario)
         for metric in _METRICS:
-            times = [float(v) for m in runs if (v := getattr(m.metrics, metric))]
-            if metric not in intervals or not times:
-                continue
-            rows.append(
-                {
-                    "scenario": scenario.name,
-                    "metric": metric,
-                    "runs": len(times),
-                    "measured_s": sum(times) / len(times),
-                    "measured_low_s": min(times),
-                    "measured_high_s": max(times),
-                    "predicted_s": intervals[metric].predicted,
-                    "low_s": intervals[metric].low,
-                    "high_s": intervals[metric].high,
-                }
-            )
+            if metric in intervals and all(getattr(m.metrics, metric) for m in runs):
+                found = measured.row(runs, metric, intervals[metric])
+                rows.append({"scenario": scenario.name, "metric": metric, **found})
     return rows
 
 
@@ -66,14 +48,8 @@ def draw(rows: Rows, style: Style) -> Figure:
         upper.errorbar(
             x,
             [r["predicted_s"] for r in chosen],
-            xerr=[
-                [r["measured_s"] - r["measured_low_s"] for r in chosen],
-                [r["measured_high_s"] - r["measured_s"] for r in chosen],
-            ],
-            yerr=[
-                [r["predicted_s"] - r["low_s"] for r in chosen],
-                [r["high_s"] - r["predicted_s"] for r in chosen],
-            ],
+            xerr=measured.bars(chosen, "measured_s", "measured_low_s", "measured_high_s"),
+            yerr=measured.bars(chosen, "predicted_s", "low_s", "high_s"),
             fmt=look["marker"], color=look["color"], mfc="white", ls="none", elinewidth=0.7 * style.line,
             ms=0.8 * style.marker, label=label,
         )  # fmt: skip

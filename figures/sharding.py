@@ -5,8 +5,7 @@ link is full. The model was fitted on K = 1 and 3; bars are the range of three r
 which one more run lies.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from matplotlib.figure import Figure
 
@@ -17,11 +16,7 @@ from psmodel import analytic
 
 _SUITE = "sharding"
 SCENARIO = next(iter(measured.groups(_SUITE)))
-
-
-def origin() -> Mapping[str, Any]:
-    """Where the measurements come from."""
-    return measured.origin(_SUITE)
+origin = partial(measured.origin, _SUITE)
 
 
 def compute() -> Rows:
@@ -29,19 +24,12 @@ def compute() -> Rows:
     fitted = measured.fit(_SUITE)
     rows = []
     for scenario, runs in sorted(measured.groups(_SUITE).items(), key=lambda item: item[0].shards):
-        times = [m.metrics.push_time_s for m in runs]
         interval = fitted.predict(scenario)["push_time_s"]
         rows.append(
             {
                 "shards": scenario.shards,
                 "part": runs[0].part,
-                "runs": len(runs),
-                "measured_s": sum(times) / len(times),
-                "measured_low_s": min(times),
-                "measured_high_s": max(times),
-                "predicted_s": interval.predicted,
-                "low_s": interval.low,
-                "high_s": interval.high,
+                **measured.row(runs, "push_time_s", interval),
                 "bound_s": max(b.time_s for b in analytic.bounds(scenario) if b.phase == "push"),
             }
         )
@@ -63,10 +51,7 @@ def draw(rows: Rows, style: Style) -> Figure:
         axes.errorbar(
             [r["shards"] for r in chosen],
             [r["measured_s"] for r in chosen],
-            yerr=[
-                [r["measured_s"] - r["measured_low_s"] for r in chosen],
-                [r["measured_high_s"] - r["measured_s"] for r in chosen],
-            ],
+            yerr=measured.bars(chosen, "measured_s", "measured_low_s", "measured_high_s"),
             fmt="o" if held_out else "s",
             color=VERMILION,
             mfc=VERMILION if held_out else "white",

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from figures.kit.data import Rows
-from figures.kit.style import MUTED, SERIES, Style
+from figures.kit.style import MUTED, Style, lines
 from psmodel import load, predict
 from psmodel.simulation import predict as simulate
 
@@ -44,11 +44,7 @@ def draw(rows: Rows, style: Style) -> Figure:
     """A line for each mode."""
     figure = style.figure(aspect=0.68)
     axes = figure.subplots()
-    for label, look in zip(_MODES, SERIES, strict=False):
-        chosen = [r for r in rows if r["mode"] == label]
-        axes.plot(
-            [r["cv"] for r in chosen], [r["updates_per_s"] for r in chosen], **look, mfc="white", label=label
-        )
+    lines(axes, rows, _MODES, by="mode", x="cv", y="updates_per_s")
     closed = [r for r in rows if r["mode"] == _CLOSED]
     axes.plot(
         [r["cv"] for r in closed],

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from figures.kit.data import Rows
-from figures.kit.style import MUTED, SERIES, Style, count_axis
+from figures.kit.style import MUTED, Style, count_axis, lines
 from psmodel import load, predict
 from psmodel.simulation import predict as simulate
 
@@ -50,12 +50,7 @@ def draw(rows: Rows, style: Style) -> Figure:
     """A line for each mode, and what the shards' links need at least, dotted."""
     figure = style.figure(aspect=0.68)
     axes = figure.subplots()
-    for label, look in zip(_MODES, SERIES, strict=False):
-        chosen = [r for r in rows if r["mode"] == label]
-        axes.plot(
-            [r["workers"] for r in chosen], [r["iteration_time_s"] for r in chosen], **look, mfc="white",
-            label=label,
-        )  # fmt: skip
+    lines(axes, rows, _MODES, by="mode", x="workers", y="iteration_time_s")
     bound = [r for r in rows if r["mode"] == next(iter(_MODES))]
     axes.plot(
         [r["workers"] for r in bound], [r["shard_links_s"] for r in bound], ":", color=MUTED,

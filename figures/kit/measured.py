@@ -1,13 +1,13 @@
 """Shipped measurements of suites, and the fits that were made from their calibration runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from figures.kit.data import FOLDER, sha256
+from figures.kit.data import FOLDER, Rows, sha256
 from psmodel.scenario import Scenario
 from validate import fit_record
-from validate.fit_record import Fit
+from validate.fit_record import Fit, Interval
 from validate.measurement import Measurement
 from validate.report import believable
 from validate.store import read_json
@@ -41,3 +41,22 @@ def origin(suite: str) -> Mapping[str, Any]:
         "fit_sha256": sha256(fitted),
         "environment": machine.to_json(),
     }
+
+
+def row(runs: Sequence[Measurement], metric: str, interval: Interval) -> dict[str, float]:
+    """A metric of some runs of one scenario, and the prediction: mean, range and interval, s."""
+    times = [float(getattr(m.metrics, metric)) for m in runs]
+    return {
+        "runs": len(times),
+        "measured_s": sum(times) / len(times),
+        "measured_low_s": min(times),
+        "measured_high_s": max(times),
+        "predicted_s": interval.predicted,
+        "low_s": interval.low,
+        "high_s": interval.high,
+    }
+
+
+def bars(rows: Rows, value: str, low: str, high: str) -> list[list[float]]:
+    """Lengths of error bars from `low` to `high` around `value`, as Matplotlib takes them."""
+    return [[r[value] - r[low] for r in rows], [r[high] - r[value] for r in rows]]

@@ -3,7 +3,7 @@
 Colours are those of Okabe & Ito (2008), "Color Universal Design"; what colour says, a marker or a dash says too.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
+from figures.kit.data import Rows
 from psmodel.units import format_time
 
 INK, MUTED, FAINT = "#1A1A1A", "#5F5F5F", "#E8E8E8"
@@ -123,3 +124,10 @@ def count_axis(axis: Any, ticks: list[int]) -> None:
     """A logarithmic axis of counts, with these ticks and no others."""
     axis.set_ticks(ticks, [str(tick) for tick in ticks])
     axis.set_minor_locator(NullLocator())
+
+
+def lines(axes: Any, rows: Rows, labels: Iterable[str], *, by: str, x: str, y: str) -> None:
+    """A line for each label, through the rows whose `by` it is."""
+    for label, look in zip(labels, SERIES, strict=False):
+        chosen = [r for r in rows if r[by] == label]
+        axes.plot([r[x] for r in chosen], [r[y] for r in chosen], **look, mfc="white", label=label)
