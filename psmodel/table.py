@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from psmodel.errors import BadInput, CannotRun
+from psmodel.files import whole
 
 Row = Mapping[str, Any]
 Rows = Callable[[], Iterable[Row]]
@@ -43,15 +44,8 @@ def write(rows: Rows, path: Path) -> None:
         As `check`; also if the file cannot be written.
     """
     check(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            _WRITERS[path.suffix](rows, file)
-        partial.replace(path)
-    except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(path) as file:
+        _WRITERS[path.suffix](rows, file)
 
 
 def _csv(rows: Rows, file: IO[bytes]) -> None:

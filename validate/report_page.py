@@ -9,11 +9,12 @@ from typing import Any
 
 from psmodel import analytic, simulation
 from psmodel.errors import BadInput
+from psmodel.files import whole
 from psmodel.results import Metrics
 from psmodel.trace import Span
 from psmodel.units import format_size, format_time
 from validate import report_plots as plots
-from validate.compare import Row, Score
+from validate.compare import Score
 from validate.measurement import Measurement, spans
 from validate.report import NAMES, SCHEMA_VERSION, Report, coefficient_rows, percent, summary, warnings
 
@@ -35,16 +36,25 @@ def write(report: Report, folder: Path) -> list[Path]:
         "report.json": json.dumps({"schema_version": SCHEMA_VERSION, **report.to_json()}, indent=2),
         "fit.json": json.dumps(report.fit.to_json(), indent=2),
     }
-    written = []
+    for name, text in files.items():
+        write_text(folder / name, text)
+    return [folder / name for name in files]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole, and the folder that it lies in.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be written.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            partial = folder / f"{name}.part"
-            partial.write_text(text, encoding="utf-8")
-            written.append(partial.replace(folder / name))
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"{folder} cannot be written: {error.strerror}") from None
-    return written
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+    with whole(path) as file:
+        file.write(text.encode())
 
 
 def html(report: Report) -> str:
@@ -68,8 +78,6 @@ def html(report: Report) -> str:
 
 def _figures(report: Report) -> list[dict[str, str]]:
     comparison = report.comparison
-    points = [_point(r, held_out=True) for r in comparison.rows]
-    points += [_point(r, held_out=False) for r in comparison.calibration]
     found = []
 
     def add(heading: str, caption: str, figure: Any) -> None:
@@ -78,13 +86,13 @@ def _figures(report: Report) -> list[dict[str, str]]:
     add(
         "Predicted against measured",
         "Each point is one metric of one scenario; filled: not seen by the fit. Grey band: ± 10 %.",
-        plots.predicted_against_measured(points),
+        plots.predicted_against_measured(comparison.rows, comparison.calibration),
     )
     if comparison.rows:
         add(
             "Errors of the predictions",
             "Relative error of each held-out prediction with its 95 % interval, beside the run-to-run noise.",
-            plots.errors(points, max(comparison.noise.values(), default=0.0)),
+            plots.errors(comparison.rows, max(comparison.noise.values(), default=0.0)),
         )
         overall = [s for s in comparison.scores if s.metric == "all"]
         add(
@@ -128,20 +136,6 @@ def _examples(report: Report) -> list[Measurement]:
     chosen = {m.scenario: m for m in reversed(report.held_out + report.calibration)}
     ordered = sorted(chosen.values(), key=lambda m: m.part != "held_out")
     return ordered[:_MOST_ROWS]
-
-
-def _point(row: Row, *, held_out: bool) -> plots.Point:
-    return plots.Point(
-        scenario=row.scenario,
-        metric=row.metric,
-        measured=row.measured,
-        measured_low=row.measured_low,
-        measured_high=row.measured_high,
-        predicted=row.predicted,
-        low=row.low,
-        high=row.high,
-        held_out=held_out,
-    )
 
 
 def _phases(metrics: Metrics) -> dict[str, float]:
