@@ -6,15 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from psmodel.cli import main
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main(list(arguments))
-    out, err = capsys.readouterr()
-    assert isinstance(stop.value.code, int)
-    return stop.value.code, out, err
+from tests.command_line import run
 
 
 @pytest.mark.parametrize(("scenario", "seconds"), [("ingress-single", 8.0), ("ingress-sharded", 0.08)])

@@ -7,19 +7,11 @@ from pathlib import Path
 import pytest
 
 from psmodel.calibration import Calibration
-from psmodel.cli import main
 from psmodel.methods import load_calibrated
 from psmodel.scenario import load
+from tests.command_line import run
 from validate.fit_record import Fit
 from validate.region import Region
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main(list(arguments))
-    out, err = capsys.readouterr()
-    assert isinstance(stop.value.code, int)
-    return stop.value.code, out, err
 
 
 def test_sweep_writes_a_row_per_scenario(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

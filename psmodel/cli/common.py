@@ -2,10 +2,10 @@
 
 import json
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from psmodel.calibration import IDEAL, Calibration
 from psmodel.calibration import load as load_calibration
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario, from_mapping, load
+
+if TYPE_CHECKING:
+    from psmodel.trace import Span
 
 # Options for the fields people change most; every other one is reached by --set.
 _SHORTCUTS: dict[str, tuple[str, type]] = {
@@ -102,6 +105,34 @@ calibration_option = click.option(
 def print_json(value: Any) -> None:
     """One JSON document on stdout; NaN and infinity, which JSON does not have, are a bug and raise."""
     click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+TIMES = {
+    "ingress_time_s": "ingress time",
+    "pull_time_s": "pull",
+    "compute_time_s": "compute",
+    "push_time_s": "push",
+    "wait_time_s": "wait",
+    "iteration_time_s": "iteration",
+}
+"""Metric → what tables call it, in their order."""
+
+
+def write_trace(path: Path, spans: "Iterable[Span]", scenario: Scenario) -> None:
+    """Write what --trace asks for.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be written.
+    """
+    from psmodel.trace import chrome_trace
+
+    document = chrome_trace(spans, {"scenario": scenario.to_json()})
+    try:
+        path.write_text(json.dumps(document), encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"--trace {path} cannot be written: {error.strerror}") from None
 
 
 @contextmanager

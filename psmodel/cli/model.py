@@ -1,6 +1,5 @@
 """scenarios, schema, predict, simulate."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -9,7 +8,15 @@ import click
 
 from psmodel import analytic
 from psmodel.calibration import Calibration
-from psmodel.cli.common import calibration_option, describe, json_option, print_json, scenario_options
+from psmodel.cli.common import (
+    TIMES,
+    calibration_option,
+    describe,
+    json_option,
+    print_json,
+    scenario_options,
+    write_trace,
+)
 from psmodel.errors import BadInput
 from psmodel.methods import predictor
 from psmodel.results import SCHEMA_VERSION, Method, Prediction
@@ -92,7 +99,6 @@ def simulate(
 ) -> None:
     """Simulate SCENARIO, worker by worker and message by message."""
     from psmodel import simulation
-    from psmodel.trace import chrome_trace
 
     if trace is not None and (replications or precision):
         raise BadInput("--trace shows one simulation; leave out --replications and --precision")
@@ -103,11 +109,7 @@ def simulate(
         prediction = run.prediction
     prediction = replace(prediction, bounds=analytic.bounds(scenario, calibration))
     if trace is not None:
-        document = chrome_trace(run.spans, {"scenario": scenario.to_json()})
-        try:
-            trace.write_text(json.dumps(document), encoding="utf-8")
-        except OSError as error:
-            raise BadInput(f"--trace {trace} cannot be written: {error.strerror}") from None
+        write_trace(trace, run.spans, scenario)
     if as_json:
         print_json(prediction.to_json())
         return
@@ -142,15 +144,7 @@ def _predict(scenario: Scenario, calibration: Calibration, method: Method) -> Pr
     )
 
 
-_TIMES = {
-    "ingress_time_s": "ingress time",
-    "pull_time_s": "pull",
-    "compute_time_s": "compute",
-    "push_time_s": "push",
-    "wait_time_s": "wait",
-    "iteration_time_s": "iteration",
-    "iteration_time_p95_s": "iteration, 95th percentile",
-}
+_ROWS = TIMES | {"iteration_time_p95_s": "iteration, 95th percentile"}
 
 
 def show(predictions: list[Prediction]) -> None:
@@ -163,7 +157,7 @@ def show(predictions: list[Prediction]) -> None:
     table.add_column("")
     for p in predictions:
         table.add_column(p.method, justify="right")
-    for name, label in _TIMES.items():
+    for name, label in _ROWS.items():
         values = [getattr(p.metrics, name) for p in predictions]
         if any(v is not None for v in values):
             cells = []

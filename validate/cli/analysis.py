@@ -16,6 +16,8 @@ from validate.cli.common import store_option
 Criterion = Literal["predictions", "coefficients"]
 
 suite_option = click.option("--suite", help="Use the runs of this suite only.")
+mix_option = click.option("--mix-machines", is_flag=True, help="Accept runs from different machines.")
+seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
 
 
 @click.command()
@@ -23,8 +25,8 @@ suite_option = click.option("--suite", help="Use the runs of this suite only.")
 @click.option(
     "--free", multiple=True, metavar="COEFFICIENT", help="Estimate these only; by default all of them."
 )
-@click.option("--mix-machines", is_flag=True, help="Accept runs from different machines.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@mix_option
+@seed_option
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("fit.json"), show_default=True, help="The fit."
 )
@@ -45,12 +47,12 @@ def fit(
     psmodel validate fit --suite ingress
     psmodel predict ingress-sharded --fit fit.json
     """
-    from validate import report
+    from validate import report, report_page
 
     chosen = report.from_store(
         store_path, suite, free=free or None, mix_machines=mix_machines, seed=seed, progress=progress
     )
-    _write(out, json.dumps(chosen.fit.to_json(), indent=2))
+    report_page.write_text(out, json.dumps(chosen.fit.to_json(), indent=2))
     if as_json:
         print_json({"schema_version": report.SCHEMA_VERSION, "written": str(out), **chosen.to_json()})
         return
@@ -60,8 +62,8 @@ def fit(
 
 @click.command("report")
 @suite_option
-@click.option("--mix-machines", is_flag=True, help="Accept runs from different machines.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@mix_option
+@seed_option
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("report"), show_default=True, help="A folder."
 )
@@ -121,14 +123,11 @@ def diagnose(run: str, plot: Path | None, calibration: Calibration, store_path: 
     with Store(store_path) as store:
         found = diagnosis.diagnose(store.load(run), calibration)
     if plot is not None:
+        from psmodel.plot import save
         from validate import report_plots
 
         terms = [(loss.term, loss.seconds) for loss in found.losses]
-        figure = report_plots.waterfall(found.bound_s, terms, found.measured_s)
-        try:
-            figure.savefig(plot, dpi=150)
-        except (OSError, ValueError) as error:
-            raise BadInput(f"--plot {plot} cannot be written: {error}") from None
+        save(report_plots.waterfall(found.bound_s, terms, found.measured_s), plot)
     if as_json:
         print_json({"schema_version": 1, **found.to_json()})
         return
@@ -197,13 +196,3 @@ def design(
     for choice in found.choices:
         spent += choice.cost_s
         click.echo(f"  after {spent:5.1f} s  ±{100 * choice.widest:4.1f} %  {choice.scenario}")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".part")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror}") from None

@@ -1,6 +1,5 @@
 """Commands that make and list measurements: run, suite, suites, list, export, testbed check."""
 
-import json
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,31 +9,24 @@ import click
 
 from psmodel.calibration import Calibration
 from psmodel.cli.common import (
+    TIMES,
     calibration_option,
     describe,
     json_option,
     print_json,
     progress,
     scenario_options,
+    write_trace,
 )
-from psmodel.errors import BadInput
 from psmodel.results import Prediction
 from psmodel.scenario import Scenario
 from psmodel.units import format_time
 from validate import testbeds
 from validate.cli.common import address_option, enter_sandbox, entered, store_option, testbed_option
-from validate.measurement import Measurement
+from validate.measurement import Measurement, spans
 from validate.store import Store
 
 SCHEMA_VERSION = 1
-_TIMES = {
-    "ingress_time_s": "ingress time",
-    "pull_time_s": "pull",
-    "compute_time_s": "compute",
-    "push_time_s": "push",
-    "wait_time_s": "wait",
-    "iteration_time_s": "iteration",
-}
 
 
 @click.command()
@@ -93,7 +85,7 @@ def run(
                 made.append(measurement)
                 advance(1, "")
     if trace is not None:
-        _write_trace(trace, made[-1])
+        write_trace(trace, spans(made[-1]), scenario)
     if as_json:
         print_json(
             {
@@ -125,17 +117,6 @@ def _observer(scenario: Scenario, advance: Callable[[int, str], None]) -> Callab
     return show
 
 
-def _write_trace(path: Path, measurement: Measurement) -> None:
-    from psmodel.trace import chrome_trace
-    from validate.measurement import spans
-
-    document = chrome_trace(spans(measurement), {"scenario": measurement.scenario.to_json()})
-    try:
-        path.write_text(json.dumps(document), encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"--trace {path} cannot be written: {error.strerror}") from None
-
-
 def _show(prediction: Prediction, made: Sequence[Measurement]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -143,7 +124,7 @@ def _show(prediction: Prediction, made: Sequence[Measurement]) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("", "predicted", "measured", "range", "difference"):
         table.add_column(heading, justify="right" if heading else "left")
-    for name, label in _TIMES.items():
+    for name, label in TIMES.items():
         predicted = getattr(prediction.metrics, name)
         values = [v for m in made if (v := getattr(m.metrics, name)) is not None]
         if predicted is None or not values:
