@@ -75,21 +75,16 @@ def run_suite(suite: Suite, store: Store, *, testbed: str, entered: Enter, progr
     with entered([r.scenario for r in todo]) as bed, progress(len(todo), f"Suite {suite.name}") as advance:
         goodput: dict[object, Mapping[str, float]] = {}
         again: list[Run] = []
-        for planned in todo:
-            advance(0, planned.scenario.name)
-            measurement = _make(planned, suite, bed, goodput, failed)
-            if measurement is not None:
-                store.add(measurement)
-                made.append(measurement)
-                if measurement.suspect:
-                    again.append(planned)
-            advance(1, "")
-        for planned in again:
-            advance(0, f"{planned.scenario.name}, once more")
-            measurement = _make(planned, suite, bed, goodput, failed)
-            if measurement is not None:
-                store.add(measurement)
-                made.append(measurement)
+        for runs, remark, step in ((todo, "", 1), (again, ", once more", 0)):
+            for planned in runs:
+                advance(0, f"{planned.scenario.name}{remark}")
+                measurement = _make(planned, suite, bed, goodput, failed)
+                if measurement is not None:
+                    store.add(measurement)
+                    made.append(measurement)
+                    if measurement.suspect and runs is todo:
+                        again.append(planned)
+                advance(step, "")
     return Outcome(
         made=len(made),
         found=found,

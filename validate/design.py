@@ -7,7 +7,7 @@ Fedorov 1972, "Theory of optimal experiments", chapter 4; used for performance m
 "Ernest", NSDI, section 3.3).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from psmodel.calibration import COEFFICIENTS, Calibration
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
-from validate.fit import NEGLIGIBLE, USUAL_MISFIT
+from validate.fit import USUAL_MISFIT
 from validate.forward import Forward, scales
-from validate.signals import WAIT, fitted_names
+from validate.signals import fitted_names, tolerance
 
 Array = NDArray[np.float64]
 Criterion = Literal["predictions", "coefficients"]
@@ -115,15 +115,12 @@ def design(
 def _information(
     scenario: Scenario, calibration: Calibration, names: Sequence[str], forward: Forward
 ) -> Array:
-    values: Mapping[str, float] = forward(scenario, calibration)
+    values = forward(scenario, calibration)
     slopes = forward.jacobian(scenario, calibration, names)
     rows = []
     for name in fitted_names(scenario):
         if name in slopes:
-            tolerance = NEGLIGIBLE
-            if name != WAIT:
-                tolerance *= float(np.exp(values["iteration_time_s"] - values[name]))
-            rows.append(slopes[name] / np.hypot(USUAL_MISFIT, tolerance))
+            rows.append(slopes[name] / np.hypot(USUAL_MISFIT, tolerance(values, name)))
     jacobian = np.array(rows).reshape(len(rows), len(names))
     return np.asarray(jacobian.T @ jacobian)
 

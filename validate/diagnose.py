@@ -83,7 +83,7 @@ def diagnose(measurement: Measurement, calibration: Calibration = IDEAL) -> Diag
         The coefficients of the system it ran on; without them all that is not the links' is unexplained.
     """
     scenario = measurement.scenario
-    bare = replace_headers(scenario)
+    bare = scenario.replace(mtu=None)  # links that carry payload alone
     binding: dict[str, Bound] = {}
     for bound in analytic.bounds(bare):
         hidden = bound.phase == "push" and scenario.push == "fire-and-forget"
@@ -113,15 +113,6 @@ def diagnose(measurement: Measurement, calibration: Calibration = IDEAL) -> Diag
         measured_s=measured,
         losses=tuple(losses),
     )
-
-
-def replace_headers(scenario: Scenario) -> Scenario:
-    """The scenario on links that carry payload alone."""
-    if scenario.mtu is None:
-        return scenario
-    values = scenario.to_json()
-    values.pop("mtu")
-    return Scenario.model_validate(values)
 
 
 _KNOWN = {name for _, names in _TERMS for name in names}

@@ -25,7 +25,7 @@ from validate.fit_record import Fit, Residual
 from validate.forward import Forward, scales, with_values
 from validate.noise import Block, Noise, run_to_run
 from validate.region import Region
-from validate.signals import WAIT, Observed, fitted_names, signals
+from validate.signals import Observed, fitted_names, signals, tolerance
 
 Array = NDArray[np.float64]
 WIDEST = 0.5
@@ -40,8 +40,6 @@ _SHARED = 4.0
 USUAL_MISFIT, _USUAL_WEIGHT = 0.03, 4.0
 """Model error expected before anything is measured, and how many residuals that expectation counts like: as many
 coefficients as a few scenarios can bear make these fit far better than any other will."""
-NEGLIGIBLE = 0.005
-"""Errors of a phase smaller than this part of the iteration are no concern: a tiny phase need not be fitted well."""
 _LEAST_MISFIT = 1e-3
 _NO_EFFECT = 1e-6
 """Relative change of a signal by a coefficient of usual size that is rounding."""
@@ -167,10 +165,8 @@ def _mean_noise(data: _Data, cells: Iterable[tuple[int, str]]) -> Array:
     found = []
     for i, name in cells:
         block = data.block(i)
-        tolerance = NEGLIGIBLE
-        if name != WAIT:  # the logarithm of a time: relative to that time
-            tolerance *= math.exp(block.mean["iteration_time_s"] - block.mean[name])
-        found.append(math.hypot(block.noise[name] / math.sqrt(block.runs), tolerance))
+        noise = block.noise[name] / math.sqrt(block.runs)
+        found.append(math.hypot(noise, tolerance(block.mean, name)))
     return np.array(found)
 
 

@@ -5,7 +5,6 @@ Colours are those of Okabe & Ito (2008), told apart by colour-blind readers; wha
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from psmodel.trace import Span
 from psmodel.units import format_time
+from validate.compare import Row
 
 _INK, _MUTED = "#222222", "#666666"
 _STYLES: Mapping[str, tuple[str, str, str]] = {
@@ -43,31 +43,6 @@ _RC: Any = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """One metric of one scenario; times in s.
-
-    Attributes
-    ----------
-    measured_low, measured_high
-        Smallest and largest of the repetitions.
-    low, high
-        95 % prediction interval.
-    held_out
-        Whether the fit had not seen it.
-    """
-
-    scenario: str
-    metric: str
-    measured: float
-    measured_low: float
-    measured_high: float
-    predicted: float
-    low: float
-    high: float
-    held_out: bool
-
-
 def _log_time_axes(axes: Any, low: float, high: float) -> None:
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
     for axis in (axes.xaxis, axes.yaxis):
@@ -75,12 +50,12 @@ def _log_time_axes(axes: Any, low: float, high: float) -> None:
         axis.set_minor_formatter(NullFormatter())
 
 
-def predicted_against_measured(points: Sequence[Point]) -> Figure:
-    """Every held-out metric: what was predicted, with its interval, over what was measured, with its range."""
+def predicted_against_measured(held_out: Sequence[Row], calibration: Sequence[Row]) -> Figure:
+    """Every metric: what was predicted, with its interval, over what was measured, with its range."""
     with rc_context(_RC):
         figure = Figure(figsize=(5.2, 5.0), layout="constrained")
         axes = figure.subplots()
-        shown = [p for p in points if p.measured > 0 and p.predicted > 0]
+        shown = [p for p in (*held_out, *calibration) if p.predicted > 0]
         # A time that the model takes for nothing must not push all the others into a corner.
         low, high = min(p.measured for p in shown) / 3, max(p.measured for p in shown) * 3
         line = np.array([low, high])
@@ -98,8 +73,8 @@ def predicted_against_measured(points: Sequence[Point]) -> Figure:
             rotation_mode="anchor",
         )
         for metric, (label, colour, marker) in _STYLES.items():
-            for held_out in (False, True):
-                chosen = [p for p in shown if p.metric == metric and p.held_out == held_out]
+            for rows, face, remark in ((calibration, "white", ", calibration"), (held_out, colour, "")):
+                chosen = [p for p in rows if p.metric == metric and p.predicted > 0]
                 if not chosen:
                     continue
                 x = np.array([p.measured for p in chosen])
@@ -118,9 +93,9 @@ def predicted_against_measured(points: Sequence[Point]) -> Figure:
                     fmt=marker,
                     ms=5,
                     color=colour,
-                    mfc=colour if held_out else "white",
+                    mfc=face,
                     elinewidth=0.8,
-                    label=label if held_out else f"{label}, calibration",
+                    label=f"{label}{remark}",
                 )
         _log_time_axes(axes, low, high)
         axes.set(xlabel="measured (range of repetitions)", ylabel="predicted (95 % interval)")
@@ -128,21 +103,20 @@ def predicted_against_measured(points: Sequence[Point]) -> Figure:
         return figure
 
 
-def errors(points: Sequence[Point], noise: float) -> Figure:
+def errors(rows: Sequence[Row], noise: float) -> Figure:
     """Relative error of every held-out prediction, with its interval, beside the run-to-run noise."""
     with rc_context(_RC):
-        held_out = [p for p in points if p.held_out and p.measured > 0]
-        names = list(dict.fromkeys(p.scenario for p in held_out))
+        names = list(dict.fromkeys(p.scenario for p in rows))
         figure = Figure(figsize=(7.2, 1.2 + 0.42 * len(names)), layout="constrained")
         axes = figure.subplots()
         axes.axvspan(-200 * noise, 200 * noise, color="#EEEEEE", lw=0)
         axes.axvline(0, color=_MUTED, lw=0.8)
-        metrics = [m for m in _STYLES if any(p.metric == m for p in held_out)]
+        metrics = [m for m in _STYLES if any(p.metric == m for p in rows)]
         for position, metric in enumerate(metrics):
             label, colour, marker = _STYLES[metric]
-            chosen = [p for p in held_out if p.metric == metric]
+            chosen = [p for p in rows if p.metric == metric]
             offset = (position - (len(metrics) - 1) / 2) * 0.18
-            x = np.array([100 * (p.predicted / p.measured - 1) for p in chosen])
+            x = np.array([100 * p.error for p in chosen])
             axes.errorbar(
                 x,
                 [names.index(p.scenario) + offset for p in chosen],
@@ -159,7 +133,7 @@ def errors(points: Sequence[Point], noise: float) -> Figure:
         axes.set_yticks(range(len(names)), names, color=_INK)
         axes.set_ylim(len(names) - 0.4, -0.6)
         # Intervals that reach far beyond the errors are cut rather than the errors made invisible.
-        reach = 1.2 * max([400 * noise, *(3 * abs(100 * (p.predicted / p.measured - 1)) for p in held_out)])
+        reach = 1.2 * max([400 * noise, *(300 * abs(p.error) for p in rows)])
         axes.set_xlim(-reach, reach)
         axes.set_xlabel("error of the prediction, % (grey: ± 2 standard deviations of one run)")
         axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))

@@ -1,6 +1,7 @@
 """What of a run's metrics is compared with the model's, and on which scale."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from psmodel.results import Metrics
@@ -10,6 +11,8 @@ RESOLUTION_S = 1e-4
 """Times are compared as log(time + this): shorter ones are not told apart, and a time of 0 has a logarithm."""
 WAIT = "wait_share"
 """Share of the iteration spent waiting for the others; compared as it is, since it may well be 0."""
+NEGLIGIBLE = 0.005
+"""Errors of a phase smaller than this part of the iteration are no concern: a tiny phase need not be fitted well."""
 SCORED = ("pull_time_s", "push_time_s", "iteration_time_s", "ingress_time_s")
 """Metrics that predictions are judged by."""
 
@@ -59,6 +62,13 @@ def signals(scenario: Scenario, metrics: Metrics) -> dict[str, float]:
         iteration = metrics.iteration_time_s
         values[WAIT] = metrics.wait_time_s / iteration if iteration > 0 else 0.0
     return values
+
+
+def tolerance(values: Mapping[str, float], name: str) -> float:
+    """The error of a signal that is no concern, on its own scale: `NEGLIGIBLE` of the iteration, among `values`."""
+    if name == WAIT:
+        return NEGLIGIBLE
+    return NEGLIGIBLE * math.exp(values["iteration_time_s"] - values[name])
 
 
 def fitted_names(scenario: Scenario) -> tuple[str, ...]:

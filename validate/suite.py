@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
@@ -21,6 +21,12 @@ from psmodel.scenario import Scenario, from_mapping, parse_toml
 from psmodel.units import format_rate, format_size
 
 Part = Literal["calibration", "held_out"]
+_SEQUENCES = {
+    name
+    for name, field in Scenario.model_fields.items()
+    if any(get_origin(kind) is tuple for kind in (field.annotation, *get_args(field.annotation)))
+}
+"""Keys of a scenario whose value is a list itself: of these a grid is a list of lists."""
 _KEYS = {
     "schema_version", "name", "version", "description", "testbed", "repetitions", "seed", "base",
     "calibration", "held_out",
@@ -138,7 +144,7 @@ def _suite(values: Mapping[str, Any], source: str) -> Suite:
 
 def _expand(table: Mapping[str, Any], source: str) -> list[Scenario]:
     grids: dict[str, Sequence[Any]] = {
-        key: v if key != "compute_factors" or isinstance(v[0], list) else [v]
+        key: v if key not in _SEQUENCES or isinstance(v[0], list) else [v]
         for key, v in table.items()
         if isinstance(v, list)
     }
