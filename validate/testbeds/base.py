@@ -8,7 +8,14 @@ from typing import Any, Protocol, Self
 from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
 
-__all__ = ["CannotRun", "Placement", "Testbed"]
+__all__ = ["RAY_ENVIRONMENT", "CannotRun", "Placement", "Testbed"]
+
+RAY_ENVIRONMENT: Mapping[str, str] = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Else a driver below `uv run` has every worker build the project anew, with its cache in the home.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+}
+"""Environment of every node and driver; Ray reads it when it is imported."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from pathlib import Path
 
 from psmodel.units import format_size
+from validate.environment import available_memory
 from validate.testbeds import sandbox
 
 _ENOUGH_MEMORY = 4e9
@@ -66,10 +66,7 @@ def _cores() -> Finding:
 
 
 def _memory() -> Finding:
-    available = 0
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            available = int(line.split()[1]) * 1024
+    available = available_memory()
     enough = available >= _ENOUGH_MEMORY
     sentence = f"{format_size(available)} available" + (
         "" if enough else f"; {format_size(_ENOUGH_MEMORY)} are good"

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from psmodel.scenario import Scenario
-from validate.testbeds.base import CannotRun, Placement
+from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement
 
 _SHARE = 0.001
 """CPUs that a bundle reserves: placement needs an amount above 0, and the actors are not to be counted."""
@@ -50,7 +50,7 @@ class ClusterTestbed:
 
     def __enter__(self) -> Self:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        os.environ.update(RAY_ENVIRONMENT)
         if os.environ["RAY_AUTH_MODE"] == "token" and not (
             os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
         ):

@@ -22,8 +22,8 @@ from typing import Self
 
 from psmodel.scenario import Scenario
 from psmodel.units import format_size
-from validate.environment import processes_with
-from validate.testbeds.base import CannotRun, Placement
+from validate.environment import available_memory, processes_with
+from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement
 
 _SMALLEST_STORE = 200_000_000
 _SPARE = 100_000_000
@@ -86,7 +86,7 @@ class LocalTestbed:
             "RAY_AUTH_MODE": "token",
             _TOKEN_PATH: str(directory / "token"),
             "RAY_AUTH_TOKEN": None,
-            "RAY_USAGE_STATS_ENABLED": "0",
+            **RAY_ENVIRONMENT,
         }
         if sys.dont_write_bytecode:
             # Ray starts several Python processes; compiling all modules anew in each doubles the start.
@@ -101,6 +101,7 @@ class LocalTestbed:
         if imported_before:
             # Ray reads its settings when it is imported, which was before they were set.
             ray._raylet.Config.initialize("")
+            ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
         try:
             ray.init(
                 address="local",
@@ -161,10 +162,7 @@ def _bytes_in_use(scenario: Scenario) -> int:
 def _shared_memory() -> int:
     """Bytes that an object store may have: free shared memory, and half of the free memory at most."""
     shm = os.statvfs("/dev/shm")
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return min(shm.f_bavail * shm.f_frsize, int(line.split()[1]) * 1024 // 2)
-    return shm.f_bavail * shm.f_frsize
+    return min(shm.f_bavail * shm.f_frsize, available_memory() // 2)
 
 
 def _prefix() -> str:

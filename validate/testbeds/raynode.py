@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from validate.testbeds.base import CannotRun
+from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun
 
 PORT = 6379
 
@@ -91,7 +91,7 @@ class Cluster:
         own = {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self.token),
-            "RAY_USAGE_STATS_ENABLED": "0",
+            **RAY_ENVIRONMENT,
         }
         if sys.dont_write_bytecode:
             # Each node starts several Python processes; compiling all modules anew in each doubles the start.
