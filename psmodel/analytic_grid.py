@@ -15,6 +15,9 @@ from psmodel.scenario.record import ITEM_SIZE
 
 Array = NDArray[np.float64]
 _ROLES = ("worker_up", "worker_down", "shard_up", "shard_down")
+_EVEN_ONLY = (
+    "shard_weights", "shards_per_host", "racks", "stragglers", "layers", "compression", "prefetch", "backup_workers",
+)  # fmt: skip
 _WHOLE = ("workers", "shards", "model_size")
 COLUMNS = (*_WHOLE, "bandwidth", *(f"bandwidth.{role}" for role in _ROLES), "propagation_delay", "compute")
 """Keys of a scenario that may vary along a grid, all in SI units."""
@@ -55,7 +58,7 @@ def predict_grid(
     """
     i = _inputs(base, _checked(base, columns), calibration)
     times = phase_times(i, mode=base.mode, pull=base.pull, push=base.push)
-    rows = np.shape(i.model)
+    rows = np.shape(i.workers)
     metrics: dict[str, Array] = {
         f"{phase}_time_s": np.broadcast_to(time, rows).astype(np.float64)
         for phase, time in times.items()
@@ -82,6 +85,11 @@ def _checked(base: Scenario, columns: Mapping[str, ArrayLike]) -> dict[str, Arra
     except ValueError:
         lengths = ", ".join(f"{name} {values.size}" for name, values in arrays.items())
         raise BadInput(f"the columns of a grid have different lengths: {lengths}") from None
+    for field in _EVEN_ONLY:
+        if getattr(base, field) != Scenario.model_fields[field].default:
+            raise BadInput(
+                f"scenario {base.name} has {field}, which a grid of closed forms leaves out; sweep it"
+            )
     names = [*arrays, *(name for name in _WHOLE if name not in arrays)]
     table = {name: np.atleast_1d(values) for name, values in zip(names, shaped, strict=True)}
     item = ITEM_SIZE[base.dtype]
@@ -142,10 +150,11 @@ def _inputs(base: Scenario, table: Mapping[str, Array], calibration: Calibration
     return Inputs(
         workers=n,
         shards=k,
-        model=model,
-        largest=largest,
+        pulled=model - largest * (colocated & (k >= n)),
+        pushed=model - largest * (colocated & (k >= n)),
+        out_of_host=largest,
+        into_host=largest,
         remote_workers=n - (colocated & (n >= k)),
-        remote_model=model - largest * (colocated & (k >= n)),
         **rates,
         send=many["send"],
         send_all=total["send"],
@@ -155,6 +164,8 @@ def _inputs(base: Scenario, table: Mapping[str, Array], calibration: Calibration
         apply_all=total["apply"] + k * update,
         receive=many["receive"],
         receive_all=total["receive"],
+        take_in=many["take_in"],
+        take_in_all=total["take_in"],
         request_all=k * calibration.submit_overhead_s,
         assemble=calibration.copy_s_per_byte * model,
         compute=compute,
@@ -163,4 +174,6 @@ def _inputs(base: Scenario, table: Mapping[str, Array], calibration: Calibration
         call_latency=one.call_latency,
         ask=one.ask,
         cores=one.cores,
+        rack_pull=0.0,
+        rack_push=0.0,
     )

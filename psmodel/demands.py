@@ -19,24 +19,53 @@ INLINE_LIMIT = 100 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
+class Push:
+    """Service demands of pushing one layer, or the whole update where the scenario has no layers.
+
+    Attributes
+    ----------
+    compute_share
+        Share of the compute time spent on it, right before it is pushed.
+    compress
+        Seconds that compressing it keeps the worker's thread busy.
+    sizes
+        Bytes that go to each shard, shape (K,).
+    send
+        Seconds that pushing to each shard keeps the worker's thread busy, shape (K,).
+    receive
+        As in `Demands`, at the shards' hosts; shape (K,).
+    apply
+        Seconds that applying it keeps each shard's thread busy, shape (K,), without the random part
+        ``Scenario.update_cost``.
+    """
+
+    compute_share: float
+    compress: float
+    sizes: tuple[int, ...]
+    send: tuple[float, ...]
+    receive: tuple[float, ...]
+    apply: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Demands:
     """Service demands of a scenario under a calibration.
 
     Attributes
     ----------
     sizes
-        Bytes of each shard, shape (K,).
+        Bytes of each shard, shape (K,): what a pull brings from there.
     worker_up, worker_down, shard_up, shard_down
         Goodput of each direction of an interface, bytes/s; infinite on a single host.
-    send
-        Seconds that pushing to each shard keeps the worker's thread busy, shape (K,).
     reply
         Seconds that answering one pull keeps each shard's thread busy, shape (K,).
-    apply
-        Seconds that applying one push keeps each shard's thread busy, shape (K,), without the random part
-        ``Scenario.update_cost``.
     receive
-        Seconds of CPU time that taking in one array costs the host that it goes to, on nobody's thread; shape (K,).
+        Seconds of CPU time that taking in one shard's parameters costs the worker's host, on nobody's thread;
+        shape (K,).
+    pushes
+        What pushing one layer asks for, in the order in which the layers are pushed: the last one first.
+    refuse
+        Seconds that a push which comes too late keeps a shard's thread busy.
     request
         Seconds that asking one shard for its parameters keeps the worker's thread busy.
     assemble
@@ -52,10 +81,10 @@ class Demands:
     worker_down: float
     shard_up: float
     shard_down: float
-    send: tuple[float, ...]
     reply: tuple[float, ...]
-    apply: tuple[float, ...]
     receive: tuple[float, ...]
+    pushes: tuple["Push", ...]
+    refuse: float
     request: float
     assemble: float
     ask: float
@@ -75,13 +104,14 @@ def demands(scenario: Scenario, calibration: Calibration) -> Demands:
         rates = {role: rate * efficiency for role, rate in bandwidth}
         delay = scenario.propagation_delay
     costs = array_costs(scenario, calibration, np.array(sizes, dtype=np.float64))
+    pushes = _pushes(scenario, calibration)
     return Demands(
         sizes=sizes,
         **rates,
-        send=tuple(costs["send"].tolist()),
         reply=tuple(costs["reply"].tolist()),
-        apply=tuple(costs["apply"].tolist()),
         receive=tuple(costs["receive"].tolist()),
+        pushes=pushes,
+        refuse=calibration.handle_overhead_s,
         request=calibration.submit_overhead_s,
         assemble=calibration.copy_s_per_byte * scenario.total_bytes,
         ask=calibration.submit_overhead_s + calibration.call_latency_s + calibration.handle_overhead_s,
@@ -90,13 +120,70 @@ def demands(scenario: Scenario, calibration: Calibration) -> Demands:
     )
 
 
-def array_costs(scenario: Scenario, calibration: Calibration, sizes: Array) -> dict[str, Array]:
-    """`Demands.send`, `reply`, `apply` and `receive` (s) for arrays of these `sizes` (bytes), any shape."""
-    put = calibration.put_s_per_byte * sizes
-    in_store = np.where(sizes > INLINE_LIMIT, calibration.object_overhead_s, 0.0)
+def rack_rates(scenario: Scenario, d: Demands) -> list[tuple[float, float]]:
+    """Goodput (bytes/s) out of and into each rack: that of its hosts over the oversubscription; inf if empty."""
+    assert scenario.racks is not None
+    count = scenario.racks.count
+    shard_hosts = -(-scenario.shards // scenario.shards_per_host)
+    over = scenario.racks.oversubscription
+    rates = []
+    for rack in range(count):
+        workers, shards = (len(range(rack, hosts, count)) for hosts in (scenario.workers, shard_hosts))
+        up, down = (
+            workers * worker + shards * shard
+            for worker, shard in ((d.worker_up, d.shard_up), (d.worker_down, d.shard_down))
+        )
+        rates.append((up / over or math.inf, down / over or math.inf))
+    return rates
+
+
+def _pushes(scenario: Scenario, calibration: Calibration) -> tuple[Push, ...]:
+    elements = np.array(scenario.layer_elements).T  # shape (layers, shards)
+    shares = [layer.compute_share for layer in scenario.layers] or [0.0]
+    pushes = []
+    for counts, share in zip(elements[::-1], shares[::-1], strict=True):
+        pushed = np.array([scenario.pushed_elements(int(count)) for count in counts])
+        costs = array_costs(
+            scenario, calibration, counts * float(scenario.item_size), pushed * float(scenario.item_size)
+        )
+        part = float(counts.sum()) / scenario.total_elements
+        pushes.append(
+            Push(
+                compute_share=share,
+                compress=scenario.compression.compress_time * part if scenario.compression else 0.0,
+                sizes=tuple((pushed * scenario.item_size).tolist()),
+                **{name: tuple(costs[name].tolist()) for name in ("send", "apply")},
+                receive=tuple(costs["take_in"].tolist()),
+            )
+        )
+    return tuple(pushes)
+
+
+def array_costs(
+    scenario: Scenario, calibration: Calibration, sizes: Array, pushed: Array | None = None
+) -> dict[str, Array]:
+    """Costs (s) of arrays of these `sizes` (bytes), any shape; `pushed` is their size under way to a shard.
+
+    ``reply`` and ``receive`` as in `Demands`, ``send``, ``take_in`` (there: receive) and ``apply`` as in `Push`.
+    """
+    pushed = sizes if pushed is None else pushed
+
+    def store(nbytes: Array) -> Array:
+        return np.where(nbytes > INLINE_LIMIT, calibration.object_overhead_s, 0.0)
+
+    apply = calibration.handle_overhead_s + calibration.update_s_per_byte * sizes
+    if scenario.compression is not None:
+        apply = apply + scenario.compression.decompress_time * (sizes / scenario.total_bytes)
     return {
-        "send": scenario.message_overhead + calibration.submit_overhead_s + in_store + put,
-        "reply": scenario.message_overhead + calibration.handle_overhead_s + in_store + put,
-        "apply": calibration.handle_overhead_s + calibration.update_s_per_byte * sizes,
-        "receive": in_store,
+        "reply": scenario.message_overhead
+        + calibration.handle_overhead_s
+        + store(sizes)
+        + calibration.put_s_per_byte * sizes,
+        "receive": store(sizes),
+        "send": scenario.message_overhead
+        + calibration.submit_overhead_s
+        + store(pushed)
+        + calibration.put_s_per_byte * pushed,
+        "take_in": store(pushed),
+        "apply": apply,
     }

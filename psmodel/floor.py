@@ -49,13 +49,15 @@ def floor(scenario: Scenario, calibration: Calibration) -> Floor:
     best = {"iteration_time_s": time}
     if scenario.mode == "bsp":
         if time > 0:
-            best["updates_per_s"] = scenario.workers / time
-        if scenario.push in ("blocking", "sequential"):
-            best["ingress_time_s"] = float(i.remote_workers * i.largest / i.shard_down)
+            best["updates_per_s"] = float(i.workers) / time
+        if scenario.push in ("blocking", "sequential") and not scenario.layers:
+            best["ingress_time_s"] = float(i.remote_workers * i.into_host / i.shard_down)
     return Floor(best=best, reason=_reason(bounds(scenario, calibration)))
 
 
 def _iteration(scenario: Scenario, i: Inputs, calibration: Calibration) -> float:
+    if scenario.prefetch or scenario.layers or scenario.backup_workers:
+        return _overlapped(scenario, i)
     alone = _phases(scenario, i, "asp")
     compute = draws.compute_times(scenario)[:, scenario.warmup :] + i.assemble
     if scenario.mode == "bsp" and scenario.push != "fire-and-forget":
@@ -65,10 +67,25 @@ def _iteration(scenario: Scenario, i: Inputs, calibration: Calibration) -> float
     cycle = float(alone["pull"] + compute.mean() + alone["push"])
     if scenario.push == "fire-and-forget":
         return cycle  # a run may end before its pushes have
+    return max(cycle, _busiest(scenario, i))
+
+
+def _overlapped(scenario: Scenario, i: Inputs) -> float:
+    """Of phases that overlap only the computing and the busiest resource's work are sure."""
+    compute = draws.compute_times(scenario)[:, scenario.warmup :] + i.assemble
+    if scenario.mode == "bsp":
+        last = scenario.workers - scenario.backup_workers - 1
+        computed = float(np.partition(compute, last, axis=0)[last].mean())
+    else:
+        computed = float(compute.mean())
+    return computed if scenario.push == "fire-and-forget" else max(computed, _busiest(scenario, i))
+
+
+def _busiest(scenario: Scenario, i: Inputs) -> float:
     shared = {name: work for name, work in resource_times(i, pull=scenario.pull, push=scenario.push).items()
               if name != "worker CPU"}  # fmt: skip
     busiest = max(float(work) for work in shared.values())
-    return max(cycle, busiest * (1 - 0.5 / scenario.total_iterations))
+    return busiest * (1 - 0.5 / scenario.total_iterations)
 
 
 def _crowd(scenario: Scenario, i: Inputs, calibration: Calibration, phase: str) -> float:

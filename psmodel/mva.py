@@ -77,27 +77,33 @@ def predict(scenario: Scenario, calibration: Calibration = IDEAL) -> Prediction:
 
 def _visits(scenario: Scenario, calibration: Calibration) -> list[_Visit]:
     d = demands(scenario, calibration)
+    i = analytic.inputs(scenario, calibration)
+    into, take_in, apply = (
+        [sum(column) for column in zip(*(getattr(p, name) for p in d.pushes), strict=True)]
+        for name in ("sizes", "receive", "apply")
+    )
     update = scenario.update_cost.expected()
     largest = max(range(scenario.shards), key=d.sizes.__getitem__)
     latency = 2 * (d.propagation_delay + d.one_way)
-    visits = [_Visit(phase="compute", seconds=d.assemble)]
+    visits = [_Visit(phase="compute", seconds=i.assemble)]
     if scenario.mode != "asp":
         visits.append(_Visit(phase="wait", seconds=d.ask))
     for phase in ("pull", "push"):
         style = getattr(scenario, phase)
         if style == "none":
             continue
-        own = {"pull": scenario.shards * d.request, "push": sum(d.send)}[phase]
+        own = {"pull": scenario.shards * d.request, "push": i.send_all}[phase]
         visits.append(_Visit(phase=phase, seconds=own))
         if style == "fire-and-forget":
             continue
         for k in range(scenario.shards) if style == "sequential" else [largest]:
-            thread = d.reply[k] if phase == "pull" else d.apply[k] + update
+            sizes, receive = (d.sizes, d.receive) if phase == "pull" else (into, take_in)
+            thread = d.reply[k] if phase == "pull" else apply[k] + update
             theirs, mine = (d.shard_up, d.worker_down) if phase == "pull" else (d.shard_down, d.worker_up)
-            carried = d.sizes[k] if style == "sequential" else sum(d.sizes)
-            link = d.sizes[k] / theirs
+            carried = sizes[k] if style == "sequential" else sum(sizes)
+            link = sizes[k] / theirs
             visits += [
-                _Visit(phase=phase, seconds=latency + d.receive[k]),
+                _Visit(phase=phase, seconds=latency + receive[k]),
                 _Visit(phase=phase, seconds=thread, station=f"shard {k} CPU"),
                 _Visit(phase=phase, seconds=link, station=f"shard {k} {phase}"),
                 _Visit(phase=phase, seconds=max(0.0, carried / mine - link)),
@@ -111,6 +117,11 @@ def _notes(scenario: Scenario) -> tuple[str, ...]:
         notes.append("Mean value analysis leaves out that workers wait for each other.")
     if scenario.push == "fire-and-forget":
         notes.append("Mean value analysis leaves out pushes that nobody waits for.")
+    for field in ("racks", "background", "failures", "layers", "prefetch", "backup_workers"):
+        if getattr(scenario, field):
+            notes.append(f"Mean value analysis leaves out {field}.")
+    if scenario.shards_per_host > 1:
+        notes.append("Mean value analysis gives every shard an interface of its own.")
     if scenario.cores_per_host or scenario.total_cores:
         notes.append("Mean value analysis gives every thread a core of its own.")
     return tuple(notes)

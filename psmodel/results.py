@@ -3,7 +3,8 @@
 Glossary
 --------
 iteration
-    One worker's round: pull, compute, push, wait. The next one starts when it ends.
+    One worker's round: pull, compute, push, wait. The next one starts when it ends. A late worker that goes on
+    with a later iteration (backup workers) spends no time on those it takes no part in.
 push round
     The pushes of all workers that belong to one iteration of a bulk-synchronous run; in the other modes,
     where workers are not in step, the push of one worker.
@@ -74,6 +75,8 @@ class Timeline:
         Number of updates (of measured iterations) by their staleness.
     warmup
         How many of the first iterations are warm-up.
+    applied_share
+        Share of the updates planned that were applied: less than 1 if workers come late that nobody waits for.
     """
 
     start: Array
@@ -84,6 +87,7 @@ class Timeline:
     ingress: Array
     staleness: Mapping[int, int]
     warmup: int
+    applied_share: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +105,7 @@ class Metrics:
     ingress_time_s: float | None = None
     """Of the shard where it is longest."""
     updates_per_s: float | None = None
-    """Updates of all workers together: the sum over workers of 1 / mean iteration time."""
+    """Updates applied of all workers together: the sum over workers of 1 / mean iteration time."""
     iteration_time_p50_s: float | None = None
     iteration_time_p95_s: float | None = None
     iteration_time_p99_s: float | None = None
@@ -144,7 +148,9 @@ def metrics(timeline: Timeline) -> Metrics:
         push_time_s=float((timeline.pushed - timeline.computed)[:, measured].mean()),
         wait_time_s=float((released - timeline.pushed[:, measured]).mean()),
         ingress_time_s=None if np.isnan(ingress).all() else float(np.nanmax(ingress)),
-        updates_per_s=float((1 / per_worker).sum()) if (per_worker > 0).all() else None,
+        updates_per_s=float((1 / per_worker).sum()) * timeline.applied_share
+        if (per_worker > 0).all()
+        else None,
         iteration_time_p50_s=p50,
         iteration_time_p95_s=p95,
         iteration_time_p99_s=p99,

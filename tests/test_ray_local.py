@@ -63,6 +63,20 @@ STYLES = {
         "elements": 200_000,
     },
     "pull only": {"workers": 1, "push": "none"},
+    "layers": RANDOM
+    | {
+        "layers": [{"share": 0.25, "compute_share": 0.3}, {"share": 0.75, "compute_share": 0.4}],
+        "elements": 100_001,
+        "update_rule": "affine",
+    },
+    "prefetch": RANDOM | {"prefetch": True, "mode": "asp"},
+    "compressed": {
+        "compression": {"ratio": 3, "compress_time": "2 ms", "decompress_time": "1 ms"},
+        "shard_weights": [3, 2, 1],
+        "elements": 100_001,
+    },
+    "backup workers": RANDOM | {"workers": 3, "backup_workers": 1, "compute_factors": [1, 1, 5]},
+    "stragglers": {"compute": "5 ms", "stragglers": {"rate": 20, "slowdown": 4, "duration": "20 ms"}},
 }
 
 
@@ -72,10 +86,16 @@ def test_shards_hold_what_was_pushed(bed: LocalTestbed, style: str) -> None:
     made = run(scenario, bed)
     assert made.sums_ok
     pushes = scenario.push != "none"
-    assert len(made.updates.shard) == scenario.workers * scenario.total_iterations * scenario.shards * pushes
+    applied = scenario.workers - scenario.backup_workers
+    assert len(made.updates.shard) == applied * scenario.total_iterations * scenario.shards * pushes
+    if pushes:
+        assert made.timeline.applied_share == applied / scenario.workers
     phases = [getattr(made.instants, n) for n in ("start", "pulled", "computed", "pushed", "released")]
     assert all((b >= a).all() for a, b in pairwise(phases))
-    if scenario.mode != "asp":
+    if scenario.backup_workers:
+        # Who is late takes no part in some of the others' iterations.
+        assert (made.instants.start == made.instants.released).any()
+    elif scenario.mode != "asp":
         assert most_ahead(made) <= (scenario.staleness_bound or 0)
     if style == "bsp":
         # Nobody pulls before all have applied, so that only the others' updates of one iteration lie between.
@@ -138,6 +158,8 @@ def test_a_watched_run_shows_whole_updates(bed: LocalTestbed) -> None:
 def test_what_does_not_fit_is_refused(bed: LocalTestbed) -> None:
     with pytest.raises(CannotRun, match="shared memory"):
         run(SMALL.replace(elements=2_000_000_000), bed)
+    with pytest.raises(CannotRun, match="failures, which the model has"):
+        run(SMALL.replace(failures=[{"role": "worker", "at": "1 s"}]), bed)
     with pytest.raises(CannotRun, match="single-host"):
         run(SMALL.replace(placement="dedicated", bandwidth="1Gbps"), bed)
 

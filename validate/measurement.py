@@ -131,6 +131,7 @@ class Measurement:
             *(a.tolist() for a in (updates.iteration, updates.shard, push_start, updates.begin)), strict=True
         ):
             clock.arrived(iteration=iteration, shard=shard, push_start=start, time=begin)
+        planned = scenario.workers * scenario.total_iterations * scenario.shards
         # An update that rests on no pull is not stale.
         counted = (updates.iteration >= scenario.warmup) & (scenario.pull != "none")
         return Timeline(
@@ -138,6 +139,7 @@ class Measurement:
             ingress=clock.ingress_times(),
             staleness=dict(sorted(Counter(updates.staleness[counted].tolist()).items())),
             warmup=scenario.warmup,
+            applied_share=len(updates.shard) / planned if scenario.push != "none" else 1.0,
         )
 
     @cached_property
@@ -266,7 +268,7 @@ def unfinished_bytes(measurement: Measurement) -> tuple[Array, Array]:
         Bytes of all updates from the start of their push until they are applied, from each instant on.
     """
     updates = measurement.updates
-    sizes = np.array(measurement.scenario.shard_sizes, np.float64)[updates.shard]
+    sizes = np.array(measurement.scenario.pushed_sizes, np.float64)[updates.shard]
     pushed = measurement.instants.computed[updates.worker, updates.iteration]
     times = np.concatenate([pushed, updates.end])
     order = np.argsort(times, kind="stable")

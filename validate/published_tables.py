@@ -32,7 +32,10 @@ class Row:
             return 0.0
         i = inputs(self.scenario, IDEAL)
         # A machine that holds a shard sends its own update to the other shards and its shard to the other workers.
-        return float((i.model - i.largest) / i.worker_up + i.remote_workers * i.largest / i.shard_up)
+        return float(
+            (self.scenario.total_bytes - i.out_of_host) / i.worker_up
+            + i.remote_workers * i.out_of_host / i.shard_up
+        )
 
     @property
     def plain_s(self) -> float:
@@ -40,7 +43,7 @@ class Row:
         if self.machines == 1:
             return 0.0
         i = inputs(self.scenario, IDEAL)
-        return float(i.workers * i.largest / i.shard_down)
+        return float(i.workers * i.into_host / i.shard_down)
 
 
 def load() -> tuple[Row, ...]:

@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from psmodel.draws import compute_times, update_costs
-from psmodel.errors import UserError
+from psmodel.errors import CannotRun, UserError
 from psmodel.results import Array
 from psmodel.scenario import Scenario
 from validate import clocks
 from validate.environment import Watch, environment, processes_with
 from validate.measurement import ComputeBy, Instants, Measurement, Updates
 from validate.testbeds.base import Placement, Testbed
+
+MODEL_ONLY = ("racks", "background", "failures")
+"""Fields of a scenario that only the model knows."""
 
 
 class RunFailed(UserError):
@@ -83,6 +86,9 @@ def run(
     """
     import ray
 
+    for field in MODEL_ONLY:
+        if getattr(scenario, field):
+            raise CannotRun(f"scenario {scenario.name} has {field}, which the model has but no testbed makes")
     placement = testbed.prepare(scenario)
     goodput = testbed.link_goodput() if link_goodput is None else link_goodput
     actors = _Actors(scenario, placement, repetition=repetition, compute_by=compute_by)
@@ -149,7 +155,7 @@ class _Actors:
         import ray
 
         from validate.server import Coordinator, ParameterServerShard
-        from validate.worker import INSTANTS, Job, Worker
+        from validate.worker import INSTANTS, Worker
 
         self.columns = INSTANTS
         self._scenario = scenario
@@ -158,25 +164,22 @@ class _Actors:
         if scenario.update_cost.is_random or scenario.update_cost.expected() > 0:
             costs = [list(islice(c, updates)) for c in update_costs(scenario, repetition)]
         shard_class, worker_class = ray.remote(ParameterServerShard), ray.remote(Worker)
+        quorum = scenario.workers - scenario.backup_workers if scenario.backup_workers else None
+        decompress = (
+            scenario.compression.decompress_time / scenario.total_elements if scenario.compression else 0.0
+        )
         self.shards = [
-            shard_class.options(**options).remote(elements, scenario.dtype, cost)
+            shard_class.options(**options).remote(elements, scenario.dtype, cost, quorum, decompress)
             for elements, cost, options in zip(
                 scenario.shard_elements, costs, placement.shard_options, strict=True
             )
         ]
         slack = scenario.staleness_bound or 0
         coordinator = ray.remote(Coordinator).options(**placement.coordinator_options)
-        self._coordinator = coordinator.remote(scenario.workers, slack)
-        job = Job(
-            shard_elements=scenario.shard_elements,
-            dtype=scenario.dtype,
-            update_rule=scenario.update_rule,
-            pull=scenario.pull,
-            push=scenario.push,
-            max_in_flight_pushes=scenario.max_in_flight_pushes,
-            in_step=scenario.mode != "asp",
-            burn=compute_by == "burn",
+        self._coordinator = coordinator.remote(
+            scenario.workers, slack, scenario.workers - scenario.backup_workers
         )
+        job = _job(scenario, compute_by)
         self._workers = [
             worker_class.options(**options).remote(index, job, times, self.shards, self._coordinator)
             for index, (times, options) in enumerate(
@@ -239,6 +242,29 @@ class _Actors:
             ray.kill(actor)
 
 
+def _job(scenario: Scenario, compute_by: ComputeBy) -> Any:
+    from validate.worker import Job
+
+    layers = [sum(column) for column in zip(*scenario.layer_elements, strict=True)]
+    compress = scenario.compression.compress_time if scenario.compression else 0.0
+    return Job(
+        layer_elements=scenario.layer_elements,
+        pushed_elements=tuple(
+            tuple(map(scenario.pushed_elements, counts)) for counts in scenario.layer_elements
+        ),
+        compute_shares=tuple(layer.compute_share for layer in scenario.layers) or (0.0,),
+        compress_times=tuple(compress * count / scenario.total_elements for count in layers),
+        dtype=scenario.dtype,
+        update_rule=scenario.update_rule,
+        pull=scenario.pull,
+        prefetch=scenario.prefetch,
+        push=scenario.push,
+        max_in_flight_pushes=scenario.max_in_flight_pushes,
+        in_step=scenario.mode != "asp",
+        burn=compute_by == "burn",
+    )
+
+
 def _updates(logs: Sequence[NDArray[np.int64]], origins: Sequence[int]) -> Updates:
     """All shards' logs as one table, instants in s from the run's origin in each shard's own clock."""
     table = np.concatenate(logs)
@@ -260,11 +286,23 @@ def _sum_ok(
     """Whether every push was applied once, and the parameters are exactly what that gives.
 
     All elements of an update are equal, so those of a shard are; added up in the order of application and in
-    the parameters' own type, the result is exact for every type, however it rounds.
+    the parameters' own type, the result is exact for every type, however it rounds. Layers of one update may be
+    applied between those of another, so that with layers the sum may round differently. With backup workers so
+    many updates of each iteration are applied as it waits for.
     """
-    planned = set(np.ndindex(pushed.shape)) if scenario.push != "none" else set()
     applied = [(int(w), int(i)) for w, i in order]
     total = pushed.dtype.type(0)
     for position in applied:
         total += pushed[position]
-    return len(applied) == len(planned) and set(applied) == planned and least == largest == float(total)
+    if scenario.push == "none":
+        complete = not applied
+    else:
+        waited_for = scenario.workers - scenario.backup_workers
+        counts = np.bincount([i for _, i in applied], minlength=scenario.total_iterations)
+        complete = len(set(applied)) == len(applied) and bool((counts == waited_for).all())
+    exact = (
+        0.0 if not scenario.layers else scenario.workers * len(applied) * float(np.finfo(pushed.dtype).eps)
+    )
+    return complete and all(
+        abs(value - float(total)) <= exact * abs(float(total)) for value in (least, largest)
+    )

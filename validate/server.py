@@ -7,7 +7,7 @@ their own only intervals within one process can be compared as they are; see `va
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
@@ -25,23 +25,64 @@ class ParameterServerShard:
         Of its part.
     update_cost
         Seconds of CPU time that one update after the other costs on top of adding it.
+    quorum
+        How many updates of one iteration it takes; later ones are refused. None: all.
+    decompress_s_per_element
+        Seconds of CPU time that decompressing costs.
     """
 
-    def __init__(self, elements: int, dtype: str, update_cost: list[float] | None = None) -> None:
+    def __init__(
+        self,
+        elements: int,
+        dtype: str,
+        update_cost: list[float] | None = None,
+        quorum: int | None = None,
+        decompress_s_per_element: float = 0.0,
+    ) -> None:
         self.parameters = np.empty(elements, dtype)
         self.parameters.fill(0)  # np.zeros would leave it to the first update to find memory for it
         self.version = 0
         self._update_cost = None if update_cost is None else iter(update_cost)
+        self._quorum = quorum
+        self._taken: Counter[int] = Counter()
+        self._decompress_s_per_element = decompress_s_per_element
         self._log: list[tuple[int, int, int, int, int]] = []
 
     def get_parameters(self) -> tuple[int, NDArray[Any]]:
         """How many updates have been applied, and the parameters (in a reader's process a read-only view)."""
         return self.version, self.parameters
 
-    def update_parameters(self, update: NDArray[Any], version_read: int, worker: int, iteration: int) -> None:
-        """Add an update that rests on the parameters as they were at `version_read`."""
+    def update_parameters(
+        self,
+        update: NDArray[Any],
+        version_read: int,
+        worker: int,
+        iteration: int,
+        layer: tuple[int, int] | None = None,
+    ) -> None:
+        """Add an update that rests on the parameters as they were at `version_read`.
+
+        Parameters
+        ----------
+        update
+            One number per parameter, or fewer if it is compressed. That is a stand-in for real compression: all
+            numbers of an update are equal, so that the first one says them all.
+        layer
+            First parameter and the one after the last, if it is a layer's; the first layer comes last and ends the
+            update.
+        """
         begin = time.monotonic_ns()
-        self.parameters += update
+        if self._quorum is not None:
+            self._taken[iteration] += 1
+            if self._taken[iteration] > self._quorum:
+                return
+        first, end = layer or (0, self.parameters.size)
+        whole = update.size == end - first
+        self.parameters[first:end] += update if whole else update[0]
+        if self._decompress_s_per_element > 0:
+            burn(self._decompress_s_per_element * (end - first))
+        if first > 0:
+            return
         if self._update_cost is not None:
             burn(next(self._update_cost))
         self._log.append((worker, iteration, self.version - version_read, begin, time.monotonic_ns()))
@@ -69,11 +110,13 @@ class Coordinator:
     """An asynchronous actor that lets workers go on by the rule of the training mode.
 
     A worker that has finished n iterations goes on once all have finished n − slack: 0 is the barrier of
-    bulk-synchronous training, a bound s that of the stale-synchronous mode. Asynchronous workers never ask.
+    bulk-synchronous training, a bound s that of the stale-synchronous mode. Asynchronous workers never ask. With
+    backup workers "all" are the first `quorum`, and a late worker goes on with the iteration under way.
     """
 
-    def __init__(self, workers: int, slack: int) -> None:
+    def __init__(self, workers: int, slack: int, quorum: int) -> None:
         self._workers = workers
+        self._quorum = quorum
         self._slack = slack
         self._finished: defaultdict[int, int] = defaultdict(int)
         self._all_finished = 0
@@ -88,10 +131,12 @@ class Coordinator:
             self._all_wait.set()
         await self._all_wait.wait()
 
-    async def finished(self, iterations: int) -> None:
-        """A worker has finished that many iterations; returns when it may go on."""
+    async def finished(self, iterations: int) -> int:
+        """A worker has finished that many iterations; returns, when it may go on, how many count as finished."""
+        if iterations <= self._all_finished:
+            return self._all_finished
         self._finished[iterations] += 1
-        while self._finished.get(self._all_finished + 1) == self._workers:
+        while self._finished.get(self._all_finished + 1, 0) >= self._quorum:
             self._all_finished += 1
             del self._finished[self._all_finished]
             if self._all_finished in self._reached:
@@ -99,6 +144,7 @@ class Coordinator:
         needed = iterations - self._slack
         if needed > self._all_finished:
             await self._reached[needed].wait()
+        return iterations
 
 
 def burn(seconds: float) -> None:

@@ -1,15 +1,15 @@
 """One description of a training set-up, read by the model and by the real run alike."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -17,26 +17,20 @@ from pydantic import (
 )
 
 from psmodel.distributions import Deterministic, Distribution, TimeDistribution
+from psmodel.scenario.parts import (
+    Background,
+    Bandwidth,
+    Compression,
+    Failure,
+    Layer,
+    Part,
+    Racks,
+    Stragglers,
+)
 from psmodel.scenario.sentences import ScenarioError, sentence
-from psmodel.units import Rate, Size, Time
+from psmodel.units import Size, Time
 
 ITEM_SIZE = {"float64": 8, "float32": 4, "float16": 2}
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-LinkRate = Annotated[Rate, Field(gt=0, allow_inf_nan=False)]
-
-
-class Bandwidth(_Part):
-    """Nominal rate of each direction of each role's network interface, in bytes/s."""
-
-    worker_up: LinkRate
-    worker_down: LinkRate
-    shard_up: LinkRate
-    shard_down: LinkRate
 
 
 _ROLES = tuple(Bandwidth.model_fields)
@@ -46,7 +40,7 @@ def _one_rate_sets_all(value: object) -> object:
     return dict.fromkeys(_ROLES, value) if isinstance(value, str | int | float) else value
 
 
-class Scenario(_Part):
+class Scenario(Part):
     """N workers train a model of M bytes that K shards hold.
 
     Every iteration a worker pulls the parameters from all shards, computes an update and pushes it back, a
@@ -68,6 +62,8 @@ class Scenario(_Part):
     """Number of trained parameters; give this or `model_size`."""
     dtype: Literal["float64", "float32", "float16"] = "float64"
     """Type of one parameter."""
+    shard_weights: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
+    """How the model is spread over the shards, one number per shard in any unit; none given: evenly."""
 
     bandwidth: Annotated[Bandwidth | None, BeforeValidator(_one_rate_sets_all)] = None
     """One number for all links, or a table with `worker_up`, `worker_down`, `shard_up`, `shard_down`; only a
@@ -83,6 +79,12 @@ class Scenario(_Part):
 
     placement: Literal["dedicated", "colocated", "single-host"] = "dedicated"
     """A host for each worker and shard; worker i and shard i on one host; or all on one host (no network)."""
+    shards_per_host: Annotated[int, Field(ge=1)] = 1
+    """Shards that share one dedicated host with its interface and cores: 0 to s − 1 on the first, and so on."""
+    racks: Racks | None = None
+    """Racks of dedicated hosts; none given: the core of the network limits nothing."""
+    background: tuple[Background, ...] = ()
+    """Traffic of others on single links."""
     cores_per_host: Annotated[int, Field(ge=1)] | None = None
     """Cores that the processes of one host share; none given: they never wait for a core."""
     total_cores: Annotated[int, Field(ge=1)] | None = None
@@ -92,6 +94,12 @@ class Scenario(_Part):
     """Compute time of one worker in one iteration."""
     compute_factors: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
     """How many times as long as that each worker computes, one number per worker; none given: all alike."""
+    stragglers: Stragglers | None = None
+    """Episodes in which a worker computes slowly."""
+    layers: tuple[Layer, ...] = ()
+    """Each layer is pushed once its gradient is there, from the last to the first; none given: all at the end."""
+    compression: Compression | None = None
+    """Compression of what is pushed."""
     update_cost: Distribution = Deterministic(value=0.0)
     """Time a shard needs to apply one worker's update, on top of what the calibration says."""
     update_rule: Literal["ones", "affine"] = "ones"
@@ -101,12 +109,21 @@ class Scenario(_Part):
     """Bulk-synchronous (barrier), asynchronous, or stale-synchronous."""
     staleness_bound: Annotated[int, Field(ge=0)] | None = None
     """SSP: how many iterations a worker may be ahead of the slowest."""
+    backup_workers: Annotated[int, Field(ge=0)] = 0
+    """BSP: how many of the workers an iteration does not wait for; it takes the first N − b updates, and who is
+    late goes on with the iteration that is then under way."""
     pull: Literal["parallel", "sequential", "none"] = "parallel"
     """Ask all shards at once, one after the other, or not at all."""
+    prefetch: bool = False
+    """Ask for the next iteration's parameters when computing starts, so that pull and compute overlap; they lack
+    what is pushed meanwhile."""
     push: Literal["blocking", "sequential", "fire-and-forget", "none"] = "blocking"
     """Push to all shards and wait; one after the other, waiting for each; without waiting; or not at all."""
     max_in_flight_pushes: Annotated[int, Field(ge=1)] | None = None
     """Fire-and-forget: how many iterations' pushes of one worker may be unfinished (back-pressure)."""
+
+    failures: tuple[Failure, ...] = ()
+    """Workers and shards that die and come back."""
 
     iterations: Annotated[int, Field(ge=1)] = 1
     """Measured iterations."""
@@ -151,6 +168,36 @@ class Scenario(_Part):
                 f"compute_factors has {len(self.compute_factors)} numbers with workers = {self.workers}; "
                 "it has one per worker"
             )
+        if self.shard_weights is not None and len(self.shard_weights) != self.shards:
+            raise ValueError(
+                f"shard_weights has {len(self.shard_weights)} numbers with shards = {self.shards}; "
+                "it has one per shard"
+            )
+        if min(self.shard_elements) < len(self.layers) or not all(self.shard_elements):
+            raise ValueError(
+                f"the smallest shard has {min(self.shard_elements)} elements; "
+                "it has at least one, and one of every layer"
+            )
+        if self.layers:
+            self._consistent_layers()
+        if self.placement != "dedicated":
+            for field in ("shards_per_host", "racks"):
+                if getattr(self, field) not in (None, 1):
+                    raise ValueError(
+                        f'{field} with placement = "{self.placement}"; it goes with placement = "dedicated"'
+                    )
+        self._known_hosts()
+        if self.backup_workers and (self.mode != "bsp" or self.push not in ("blocking", "sequential")):
+            raise ValueError(
+                f'backup_workers = {self.backup_workers} with mode = "{self.mode}" and push = "{self.push}"; '
+                'it goes with mode = "bsp" and a push that is waited for'
+            )
+        if self.backup_workers >= self.workers:
+            raise ValueError(
+                f"backup_workers = {self.backup_workers} with workers = {self.workers}; it is less than that"
+            )
+        if self.prefetch and self.pull != "parallel":
+            raise ValueError(f'prefetch = true with pull = "{self.pull}"; it goes with pull = "parallel"')
         if (self.mode == "ssp") != (self.staleness_bound is not None):
             raise ValueError(
                 f'staleness_bound = {self.staleness_bound} with mode = "{self.mode}"; '
@@ -169,6 +216,39 @@ class Scenario(_Part):
             raise ValueError('pull = "none" and push = "none" leave nothing to model; give one of them')
         return self
 
+    def _consistent_layers(self) -> None:
+        share = math.fsum(layer.share for layer in self.layers)
+        if abs(share - 1) > 1e-6:
+            raise ValueError(f"the layers' shares add up to {share:g}; they add up to 1")
+        compute = math.fsum(layer.compute_share for layer in self.layers)
+        if compute > 1 + 1e-6:
+            raise ValueError(f"the layers' compute_shares add up to {compute:g}; they add up to 1 at most")
+        if self.push not in ("blocking", "fire-and-forget"):
+            raise ValueError(
+                f'layers with push = "{self.push}"; they go with push = "blocking" or "fire-and-forget"'
+            )
+
+    def _known_hosts(self) -> None:
+        shard_hosts = -(-self.shards // self.shards_per_host)
+        hosts = {"worker": self.workers, "shard": shard_hosts, "rack": self.racks.count if self.racks else 0}
+        if self.background and self.placement != "dedicated":
+            raise ValueError(
+                f'background with placement = "{self.placement}"; it goes with placement = "dedicated"'
+            )
+        for traffic in self.background:
+            role, _, rest = traffic.link.partition("-")
+            if int(rest.partition(".")[0]) >= hosts[role]:
+                raise ValueError(
+                    f'background.link = "{traffic.link}" is no link of this network, whose hosts are '
+                    + ", ".join(f"{count} of {role}" for role, count in hosts.items() if count)
+                )
+        for failure in self.failures:
+            count = self.workers if failure.role == "worker" else self.shards
+            if failure.index is not None and failure.index >= count:
+                raise ValueError(
+                    f"failures.index = {failure.index} with {count} {failure.role}s; it counts from 0"
+                )
+
     @property
     def total_elements(self) -> int:
         """Number of trained parameters."""
@@ -180,18 +260,47 @@ class Scenario(_Part):
     @property
     def total_bytes(self) -> int:
         """Model size M in bytes."""
-        return self.total_elements * ITEM_SIZE[self.dtype]
+        return self.total_elements * self.item_size
 
     @cached_property
     def shard_elements(self) -> tuple[int, ...]:
-        """Elements of each shard, shape (K,), as ``numpy.array_split`` splits: the first ones take the rest."""
+        """Elements of each shard, shape (K,), as ``numpy.array_split`` splits: the first ones take the rest.
+
+        With `shard_weights` the boundaries are the weights' cumulative shares, rounded.
+        """
+        if self.shard_weights is not None:
+            return _split(self.total_elements, self.shard_weights)
         base, rest = divmod(self.total_elements, self.shards)
         return (base + 1,) * rest + (base,) * (self.shards - rest)
 
     @cached_property
+    def layer_elements(self) -> tuple[tuple[int, ...], ...]:
+        """Elements of each layer on each shard, shape (K, L) in the order of the forward pass."""
+        if not self.layers:
+            return tuple((count,) for count in self.shard_elements)
+        shares = [layer.share for layer in self.layers]
+        return tuple(_split(count, shares) for count in self.shard_elements)
+
+    @cached_property
     def shard_sizes(self) -> tuple[int, ...]:
         """Bytes of each shard, shape (K,)."""
-        return tuple(n * ITEM_SIZE[self.dtype] for n in self.shard_elements)
+        return tuple(n * self.item_size for n in self.shard_elements)
+
+    def pushed_elements(self, elements: int) -> int:
+        """How many elements so many become on their way to a shard: fewer if pushes are compressed."""
+        return elements if self.compression is None else math.ceil(elements / self.compression.ratio)
+
+    @property
+    def pushed_sizes(self) -> tuple[int, ...]:
+        """Bytes that one worker pushes to each shard in one iteration, shape (K,)."""
+        return tuple(
+            self.item_size * sum(map(self.pushed_elements, layers)) for layers in self.layer_elements
+        )
+
+    @property
+    def item_size(self) -> int:
+        """Bytes of one parameter."""
+        return ITEM_SIZE[self.dtype]
 
     @property
     def total_iterations(self) -> int:
@@ -201,7 +310,12 @@ class Scenario(_Part):
     @property
     def is_random(self) -> bool:
         """Whether chance enters a run of it."""
-        return self.compute.is_random or self.update_cost.is_random
+        return (
+            self.compute.is_random
+            or self.update_cost.is_random
+            or self.stragglers is not None
+            or any(failure.mean_time_between is not None for failure in self.failures)
+        )
 
     @property
     def payload_fraction(self) -> float:
@@ -229,6 +343,13 @@ def _plain(record: BaseModel) -> dict[str, Any]:
         elif isinstance(value, BaseModel):
             values[name] = _plain(value)
     return values
+
+
+def _split(count: int, weights: Sequence[float]) -> tuple[int, ...]:
+    total = math.fsum(weights)
+    edges = [0, *(round(count * (edge / total)) for edge in accumulate(weights))]
+    edges[-1] = count  # the sum of the weights has been rounded too
+    return tuple(after - before for before, after in pairwise(edges))
 
 
 def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

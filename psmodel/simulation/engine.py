@@ -1,25 +1,32 @@
 """Builds a scenario's workers, shards and network, runs them and gathers what they did."""
 
-from collections.abc import Mapping
+import math
+from collections import defaultdict
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import simpy
 
 from psmodel.calibration import IDEAL, Calibration
-from psmodel.demands import Demands, demands
-from psmodel.draws import compute_times, update_costs
+from psmodel.demands import Demands, demands, rack_rates
+from psmodel.draws import compute_times, failure_gaps, update_costs
 from psmodel.results import Prediction, Timeline, ingress_per_shard, metrics
 from psmodel.scenario import Scenario
+from psmodel.scenario.parts import Failure
 from psmodel.simulation.coordinator import Coordinator
+from psmodel.simulation.fluid import Link
 from psmodel.simulation.monitor import Monitor
-from psmodel.simulation.network import FluidNetwork, Host
+from psmodel.simulation.network import FluidNetwork, Host, Rack
 from psmodel.simulation.processor import Processor
 from psmodel.simulation.shard import Shard
 from psmodel.simulation.worker import Worker
 from psmodel.trace import Span
 
+_LONG = 1e6
+"""Seconds of background traffic that one flow stands for; then another follows."""
 _NAMED_UP_TO = 32
 """So many hosts of a role are listed one by one in the results; of more, only the busiest and the mean."""
 
@@ -54,7 +61,9 @@ def _shards_alike(scenario: Scenario, d: Demands) -> bool:
         and scenario.push != "sequential"
         and not scenario.update_cost.is_random
         and d.request == 0
-        and not any(d.send)
+        and not any(any(p.send) for p in d.pushes)
+        and scenario.shards_per_host == 1
+        and not _hosts_differ(scenario)
     )
 
 
@@ -69,8 +78,14 @@ def _workers_alike(scenario: Scenario, d: Demands) -> bool:
         and scenario.update_cost.expected() == 0
         and scenario.push != "fire-and-forget"
         and not any(d.reply)
-        and not any(d.apply)
+        and not any(any(p.apply) for p in d.pushes)
+        and scenario.backup_workers == 0
+        and not _hosts_differ(scenario)
     )
+
+
+def _hosts_differ(scenario: Scenario) -> bool:
+    return scenario.racks is not None or bool(scenario.background) or bool(scenario.failures)
 
 
 def predict(
@@ -114,8 +129,10 @@ class _Run:
         self._outstanding = 0
         self._drained = self._env.event()
         self._pairs: list[tuple[Host, Processor]] = []
+        self._racks = self._make_racks()
         self._shards = self._make_shards()
         self._workers = self._make_workers()
+        self._disturb()
 
     def _group_shards(self) -> list[tuple[int, int]]:
         sizes = self._scenario.shard_sizes
@@ -140,23 +157,70 @@ class _Run:
         if placement == "colocated" and role == "worker" and index < len(self._pairs):
             return self._pairs[index]
         up, down = (d.worker_up, d.worker_down) if role == "worker" else (d.shard_up, d.shard_down)
-        host = self._network.add_host(f"{role}-{index}", up=up, down=down, count=count)
+        rack = self._racks[index % len(self._racks)] if self._racks else None
+        host = self._network.add_host(f"{role}-{index}", up=up, down=down, count=count, rack=rack)
         pair = host, self._processor(f"{host.name}.cores")
         if role == "shard":
             self._pairs.append(pair)
         return pair
 
+    def _make_racks(self) -> list[Rack]:
+        if self._scenario.racks is None:
+            return []
+        rates = rack_rates(self._scenario, self._demands)
+        return [self._network.add_rack(f"rack-{i}", up=up, down=down) for i, (up, down) in enumerate(rates)]
+
+    def _disturb(self) -> None:
+        """Set off the background traffic and the shards' failures."""
+        links = {link.name: link for link in self._network.links}
+        for traffic in self._scenario.background:
+            self._env.process(self._flood(links[traffic.link], traffic.rate))
+        for failure, index, gaps in self._failures("shard"):
+            self._env.process(self._outages(self._shards[index], failure, gaps))
+
+    def _flood(self, link: Link, rate: float) -> Generator[simpy.Event, Any, None]:
+        while True:
+            yield self._network.flow([link], rate * _LONG, max_rate=rate)
+
+    def _outages(
+        self, shard: Shard, failure: Failure, gaps: Iterator[float]
+    ) -> Generator[simpy.Event, Any, None]:
+        for gap in gaps:
+            yield self._env.timeout(gap)
+            away = failure.repair_time
+            if failure.checkpoint_interval is not None:
+                away += self._env.now % failure.checkpoint_interval
+            shard.die(away)
+            self._monitor.span(
+                f"shard-{shard.index}", "away", self._env.now, self._env.now + away, overlapping=True
+            )
+            yield self._env.timeout(away)
+
+    def _failures(self, role: str) -> Iterator[tuple[Failure, int, Iterator[float]]]:
+        """Each way in which a host of a role may die: the host's index, and the times between its deaths."""
+        count = self._scenario.workers if role == "worker" else self._scenario.shards
+        for position, failure in enumerate(self._scenario.failures):
+            if failure.role == role:
+                for index in range(count) if failure.index is None else [failure.index]:
+                    yield failure, index, failure_gaps(self._scenario, position, index, self._replication)
+
     def _make_shards(self) -> list[Shard]:
-        shards = []
+        shards: list[Shard] = []
+        backup = self._scenario.backup_workers
         for position, (first, count) in enumerate(self._shard_groups):
-            host, processor = self._host("shard", first, count)
+            if position % self._scenario.shards_per_host:
+                host, processor = shards[-1].host, shards[-1].processor
+            else:
+                host, processor = self._host("shard", first // self._scenario.shards_per_host, count)
             shards.append(
                 Shard(
                     self._env,
                     index=position,
+                    member=first,
                     size=self._demands.sizes[first],
                     host=host,
                     processor=processor,
+                    quorum=self._scenario.workers - backup if backup else math.inf,
                 )
             )
         return shards
@@ -166,6 +230,9 @@ class _Run:
         coordinator = Coordinator(self._env, scenario)
         times = compute_times(scenario, self._replication)
         costs = update_costs(scenario, self._replication)[: len(self._shards)]
+        failures: defaultdict[int, list[tuple[Failure, Iterator[float]]]] = defaultdict(list)
+        for failure, index, gaps in self._failures("worker"):
+            failures[index].append((failure, gaps))
         workers = []
         for index, count in enumerate(self._worker_counts):
             host, processor = self._host("worker", index, count)
@@ -183,6 +250,7 @@ class _Run:
                 monitor=self._monitor,
                 compute_times=times[index].tolist(),
                 update_cost=costs,
+                failures=failures[index],
                 outstanding=self._count,
             )
             workers.append(worker)
@@ -210,7 +278,8 @@ class _Run:
             for index, value in enumerate(values)
         }
         queues = [s.response_sum_s / elapsed if elapsed > 0 else 0.0 for s in self._shards]
-        moved = self._scenario.workers * self._scenario.total_bytes
+        pulled = self._scenario.workers * self._scenario.total_bytes
+        pushed = self._scenario.workers * sum(self._scenario.pushed_sizes)
         prediction = Prediction(
             scenario=self._scenario.name,
             method="simulate",
@@ -226,8 +295,8 @@ class _Run:
                 "shard most": float(max(s.longest_queue for s in self._shards)),
             },
             bytes_per_iteration={
-                "push": float(moved) if self._scenario.push != "none" else 0.0,
-                "pull": float(moved) if self._scenario.pull != "none" else 0.0,
+                "push": float(pushed) if self._scenario.push != "none" else 0.0,
+                "pull": float(pulled) if self._scenario.pull != "none" else 0.0,
             },
         )
         return Simulation(

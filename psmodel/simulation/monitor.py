@@ -37,6 +37,9 @@ class Monitor:
         )
         self._worker_counts, self._shard_counts = worker_counts, shard_counts
         self._warmup = scenario.warmup
+        self._applied = 0
+        self._pushes = scenario.push != "none"
+        self._planned = scenario.workers * scenario.total_iterations * scenario.shards
 
     def _keep_span(self, row: str, name: str, start: float, end: float, **args: Any) -> None:
         overlapping = args.pop("overlapping", False)
@@ -49,9 +52,15 @@ class Monitor:
         self._ingress.arrived(
             iteration=iteration, shard=shard, push_start=float(self.computed[worker, iteration]), time=time
         )
+        self._applied += self._worker_counts[worker] * self._shard_counts[shard]
         if iteration >= self._warmup:
             for position in range(self._worker_counts[worker]):
                 self.staleness[staleness + position] += self._shard_counts[shard]
+
+    def skip(self, worker: int, first: int, end: int, now: float) -> None:
+        """A worker takes no part in the iterations from `first` to before `end`: they take it no time."""
+        for instants in (self.start, self.pulled, self.computed, self.pushed, self.released):
+            instants[worker, first:end] = now
 
     def timeline(self) -> Timeline:
         """The record of the run, one row per worker and one column per shard again."""
@@ -64,6 +73,7 @@ class Monitor:
             ingress=np.repeat(self._ingress.ingress_times(), self._shard_counts, axis=1),
             staleness=dict(sorted(self.staleness.items())),
             warmup=self._warmup,
+            applied_share=self._applied / self._planned if self._pushes else 1.0,
         )
 
 

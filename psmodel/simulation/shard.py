@@ -1,6 +1,7 @@
 """A shard: one method call at a time, in order of arrival, as a Ray actor executes them."""
 
-from collections import deque
+import math
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,7 @@ from typing import Any
 import simpy
 
 from psmodel.simulation.network import Host
-from psmodel.simulation.processor import Processor, when
+from psmodel.simulation.processor import Processor, after, when
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +27,26 @@ class Shard:
 
     Parameters
     ----------
+    index, member
+        Its place among the simulated shards, and the scenario's number of the first shard it stands for.
     size
         Bytes of parameters it holds.
+    quorum
+        How many updates of one iteration it takes; later ones are refused.
     """
 
     def __init__(
-        self, env: simpy.Environment, *, index: int, size: int, host: Host, processor: Processor
+        self,
+        env: simpy.Environment,
+        *,
+        index: int,
+        member: int,
+        size: int,
+        host: Host,
+        processor: Processor,
+        quorum: float = math.inf,
     ) -> None:
-        self.index, self.size, self.host = index, size, host
+        self.index, self.member, self.size, self.host = index, member, size, host
         self.env = env
         self.version = 0
         self.busy_s = 0.0
@@ -44,6 +57,23 @@ class Shard:
         self.processor = processor
         self._queue: deque[_Call] = deque()
         self._running = False
+        self._quorum = quorum
+        self._accepted: Counter[int] = Counter()
+        self._anew = False
+        self._died = -math.inf
+        self._back = -math.inf
+
+    def accepts(self, iteration: int, count: int) -> bool:
+        """Whether `count` updates of an iteration, which arrive now, are among the first."""
+        if self._quorum == math.inf:
+            return True
+        self._accepted[iteration] += count
+        return self._accepted[iteration] <= self._quorum
+
+    def die(self, away: float) -> None:
+        """Answer nothing for `away` seconds; the call that is being worked on is then done anew."""
+        self._died = self.env.now
+        self._back = max(self._back, self.env.now + away)
 
     def call(
         self,
@@ -66,8 +96,11 @@ class Shard:
 
     def _next(self) -> None:
         while self._queue:
+            if self.env.now < self._back:
+                after(self.env, self._back - self.env.now, self._next)
+                return
             call = self._queue[0]
-            if call.begin is not None:
+            if call.begin is not None and not self._anew:
                 call.begin()
             if call.service > 0:
                 began = self.env.now
@@ -78,7 +111,9 @@ class Shard:
 
     def _worked(self, began: float) -> None:
         self.busy_s += self.env.now - began
-        self._finish()
+        self._anew = self._died >= began
+        if not self._anew:
+            self._finish()
         self._next()
 
     def _finish(self) -> None:

@@ -1,19 +1,24 @@
 """A worker: pull, compute, push, wait, as the Ray tutorial's worker does."""
 
+import math
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import simpy
 
-from psmodel.demands import Demands
+from psmodel.demands import Demands, Push
+from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
+from psmodel.scenario.parts import Failure
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.monitor import Monitor
 from psmodel.simulation.network import Host, Network
 from psmodel.simulation.processor import Processor, after, when
 from psmodel.simulation.shard import Shard
 
+_MOST_ATTEMPTS = 10_000
 Process = Generator[simpy.Event, Any, None]
 
 
@@ -26,6 +31,8 @@ class Worker:
         Seconds of each iteration's compute.
     update_cost
         One iterator per shard that gives the random part of the next update's service time, s.
+    failures
+        How this worker may die, each with the times (s) from one return to the next death.
     outstanding
         Called with +1 when a push starts and with −1 when it has been applied.
     """
@@ -46,6 +53,7 @@ class Worker:
         monitor: Monitor,
         compute_times: list[float],
         update_cost: list[Iterator[float]],
+        failures: list[tuple[Failure, Iterator[float]]],
         outstanding: Callable[[int], None],
     ) -> None:
         self.env = env
@@ -60,9 +68,11 @@ class Worker:
         self._monitor = monitor
         self._compute_times = compute_times
         self._update_cost = update_cost
+        self._deaths = [(next(gaps), failure, gaps) for failure, gaps in failures]
         self._outstanding = outstanding
         self._name = f"worker-{index}"
         self._version_read = [0] * len(shards)
+        self._prefetched: _Pull | None = None
         self._pushes_in_flight = 0
         self._fewer_in_flight: simpy.Event | None = None
         # A caller's calls reach an actor in order: a pull waits for this worker's former push to have arrived.
@@ -70,27 +80,79 @@ class Worker:
 
     def run(self) -> Process:
         """All iterations, one after the other."""
-        scenario, monitor, env = self._scenario, self._monitor, self.env
-        for iteration, compute_time in enumerate(self._compute_times):
-            monitor.start[self.index, iteration] = env.now
-            if scenario.pull != "none":
-                yield from self._pull()
-            monitor.pulled[self.index, iteration] = env.now
-            yield from self._busy(self._demands.assemble)
-            if compute_time > 0:
-                self.busy_s += compute_time
-                yield env.timeout(compute_time)
-            monitor.computed[self.index, iteration] = env.now
-            if scenario.push != "none":
-                yield from self._push(iteration)
-            monitor.pushed[self.index, iteration] = env.now
+        monitor, env, me = self._monitor, self.env, self.index
+        iteration = 0
+        while iteration < len(self._compute_times):
+            monitor.start[me, iteration] = env.now
+            yield from self._iterate(iteration)
+            monitor.pushed[me, iteration] = env.now
             go_on = self._coordinator.finished(iteration + 1, self.count)
             if go_on is not None:
                 yield go_on
-            if scenario.mode != "asp" and self._demands.ask > 0:
+            if self._scenario.mode != "asp" and self._demands.ask > 0:
                 yield env.timeout(self._demands.ask)
-            monitor.released[self.index, iteration] = env.now
+            monitor.released[me, iteration] = env.now
             self._trace(iteration)
+            following = self._coordinator.following(iteration)
+            monitor.skip(me, iteration + 1, following, env.now)
+            iteration = following
+
+    def _iterate(self, iteration: int) -> Process:
+        """Pull, compute and push, layer by layer if there are layers."""
+        scenario, pushes = self._scenario, self._demands.pushes
+        compute_time = self._compute_times[iteration]
+        first = compute_time * (1 - math.fsum(push.compute_share for push in pushes[1:]))
+        yield from self._pull_and_compute(iteration, first)
+        applied: _Countdown | None = None
+        for position, push in enumerate(pushes):
+            if position > 0:
+                yield from self._compute(push.compute_share * compute_time)
+            yield from self._busy(push.compress)
+            if position == len(pushes) - 1:
+                self._monitor.computed[self.index, iteration] = self.env.now
+            if scenario.push == "none":
+                return
+            if applied is None:
+                applied = yield from self._begin_push()
+            yield from self._push(iteration, push, applied, last=position == len(pushes) - 1)
+        if scenario.push == "blocking" and applied is not None:
+            yield applied.event
+
+    def _pull_and_compute(self, iteration: int, seconds: float) -> Process:
+        """Until the first push can begin; all over again if the worker dies in between."""
+        for _ in range(_MOST_ATTEMPTS):
+            if self._scenario.pull != "none":
+                yield from self._pull()
+            self._monitor.pulled[self.index, iteration] = self.env.now
+            yield from self._busy(self._demands.assemble)
+            if self._scenario.prefetch and iteration + 1 < len(self._compute_times):
+                self._prefetched = yield from self._ask()
+            death = min((instant for instant, _, _ in self._deaths), default=math.inf)
+            yield from self._compute(min(seconds, max(0.0, death - self.env.now)))
+            if self.env.now < death:
+                return
+            self._prefetched = None
+            yield from self._away()
+        raise BadInput(
+            f"failures: worker {self.index} has died {_MOST_ATTEMPTS} times in its iteration {iteration} without "
+            "getting through; mean_time_between is too short for an iteration as long as that"
+        )
+
+    def _away(self) -> Process:
+        """Dead, until the repair is done; a death meanwhile is none."""
+        began = self.env.now
+        for position, (instant, failure, gaps) in enumerate(self._deaths):
+            if instant <= self.env.now:
+                back = instant + failure.repair_time
+                if back > self.env.now:
+                    yield self.env.timeout(back - self.env.now)
+                self._deaths[position] = (max(back, self.env.now) + next(gaps, math.inf), failure, gaps)
+        self._monitor.span(self._name, "away", began, self.env.now, overlapping=True)
+
+    def _compute(self, seconds: float) -> Process:
+        if seconds > 0:
+            self.busy_s += seconds
+            yield self.env.timeout(seconds)
 
     def _busy(self, seconds: float) -> Process:
         if seconds > 0:
@@ -99,41 +161,48 @@ class Worker:
             self.busy_s += self.env.now - begin
 
     def _pull(self) -> Process:
+        pull = self._prefetched or (yield from self._ask())
+        self._prefetched = None
+        yield pull.arrived.event
+        self._version_read = pull.versions
+
+    def _ask(self) -> "Generator[simpy.Event, Any, _Pull]":
+        """Ask every shard for its parameters, one after the other waiting for each if so said."""
         sequential = self._scenario.pull == "sequential"
-        arrived = _Countdown(self.env, len(self._shards))
+        pull = _Pull(arrived=_Countdown(self.env, len(self._shards)), versions=[0] * len(self._shards))
         for position, shard in enumerate(self._shards):
             yield from self._busy(self._demands.request)
-            if sequential:
-                arrived = _Countdown(self.env, 1)
+            here = [pull.arrived, _Countdown(self.env, 1)] if sequential else [pull.arrived]
             after(
                 self.env,
                 self._demands.propagation_delay + self._demands.one_way,
-                lambda p=position, s=shard, a=arrived: self._request(p, s, a),  # type: ignore[misc]
+                partial(self._request, position, shard, pull.versions, here),
             )
             if sequential:
-                yield arrived.event
-        yield arrived.event
+                yield here[-1].event
+        return pull
 
-    def _request(self, position: int, shard: Shard, arrived: "_Countdown") -> None:
+    def _request(self, position: int, shard: Shard, versions: list[int], arrived: "list[_Countdown]") -> None:
         last_push = self._last_push[position]
         if last_push is not None and not last_push.processed:
-            when(last_push, lambda: self._request(position, shard, arrived))
+            when(last_push, partial(self._request, position, shard, versions, arrived))
             return
 
         def read() -> None:
-            self._version_read[position] = shard.version
+            versions[position] = shard.version
 
         def reply() -> None:
             begin = self.env.now
             sent = self._network.transfer(shard.host, self.host, shard.size)
             when(sent, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
-            when(self._taken_in(sent, shard, self._processor), arrived.one_less)
+            taken = self._taken_in(sent, self._demands.receive[shard.member], self._processor)
+            when(taken, lambda: _one_less(arrived))
 
-        shard.call(self._demands.reply[shard.index] * self.count, reply, begin=read)
+        shard.call(self._demands.reply[shard.member] * self.count, reply, begin=read)
 
-    def _taken_in(self, sent: simpy.Event, shard: Shard, processor: Processor) -> simpy.Event:
+    def _taken_in(self, sent: simpy.Event, seconds: float, processor: Processor) -> simpy.Event:
         """When the call is there and the host that it goes to has taken in the array, on nobody's thread."""
-        latency, seconds = self._demands.one_way, self._demands.receive[shard.index]
+        latency = self._demands.one_way
         if latency == seconds == 0:
             return sent
         taken = self.env.event()
@@ -143,54 +212,83 @@ class Worker:
         )
         return taken
 
-    def _push(self, iteration: int) -> Process:
-        scenario, demands = self._scenario, self._demands
-        limit = scenario.max_in_flight_pushes
+    def _begin_push(self) -> "Generator[simpy.Event, Any, _Countdown]":
+        """Wait until one more push may be under way; gives what counts down to its end."""
+        limit = self._scenario.max_in_flight_pushes
         while limit is not None and self._pushes_in_flight >= limit:
             self._fewer_in_flight = self.env.event()
             yield self._fewer_in_flight
         self._pushes_in_flight += 1
         self._outstanding(1)
-        applied = _Countdown(self.env, len(self._shards))
+        applied = _Countdown(self.env, len(self._shards) * len(self._demands.pushes))
         when(applied.event, self._push_applied)
-        for position, shard in enumerate(self._shards):
-            yield from self._busy(demands.send[shard.index])
-            done = [applied] if scenario.push != "sequential" else [applied, _Countdown(self.env, 1)]
-            begin = self.env.now
-            sent = self._network.transfer(self.host, shard.host, shard.size)
-            when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
-            taken = self._taken_in(sent, shard, shard.processor)
-            self._last_push[position] = taken
-            when(taken, partial(self._arrived, iteration, position, shard, done))
-            if scenario.push == "sequential":
-                yield done[-1].event
-        if scenario.push == "blocking":
-            yield applied.event
+        return applied
 
-    def _arrived(self, iteration: int, position: int, shard: Shard, done: "list[_Countdown]") -> None:
-        version_read = self._version_read[position]
+    def _push(self, iteration: int, push: Push, applied: "_Countdown", *, last: bool) -> Process:
+        sequential = self._scenario.push == "sequential"
+        for position, shard in enumerate(self._shards):
+            yield from self._busy(push.send[shard.member])
+            done = [applied, _Countdown(self.env, 1)] if sequential else [applied]
+            begin = self.env.now
+            sent = self._network.transfer(self.host, shard.host, push.sizes[shard.member])
+            when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
+            taken = self._taken_in(sent, push.receive[shard.member], shard.processor)
+            if self._scenario.layers:
+                taken = self._in_order(self._last_push[position], taken)
+            self._last_push[position] = taken
+            when(
+                taken,
+                partial(self._arrived, iteration, position, shard, push, done, self._version_read, last),
+            )
+            if sequential:
+                yield done[-1].event
+
+    def _in_order(self, first: simpy.Event | None, second: simpy.Event) -> simpy.Event:
+        """When both have happened: layers have different sizes, so that one might overtake another."""
+        if first is None or first.processed:
+            return second
+        both = self.env.event()
+        when(second, lambda: when(first, both.succeed))
+        return both
+
+    def _arrived(
+        self,
+        iteration: int,
+        position: int,
+        shard: Shard,
+        push: Push,
+        done: "list[_Countdown]",
+        versions: list[int],
+        last: bool,
+    ) -> None:
+        accepted = shard.accepts(iteration, self.count)
         began = self.env.now
 
         def start() -> None:
             nonlocal began
             began = self.env.now
-            self._monitor.update_begins(
-                worker=self.index,
-                iteration=iteration,
-                shard=shard.index,
-                staleness=shard.version - version_read,
-                time=began,
-            )
+            if last and accepted:
+                self._monitor.update_begins(
+                    worker=self.index,
+                    iteration=iteration,
+                    shard=shard.index,
+                    staleness=shard.version - versions[position],
+                    time=began,
+                )
 
         def finish() -> None:
-            shard.version += self.count
-            self._monitor.span(f"shard-{shard.index}", "update", began, self.env.now, worker=self.index)
+            if last and accepted:
+                shard.version += self.count
+            name = "update" if accepted else "refuse"
+            self._monitor.span(f"shard-{shard.index}", name, began, self.env.now, worker=self.index)
             delay = self._demands.propagation_delay + self._demands.one_way
-            for countdown in done:
-                after(self.env, delay, countdown.one_less)
+            after(self.env, delay, lambda: _one_less(done))
 
-        service = self._demands.apply[shard.index] + next(self._update_cost[position], 0.0)
-        shard.call(service * self.count, finish, begin=start, nbytes=shard.size * self.count)
+        service = self._demands.refuse
+        if accepted:
+            service = push.apply[shard.member] + (next(self._update_cost[position], 0.0) if last else 0.0)
+        size = push.sizes[shard.member]
+        shard.call(service * self.count, finish, begin=start, nbytes=size * self.count)
 
     def _push_applied(self) -> None:
         self._pushes_in_flight -= 1
@@ -224,6 +322,19 @@ class Worker:
                     worker=self.index,
                     shard=shard.index,
                 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pull:
+    """A pull under way: what counts down to its end, and the versions of the shards that it reads."""
+
+    arrived: "_Countdown"
+    versions: list[int]
+
+
+def _one_less(countdowns: "list[_Countdown]") -> None:
+    for countdown in countdowns:
+        countdown.one_less()
 
 
 class _Countdown:

@@ -163,4 +163,4 @@ def _bundles(scenario: Scenario) -> tuple[list[int], list[int]]:
         case "colocated":
             return list(range(n)), list(range(k))
         case "dedicated":
-            return list(range(n)), list(range(n, n + k))
+            return list(range(n)), [n + shard // scenario.shards_per_host for shard in range(k)]

@@ -78,7 +78,7 @@ class NetnsTestbed:
         scenarios = list(scenarios)
         return cls(
             workers=max(s.workers for s in scenarios),
-            shards=max(s.shards for s in scenarios),
+            shards=max(_shard_hosts(s) for s in scenarios),
             on_progress=on_progress,
         )
 
@@ -135,13 +135,13 @@ class NetnsTestbed:
         netlink.remove(self.hosts)
 
     def prepare(self, scenario: Scenario) -> Placement:
-        if scenario.workers > self.workers or scenario.shards > self.shards:
+        if scenario.workers > self.workers or _shard_hosts(scenario) > self.shards:
             raise CannotRun(
-                f"scenario {scenario.name} needs {scenario.workers} worker and {scenario.shards} shard hosts; "
+                f"scenario {scenario.name} needs {scenario.workers} worker and {_shard_hosts(scenario)} shard hosts; "
                 f"this testbed has {self.workers} and {self.shards}"
             )
         workers = [f"worker-{i}" for i in range(scenario.workers)]
-        shards = [f"shard-{i}" for i in range(scenario.shards)]
+        shards = [f"shard-{i // scenario.shards_per_host}" for i in range(scenario.shards)]
         match scenario.placement:
             case "colocated":
                 shards[: len(workers)] = workers[: len(shards)]
@@ -166,6 +166,10 @@ class NetnsTestbed:
             result[f"{role}_up"] = tcp_probe.goodput(there, here, head, seconds)
             result[f"{role}_down"] = tcp_probe.goodput(here, there, self.nodes[host].address, seconds)
         return result
+
+
+def _shard_hosts(scenario: Scenario) -> int:
+    return -(-scenario.shards // scenario.shards_per_host)
 
 
 def _rates(scenario: Scenario, workers: list[str], shards: list[str]) -> dict[str, netlink.Rates]:

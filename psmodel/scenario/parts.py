@@ -1,0 +1,113 @@
+"""The tables inside a scenario: links, racks, background traffic, stragglers, layers, compression, failures."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from psmodel.distributions.base import PositiveTime
+from psmodel.units import Rate, Time
+
+
+class Part(BaseModel):
+    """A table of a scenario, and the scenario itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+LinkRate = Annotated[Rate, Field(gt=0, allow_inf_nan=False)]
+
+
+class Bandwidth(Part):
+    """Nominal rate of each direction of each role's network interface, in bytes/s."""
+
+    worker_up: LinkRate
+    worker_down: LinkRate
+    shard_up: LinkRate
+    shard_down: LinkRate
+
+
+class Racks(Part):
+    """A network of two levels: host i of either role stands in rack i modulo `count`."""
+
+    count: Annotated[int, Field(ge=1)]
+    oversubscription: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
+    """How many times as much the hosts of a rack can send, or take in, as its link to the other racks."""
+
+
+class Background(Part):
+    """Traffic of others on one link, which shares the link max–min fairly and never ends."""
+
+    link: Annotated[str, Field(pattern=r"^(worker|shard|rack)-\d+\.(up|down)$")]
+    """As in a trace: ``shard-0.down``, ``worker-3.up``, ``rack-1.up``; numbers count from 0."""
+    rate: LinkRate
+    """What it sends where nothing hinders it."""
+
+
+class Stragglers(Part):
+    """Every worker is slow now and then, independently of the others.
+
+    Between two episodes lies an exponential time of computing; only while a worker computes does its clock run.
+    """
+
+    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """Episodes per second of computing at full speed."""
+    slowdown: Annotated[float, Field(gt=1, allow_inf_nan=False)]
+    """How many times as long as at full speed computing takes in an episode."""
+    duration: PositiveTime
+    """How long an episode lasts."""
+
+    @property
+    def stretch(self) -> float:
+        """Mean compute time as a multiple of that without stragglers: (1/rate + d) / (1/rate + d/slowdown)."""
+        gap = 1 / self.rate
+        return (gap + self.duration) / (gap + self.duration / self.slowdown)
+
+
+class Layer(Part):
+    """A layer of the model, in the order of the forward pass; every shard holds its part of each."""
+
+    share: Annotated[float, Field(gt=0, le=1)]
+    """Of the parameters; the shares of all layers add up to 1."""
+    compute_share: Annotated[float, Field(ge=0, le=1)]
+    """Of the compute time, spent on this layer's gradient; what the layers leave is the forward pass, before."""
+
+
+class Compression(Part):
+    """What a worker pushes is compressed; pulls are not."""
+
+    ratio: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    """Bytes of an update over bytes pushed."""
+    compress_time: Time = 0.0
+    """CPU time that compressing one whole update takes a worker."""
+    decompress_time: Time = 0.0
+    """CPU time that decompressing one whole update takes all shards together, each by its share."""
+
+
+class Failure(Part):
+    """Hosts that die and come back.
+
+    A worker loses the iteration under way and begins it again, with a new pull, once it is back. A shard answers
+    nothing while it is away; besides its repair it has to redo what has been done since its last checkpoint.
+    """
+
+    role: Literal["worker", "shard"]
+    index: Annotated[int, Field(ge=0)] | None = None
+    """Which one; none given: each of them, independently."""
+    at: Time | None = None
+    """When it dies, once; give this or `mean_time_between`."""
+    mean_time_between: PositiveTime | None = None
+    """Mean of the exponential time from one return to the next death."""
+    repair_time: Time = 0.0
+    """From the death until it is back."""
+    checkpoint_interval: PositiveTime | None = None
+    """Shards: time between two checkpoints, the first at 0; none given: nothing is lost."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.at is None) == (self.mean_time_between is None):
+            raise ValueError("give either at or mean_time_between, not both and not neither")
+        if self.role == "worker" and self.checkpoint_interval is not None:
+            raise ValueError(
+                f'checkpoint_interval = {self.checkpoint_interval:g} s with role = "worker"; only shards have one'
+            )
+        return self
