@@ -53,6 +53,7 @@ class Calibration:
     put_s_per_byte: float = 0.0
     copy_s_per_byte: float = 0.0
     update_s_per_byte: float = 0.0
+    share_spread: float = 0.0
 
     def __post_init__(self) -> None:
         for name, about in COEFFICIENTS.items():
@@ -152,6 +153,11 @@ COEFFICIENTS: dict[str, Coefficient] = {
         unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
         meaning="a shard's `parameters += update`, on the shard's thread",
         source="reads two arrays and writes one",
+    ),
+    "share_spread": Coefficient(
+        unit="1", lower=0.0, upper=2.0, usual=0.4, spread=0.4,
+        meaning="how unequally transfers share a link: standard deviation of the logarithm of their weights",
+        source="TCP flows of one link differ by tens of percent over a second (Jain's index 0.8 to 0.95)",
     ),
 }  # fmt: skip
 IDEAL = Calibration()

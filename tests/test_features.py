@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from psmodel.draws import compute_times
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario, ScenarioError
 from psmodel.simulation import Simulation
+from psmodel.simulation.network import FluidNetwork
 
 B = 1e6  # bytes/s
 M = 8_000_000
@@ -72,6 +74,26 @@ def test_background_traffic_takes_its_fair_share(rate: float, left: float) -> No
     background = [{"link": "shard-0.down", "rate": rate}]
     assert metric("push_time_s", background=background) == pytest.approx(M / left)
     assert metric("push_time_s", background=[{"link": "shard-0.up", "rate": rate}]) == pytest.approx(M / B)
+
+
+def test_unequal_weights_give_unequal_shares() -> None:
+    """Three to one on one link: when the first is through with M, the other has M/3 and needs the rest alone."""
+    env = simpy.Environment()
+    network = FluidNetwork(env)
+    a, b, c = (network.add_host(name, up=10 * B, down=B) for name in "abc")
+    first, second = network.transfer(a, c, M, 3.0), network.transfer(b, c, M, 1.0)
+    env.run(first)
+    assert env.now == pytest.approx(M / (0.75 * B))
+    env.run(second)
+    assert env.now == pytest.approx(2 * M / B)
+    assert c.down.carried == pytest.approx(2 * M)
+
+
+def test_chance_decides_who_is_first_but_not_when_all_are_through() -> None:
+    scenario = BASE.replace(workers=4, iterations=10, seed=3)
+    fair, unfair = (simulation.predict(scenario, Calibration(share_spread=s)).timeline for s in (0.0, 0.8))
+    np.testing.assert_allclose(unfair.released, fair.released, rtol=1e-9)
+    assert (unfair.pushed.min(axis=0) < fair.pushed.min(axis=0) * (1 - 1e-6)).all()
 
 
 def test_stragglers_stretch_computing_as_their_renewals_say() -> None:

@@ -86,7 +86,7 @@ def fit(
     runs
         Measurements; those of equal scenario are repetitions.
     free
-        Coefficients to estimate; all of them if none are given.
+        Coefficients to estimate; if none are given, all of which the runs can tell something.
     fixed
         Values of the others, and of those that have no effect on the runs.
     mix_machines
@@ -102,7 +102,7 @@ def fit(
         If there are no runs, an unknown coefficient is asked for, or machines are mixed unasked.
     """
     observed = list(runs)
-    names = tuple(COEFFICIENTS) if free is None else tuple(dict.fromkeys(free))
+    names = _default_names(observed) if free is None else tuple(dict.fromkeys(free))
     _check(observed, names, mix_machines)
     forward = forward or Forward()
     data = _group(observed)
@@ -112,6 +112,16 @@ def fit(
     start = with_values(affecting, scales(affecting), fixed)
     solution = _solve(data, affecting, start, forward)
     return _record(data, solution, unidentified | _unidentified(solution), observed, forward, seed)
+
+
+def _default_names(observed: Sequence[Observed]) -> tuple[str, ...]:
+    """All coefficients, but `share_spread` only if some workers are out of step.
+
+    A barrier waits for the last transfer, which is at the end of the fair share whoever was first, so that runs in
+    step do without; out of step unequal shares are what leads workers out of each other's way.
+    """
+    out_of_step = any(run.scenario.mode != "bsp" for run in observed)
+    return tuple(name for name in COEFFICIENTS if out_of_step or name != "share_spread")
 
 
 def _affecting(

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
+from psmodel.demands import is_random_sharing
+from psmodel.replicate import combine
 from psmodel.results import Metrics
 from psmodel.scenario import Scenario
 from psmodel.simulation import predict as simulate
@@ -13,6 +15,8 @@ from validate.signals import signals
 
 Array = NDArray[np.float64]
 Predictor = Callable[[Scenario, Calibration], Metrics]
+_REPLICATIONS = 2
+"""Suites repeat a run twice, with the same random numbers as the simulation's first two replications."""
 _STEP = 1e-4
 """Step of a derivative, relative to a coefficient's scale: small against kinks, large against rounding."""
 
@@ -25,8 +29,13 @@ def steady(scenario: Scenario) -> Scenario:
 
 
 def simulated(scenario: Scenario, calibration: Calibration) -> Metrics:
-    """The simulation's metrics, without iterations that repeat each other."""
-    return simulate(steady(scenario), calibration).prediction.metrics
+    """The simulation's metrics, without iterations that repeat each other; of a few replications if chance enters."""
+    if is_random_sharing(scenario, calibration):
+        case, replications = scenario, _REPLICATIONS
+    else:
+        case, replications = steady(scenario), _REPLICATIONS if scenario.is_random else 1
+    runs = [simulate(case, calibration, replication=number).prediction for number in range(replications)]
+    return combine(runs).metrics
 
 
 def scales(names: Sequence[str]) -> Array:

@@ -42,9 +42,10 @@ class Host:
 class Network(Protocol):
     """What carries bytes between hosts."""
 
-    def transfer(self, src: Host, dst: Host, nbytes: float) -> simpy.Event:
+    def transfer(self, src: Host, dst: Host, nbytes: float, weight: float = 1.0) -> simpy.Event:
         """Every one of `src.count` hosts sends `nbytes` to every one of `dst.count` hosts.
 
+        On a link where all are held up they get rates in proportion to their weights.
         The event succeeds at the instant the last byte has arrived, propagation delay included.
         """
 
@@ -120,18 +121,19 @@ class FluidNetwork:
         self.hosts[name] = host
         return host
 
-    def transfer(self, src: Host, dst: Host, nbytes: float) -> simpy.Event:
+    def transfer(self, src: Host, dst: Host, nbytes: float, weight: float = 1.0) -> simpy.Event:
         """See `Network.transfer`. From a host to itself no link is used and the bytes are there at once."""
         path: dict[Link, float] = {}
         if src is dst:
             return self._start(path, nbytes, math.inf, 0.0)
-        path[src.up], path[dst.down] = float(dst.count), float(src.count)
+        # Weighted max–min fairness is the plain one of rates in units of the flow's weight.
+        path[src.up], path[dst.down] = weight * dst.count, weight * src.count
         if src.rack is not dst.rack:
             if src.rack is not None:
-                path[src.rack.up] = float(src.count * dst.count)
+                path[src.rack.up] = weight * src.count * dst.count
             if dst.rack is not None:
-                path[dst.rack.down] = float(src.count * dst.count)
-        return self._start(path, nbytes, math.inf, self.propagation_delay)
+                path[dst.rack.down] = weight * src.count * dst.count
+        return self._start(path, nbytes / weight, math.inf, self.propagation_delay)
 
     def flow(self, path: Sequence[Link], amount: float, *, max_rate: float = math.inf) -> simpy.Event:
         """Send `amount` units through every link of `path`, at most `max_rate` units/s, with no delay added.
