@@ -61,7 +61,7 @@ def execute(notebook: NotebookNode, *, timeout: float = 180.0) -> NotebookNode:
     """Run all cells in the notebooks' own folder, as Jupyter would; gives the notebook with its outputs.
 
     Jupyter's and IPython's own files go into a temporary folder, and the kernel is reached by Unix sockets
-    there: nothing listens on a network interface, nothing in the home is read or written.
+    there: nothing listens beyond loopback, and nothing of theirs in the home is read or written.
 
     Parameters
     ----------
