@@ -5,7 +5,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 RUN := $(UV) run --frozen --all-extras
 
-.PHONY: demo test lint bench figures docs clean
+.PHONY: demo test lint bench figures notebooks docs clean
 
 demo: .venv/ready
 	$(RUN) psmodel demo
@@ -20,6 +20,9 @@ lint: .venv/ready
 
 figures: .venv/ready
 	$(RUN) python -m figures $(NAME)
+
+notebooks: .venv/ready
+	$(RUN) python -m notebooks $(NAME)
 
 docs: .venv/ready
 	$(RUN) sphinx-build -W --keep-going -q -b html docs site

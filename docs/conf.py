@@ -1,5 +1,6 @@
 """Sphinx configuration; what can be read off the code (tables, API pages, figures) is written before the build."""
 
+import json
 import pkgutil
 import re
 import sys
@@ -83,6 +84,16 @@ def _gallery() -> str:
     return "\n".join(parts)
 
 
+def _notebooks() -> str:
+    rows = []
+    for path in sorted((HERE.parent / "notebooks").glob("[0-9]-*.ipynb")):
+        first, *_ = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        heading, _, text = "".join(first["source"]).partition("\n")
+        said = " ".join(text.split("\n\n")[0].split())
+        rows.append([f"`{path.name}`", f"**{heading.lstrip('#0123456789. ')}.** {said}"])
+    return _table(["notebook", "what it does"], rows)
+
+
 def _modules(package: str) -> list[str]:
     root = import_module(package)
     found = [package]
@@ -116,6 +127,7 @@ def _api() -> None:
 _write("coefficients.inc.md", _coefficients())
 _write("bounds.inc.md", _bounds())
 _write("gallery.inc.md", _gallery())
+_write("notebooks.inc.md", _notebooks())
 _api()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from psmodel.trace import Span
 from psmodel.units import format_time
@@ -30,6 +30,8 @@ PHASES: Mapping[str, str] = {
     "wait": "#BBBBBB",
     "update": "#CC79A7",
 }
+_FEW_DECADES = 300.0
+"""Below this ratio of its ends, powers of ten alone leave an axis next to no labels."""
 _RC: Any = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -46,6 +48,8 @@ _RC: Any = {
 def _log_time_axes(axes: Any, low: float, high: float) -> None:
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
     for axis in (axes.xaxis, axes.yaxis):
+        if high < _FEW_DECADES * low:
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: format_time(value)))
         axis.set_minor_formatter(NullFormatter())
 
