@@ -53,7 +53,7 @@ class Calibration:
     put_s_per_byte: float = 0.0
     copy_s_per_byte: float = 0.0
     update_s_per_byte: float = 0.0
-    share_spread: float = 0.0
+    head_start: float = 0.0
 
     def __post_init__(self) -> None:
         for name, about in COEFFICIENTS.items():
@@ -154,10 +154,10 @@ COEFFICIENTS: dict[str, Coefficient] = {
         meaning="a shard's `parameters += update`, on the shard's thread",
         source="reads two arrays and writes one",
     ),
-    "share_spread": Coefficient(
-        unit="1", lower=0.0, upper=2.0, usual=0.4, spread=0.4,
-        meaning="how unequally transfers share a link: standard deviation of the logarithm of their weights",
-        source="TCP flows of one link differ by tens of percent over a second (Jain's index 0.8 to 0.95)",
+    "head_start": Coefficient(
+        unit="1", lower=0.0, upper=10.0, usual=0.3, spread=0.5,
+        meaning="how far a transfer stays behind the n it finds under way: its weight is 1/(1 + head_start·n)",
+        source="a TCP flow in slow start meets a queue that others have filled",
     ),
 }  # fmt: skip
 IDEAL = Calibration()

@@ -74,8 +74,8 @@ class Demands:
         Seconds that a worker's call to the coordinator takes, besides what it waits for the others.
     one_way
         Seconds of a call, and again of its reply, in which nobody is busy: propagation is not part of it.
-    shares_differ
-        Whether transfers share links by chance: there is a network, and the calibration says so.
+    head_start
+        As in `Calibration`; 0 without a network.
     """
 
     sizes: tuple[int, ...]
@@ -92,7 +92,7 @@ class Demands:
     ask: float
     one_way: float
     propagation_delay: float
-    shares_differ: bool
+    head_start: float
 
 
 def demands(scenario: Scenario, calibration: Calibration) -> Demands:
@@ -120,7 +120,7 @@ def demands(scenario: Scenario, calibration: Calibration) -> Demands:
         ask=calibration.submit_overhead_s + calibration.call_latency_s + calibration.handle_overhead_s,
         one_way=calibration.call_latency_s / 2,
         propagation_delay=delay,
-        shares_differ=is_random_sharing(scenario, calibration),
+        head_start=0.0 if scenario.placement == "single-host" else calibration.head_start,
     )
 
 
@@ -139,11 +139,6 @@ def rack_rates(scenario: Scenario, d: Demands) -> list[tuple[float, float]]:
         )
         rates.append((up / over or math.inf, down / over or math.inf))
     return rates
-
-
-def is_random_sharing(scenario: Scenario, calibration: Calibration) -> bool:
-    """Whether chance decides how transfers share links."""
-    return calibration.share_spread > 0 and scenario.placement != "single-host"
 
 
 def _pushes(scenario: Scenario, calibration: Calibration) -> tuple[Push, ...]:

@@ -53,13 +53,6 @@ def _slowed(
     return np.diff(np.interp(done, edges, instants))
 
 
-def shares(scenario: Scenario, spread: float, replication: int = 0) -> NDArray[np.float64]:
-    """Weights with which each worker's pulls and pushes share links; shape (workers, iterations, 2, shards)."""
-    shape = (scenario.total_iterations, 2, scenario.shards)
-    generators = _generators(scenario, replication, 4, scenario.workers)
-    return np.exp(spread * np.stack([rng.standard_normal(shape) for rng in generators]))
-
-
 def failure_gaps(scenario: Scenario, position: int, index: int, replication: int = 0) -> Iterator[float]:
     """Times (s) from one return to the next death of host `index` by entry `position` of the scenario's failures."""
     failure = scenario.failures[position]

@@ -9,7 +9,6 @@ from functools import partial
 
 from psmodel import output_analysis, simulation
 from psmodel.calibration import IDEAL, Calibration
-from psmodel.demands import is_random_sharing
 from psmodel.errors import BadInput
 from psmodel.results import Metrics, Prediction
 from psmodel.scenario import Scenario
@@ -45,7 +44,7 @@ def replicate(
     BadInput
         If the precision is not reached after `MOST` replications.
     """
-    if not (scenario.is_random or is_random_sharing(scenario, calibration)):
+    if not scenario.is_random:
         return simulation.predict(scenario, calibration).prediction
     count = processes or len(os.sched_getaffinity(0))
     one = partial(_one, scenario, calibration)

@@ -76,12 +76,12 @@ def test_background_traffic_takes_its_fair_share(rate: float, left: float) -> No
     assert metric("push_time_s", background=[{"link": "shard-0.up", "rate": rate}]) == pytest.approx(M / B)
 
 
-def test_unequal_weights_give_unequal_shares() -> None:
+def test_who_comes_first_stays_ahead() -> None:
     """Three to one on one link: when the first is through with M, the other has M/3 and needs the rest alone."""
     env = simpy.Environment()
-    network = FluidNetwork(env)
+    network = FluidNetwork(env, head_start=2.0)
     a, b, c = (network.add_host(name, up=10 * B, down=B) for name in "abc")
-    first, second = network.transfer(a, c, M, 3.0), network.transfer(b, c, M, 1.0)
+    first, second = network.transfer(a, c, M), network.transfer(b, c, M)
     env.run(first)
     assert env.now == pytest.approx(M / (0.75 * B))
     env.run(second)
@@ -89,11 +89,30 @@ def test_unequal_weights_give_unequal_shares() -> None:
     assert c.down.carried == pytest.approx(2 * M)
 
 
-def test_chance_decides_who_is_first_but_not_when_all_are_through() -> None:
-    scenario = BASE.replace(workers=4, iterations=10, seed=3)
-    fair, unfair = (simulation.predict(scenario, Calibration(share_spread=s)).timeline for s in (0.0, 0.8))
+def test_a_head_start_decides_who_is_first_but_not_when_all_are_through() -> None:
+    scenario = BASE.replace(workers=4, iterations=10)
+    fair, unfair = (simulation.predict(scenario, Calibration(head_start=s)).timeline for s in (0.0, 0.8))
     np.testing.assert_allclose(unfair.released, fair.released, rtol=1e-9)
     assert (unfair.pushed.min(axis=0) < fair.pushed.min(axis=0) * (1 - 1e-6)).all()
+
+
+def test_a_head_start_leads_workers_out_of_lock_step() -> None:
+    """Two workers, one shard: 8 s of pulling, 8 s of pushing and 20 s of computing never need to collide."""
+    changes = {
+        "workers": 2,
+        "mode": "asp",
+        "pull": "parallel",
+        "compute": "20 s",
+        "iterations": 20,
+        "warmup": 10,
+    }
+    scenario = BASE.replace(**changes)
+    in_step, apart = (
+        simulation.predict(scenario, Calibration(head_start=s)).prediction.metrics.iteration_time_s
+        for s in (0.0, 0.5)
+    )
+    assert in_step == pytest.approx(20 + 4 * M / B)
+    assert apart == pytest.approx(20 + 2 * M / B, rel=1e-3)
 
 
 def test_stragglers_stretch_computing_as_their_renewals_say() -> None:

@@ -17,7 +17,7 @@ from validate.measurement import Measurement
 
 _TERMS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("links", ("goodput_factor",)),
-    ("sharing", ("share_spread",)),
+    ("sharing", ("head_start",)),
     ("calls", ("submit_overhead_s", "handle_overhead_s", "call_latency_s", "object_overhead_s")),
     ("copies", ("put_s_per_byte", "copy_s_per_byte")),
     ("shard CPU", ("update_s_per_byte",)),
@@ -27,7 +27,7 @@ MEANING = {
     "queueing": "waiting for each other: taking turns, stragglers, unequal shards",
     "headers": "IP, TCP and link headers",
     "links": "goodput that the links did not reach",
-    "sharing": "transfers that share a link unequally",
+    "sharing": "transfers that stay behind those that came first",
     "calls": "time of calls, whatever their size",
     "copies": "copies into the object store and out of it",
     "shard CPU": "adding updates to the parameters",

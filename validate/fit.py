@@ -115,13 +115,13 @@ def fit(
 
 
 def _default_names(observed: Sequence[Observed]) -> tuple[str, ...]:
-    """All coefficients, but `share_spread` only if some workers are out of step.
+    """All coefficients, but `head_start` only if some workers are out of step.
 
-    A barrier waits for the last transfer, which is at the end of the fair share whoever was first, so that runs in
-    step do without; out of step unequal shares are what leads workers out of each other's way.
+    A barrier waits for the last transfer, which is through at the same time whoever was first, so that runs in step do
+    without; out of step it is what leads workers out of each other's way.
     """
     out_of_step = any(run.scenario.mode != "bsp" for run in observed)
-    return tuple(name for name in COEFFICIENTS if out_of_step or name != "share_spread")
+    return tuple(name for name in COEFFICIENTS if out_of_step or name != "head_start")
 
 
 def _affecting(

@@ -12,7 +12,7 @@ import simpy
 
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.demands import Demands, demands, rack_rates
-from psmodel.draws import compute_times, failure_gaps, shares, update_costs
+from psmodel.draws import compute_times, failure_gaps, update_costs
 from psmodel.results import Prediction, Timeline, ingress_per_shard, metrics
 from psmodel.scenario import Scenario
 from psmodel.scenario.parts import Failure
@@ -64,7 +64,7 @@ def _shards_alike(scenario: Scenario, d: Demands) -> bool:
         and not any(any(p.send) for p in d.pushes)
         and scenario.shards_per_host == 1
         and not _hosts_differ(scenario)
-        and not d.shares_differ
+        and d.head_start == 0
     )
 
 
@@ -81,7 +81,7 @@ def _workers_alike(scenario: Scenario, d: Demands) -> bool:
         and not any(d.reply)
         and not any(any(p.apply) for p in d.pushes)
         and scenario.backup_workers == 0
-        and not d.shares_differ
+        and d.head_start == 0
         and not _hosts_differ(scenario)
     )
 
@@ -116,9 +116,12 @@ class _Run:
         self._scenario = scenario
         self._demands = demands(scenario, calibration)
         self._replication = replication
-        self._share_spread = calibration.share_spread
         self._env = simpy.Environment()
-        self._network = FluidNetwork(self._env, propagation_delay=self._demands.propagation_delay)
+        self._network = FluidNetwork(
+            self._env,
+            propagation_delay=self._demands.propagation_delay,
+            head_start=self._demands.head_start,
+        )
         self._all_cores = (
             None if scenario.total_cores is None else self._network.add_link("cores", scenario.total_cores)
         )
@@ -236,9 +239,6 @@ class _Run:
         failures: defaultdict[int, list[tuple[Failure, Iterator[float]]]] = defaultdict(list)
         for failure, index, gaps in self._failures("worker"):
             failures[index].append((failure, gaps))
-        weights = (
-            shares(scenario, self._share_spread, self._replication) if self._demands.shares_differ else None
-        )
         workers = []
         for index, count in enumerate(self._worker_counts):
             host, processor = self._host("worker", index, count)
@@ -255,7 +255,6 @@ class _Run:
                 coordinator=coordinator,
                 monitor=self._monitor,
                 compute_times=times[index].tolist(),
-                shares=None if weights is None else weights[index],
                 update_cost=costs,
                 failures=failures[index],
                 outstanding=self._count,

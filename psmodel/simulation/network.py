@@ -42,10 +42,9 @@ class Host:
 class Network(Protocol):
     """What carries bytes between hosts."""
 
-    def transfer(self, src: Host, dst: Host, nbytes: float, weight: float = 1.0) -> simpy.Event:
+    def transfer(self, src: Host, dst: Host, nbytes: float) -> simpy.Event:
         """Every one of `src.count` hosts sends `nbytes` to every one of `dst.count` hosts.
 
-        On a link where all are held up they get rates in proportion to their weights.
         The event succeeds at the instant the last byte has arrived, propagation delay included.
         """
 
@@ -60,6 +59,9 @@ class FluidNetwork:
         faster has overtaken leaves an idle timer behind.
     propagation_delay
         Seconds from the last byte's leaving to its arrival, for every transfer between two hosts.
+    head_start
+        How far a transfer stays behind those that it finds under way on the links of its two hosts: where all are
+        held up rates are in proportion to weights, and its weight is 1/(1 + head_start × their number).
     solver
         What computes the rates; by default the fastest there is for what has to be solved.
 
@@ -73,12 +75,18 @@ class FluidNetwork:
     """
 
     def __init__(
-        self, env: simpy.Environment, *, propagation_delay: float = 0.0, solver: Solver | None = None
+        self,
+        env: simpy.Environment,
+        *,
+        propagation_delay: float = 0.0,
+        head_start: float = 0.0,
+        solver: Solver | None = None,
     ) -> None:
         if not (math.isfinite(propagation_delay) and propagation_delay >= 0):
             raise ValueError(f"propagation_delay must be finite and at least 0, not {propagation_delay}")
         self.env = env
         self.propagation_delay = propagation_delay
+        self._head_start = head_start
         self.links: list[Link] = []
         self.hosts: dict[str, Host] = {}
         self.racks: dict[str, Rack] = {}
@@ -121,11 +129,12 @@ class FluidNetwork:
         self.hosts[name] = host
         return host
 
-    def transfer(self, src: Host, dst: Host, nbytes: float, weight: float = 1.0) -> simpy.Event:
+    def transfer(self, src: Host, dst: Host, nbytes: float) -> simpy.Event:
         """See `Network.transfer`. From a host to itself no link is used and the bytes are there at once."""
         path: dict[Link, float] = {}
         if src is dst:
             return self._start(path, nbytes, math.inf, 0.0)
+        weight = 1 / (1 + self._head_start * (len(src.up.flows) + len(dst.down.flows)))
         # Weighted max–min fairness is the plain one of rates in units of the flow's weight.
         path[src.up], path[dst.down] = weight * dst.count, weight * src.count
         if src.rack is not dst.rack:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import simpy
-from numpy.typing import NDArray
 
 from psmodel.demands import Demands, Push
 from psmodel.errors import BadInput
@@ -31,8 +29,6 @@ class Worker:
     ----------
     compute_times
         Seconds of each iteration's compute.
-    shares
-        Weights of its transfers on links, shape (iterations, 2, shards), pulls first; None: all are 1.
     update_cost
         One iterator per shard that gives the random part of the next update's service time, s.
     failures
@@ -56,7 +52,6 @@ class Worker:
         coordinator: Coordinator,
         monitor: Monitor,
         compute_times: list[float],
-        shares: NDArray[np.float64] | None,
         update_cost: list[Iterator[float]],
         failures: list[tuple[Failure, Iterator[float]]],
         outstanding: Callable[[int], None],
@@ -72,7 +67,6 @@ class Worker:
         self._coordinator = coordinator
         self._monitor = monitor
         self._compute_times = compute_times
-        self._shares = shares
         self._update_cost = update_cost
         self._deaths = [(next(gaps), failure, gaps) for failure, gaps in failures]
         self._outstanding = outstanding
@@ -128,11 +122,11 @@ class Worker:
         """Until the first push can begin; all over again if the worker dies in between."""
         for _ in range(_MOST_ATTEMPTS):
             if self._scenario.pull != "none":
-                yield from self._pull(iteration)
+                yield from self._pull()
             self._monitor.pulled[self.index, iteration] = self.env.now
             yield from self._busy(self._demands.assemble)
             if self._scenario.prefetch and iteration + 1 < len(self._compute_times):
-                self._prefetched = yield from self._ask(iteration + 1)
+                self._prefetched = yield from self._ask()
             death = min((instant for instant, _, _ in self._deaths), default=math.inf)
             yield from self._compute(min(seconds, max(0.0, death - self.env.now)))
             if self.env.now < death:
@@ -166,16 +160,13 @@ class Worker:
             yield self._processor.work(seconds)
             self.busy_s += self.env.now - begin
 
-    def _pull(self, iteration: int) -> Process:
-        pull = self._prefetched or (yield from self._ask(iteration))
+    def _pull(self) -> Process:
+        pull = self._prefetched or (yield from self._ask())
         self._prefetched = None
         yield pull.arrived.event
         self._version_read = pull.versions
 
-    def _weight(self, iteration: int, way: int, position: int) -> float:
-        return 1.0 if self._shares is None else float(self._shares[iteration, way, position])
-
-    def _ask(self, iteration: int) -> "Generator[simpy.Event, Any, _Pull]":
+    def _ask(self) -> "Generator[simpy.Event, Any, _Pull]":
         """Ask every shard for its parameters, one after the other waiting for each if so said."""
         sequential = self._scenario.pull == "sequential"
         pull = _Pull(arrived=_Countdown(self.env, len(self._shards)), versions=[0] * len(self._shards))
@@ -185,18 +176,16 @@ class Worker:
             after(
                 self.env,
                 self._demands.propagation_delay + self._demands.one_way,
-                partial(self._request, iteration, position, shard, pull.versions, here),
+                partial(self._request, position, shard, pull.versions, here),
             )
             if sequential:
                 yield here[-1].event
         return pull
 
-    def _request(
-        self, iteration: int, position: int, shard: Shard, versions: list[int], arrived: "list[_Countdown]"
-    ) -> None:
+    def _request(self, position: int, shard: Shard, versions: list[int], arrived: "list[_Countdown]") -> None:
         last_push = self._last_push[position]
         if last_push is not None and not last_push.processed:
-            when(last_push, partial(self._request, iteration, position, shard, versions, arrived))
+            when(last_push, partial(self._request, position, shard, versions, arrived))
             return
 
         def read() -> None:
@@ -204,8 +193,7 @@ class Worker:
 
         def reply() -> None:
             begin = self.env.now
-            weight = self._weight(iteration, 0, position)
-            sent = self._network.transfer(shard.host, self.host, shard.size, weight)
+            sent = self._network.transfer(shard.host, self.host, shard.size)
             when(sent, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
             taken = self._taken_in(sent, self._demands.receive[shard.member], self._processor)
             when(taken, lambda: _one_less(arrived))
@@ -242,8 +230,7 @@ class Worker:
             yield from self._busy(push.send[shard.member])
             done = [applied, _Countdown(self.env, 1)] if sequential else [applied]
             begin = self.env.now
-            weight = self._weight(iteration, 1, position)
-            sent = self._network.transfer(self.host, shard.host, push.sizes[shard.member], weight)
+            sent = self._network.transfer(self.host, shard.host, push.sizes[shard.member])
             when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
             taken = self._taken_in(sent, push.receive[shard.member], shard.processor)
             if self._scenario.layers:
