@@ -40,7 +40,9 @@ def answered(asked: Asked) -> dict[str, Any]:
     """
     scenario, known = asked.scenario, asked.known
     said = answer(scenario, predictor("analytic"), known.calibrated)
-    best = Calibrated(best=known.calibrated.best)  # without draws: an interval of each gain would take too long
+    best = Calibrated(
+        best=known.calibrated.best
+    )  # without draws: an interval of each gain would take too long
     takes_time = said.prediction.metrics.iteration_time_s > 0
     return {
         "settings": _settings(scenario),
@@ -105,9 +107,9 @@ def _map(asked: Asked) -> dict[str, Any] | None:
         return None
     workers, shards = (_numbers(_reach(scenario, key), _SIDE) for key in ("workers", "shards"))
     n, k = np.meshgrid(workers, shards)
-    found = predict_grid(
-        scenario, {"workers": n.ravel(), "shards": k.ravel()}, asked.known.calibrated.best
-    )["bottleneck"]
+    found = predict_grid(scenario, {"workers": n.ravel(), "shards": k.ravel()}, asked.known.calibrated.best)[
+        "bottleneck"
+    ]
     names = sorted(set(found.tolist()), key=lambda name: -int((found == name).sum()))
     return {
         "workers": workers.tolist(),
@@ -125,11 +127,15 @@ def _front(asked: Asked) -> dict[str, Any]:
     machines = [m for m in catalogue.machine if (m.cores or 0) >= (scenario.cores_per_host or 1)]
     rows = []
     for machine in machines:
-        columns = {"shards": shards} | ({"bandwidth": np.full_like(shards, machine.bandwidth)} if linked else {})
+        columns = {"shards": shards} | (
+            {"bandwidth": np.full_like(shards, machine.bandwidth)} if linked else {}
+        )
         times = predict_grid(scenario, columns, asked.known.calibrated.best)["iteration_time_s"]
         both = Machines(worker=machine, shard=machine)
         for k, time in zip(shards.tolist(), times.tolist(), strict=True):
-            rows.append(_priced(scenario.model_copy(update={"shards": int(k)}), both, time, catalogue.currency))
+            rows.append(
+                _priced(scenario.model_copy(update={"shards": int(k)}), both, time, catalogue.currency)
+            )
     chosen = machines_for(scenario, {}, catalogue)
     time = answer(scenario, predictor("analytic"), asked.known.calibrated).prediction.metrics.iteration_time_s
     here = chosen and _priced(scenario, chosen, time, catalogue.currency)

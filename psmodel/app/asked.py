@@ -81,14 +81,20 @@ class Asked:
             raise BadInput(f"scenario {name!r} is not on this page; there are {', '.join(known.scenarios)}")
         for key in given:
             if key not in _KEYS:
-                raise BadInput(f"unknown key {key!r}; it is one of scenario, replications, {', '.join(_KEYS)}")
+                raise BadInput(
+                    f"unknown key {key!r}; it is one of scenario, replications, {', '.join(_KEYS)}"
+                )
         base = known.scenarios[name]
         changes: dict[str, Any] = dict(given)
         spread = changes.pop("compute_cv", None)
         if spread is not None:
             changes["compute"] = _spread(changes.get("compute", base.compute.expected()), spread)
         return cls(
-            name=name, changes=changes, scenario=base.replace(**changes), replications=replications, known=known
+            name=name,
+            changes=changes,
+            scenario=base.replace(**changes),
+            replications=replications,
+            known=known,
         )
 
     def command(self, verb: str, *options: str) -> str:

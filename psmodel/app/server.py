@@ -114,7 +114,9 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise CannotRun(f"cannot listen on {host} port {port}: {error.strerror}; choose another --port") from None
+        raise CannotRun(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another --port"
+        ) from None
 
 
 def serve(known: Known, sock: socket.socket, host: str, *, browser: bool) -> None:

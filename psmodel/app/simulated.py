@@ -46,7 +46,9 @@ async def events(asked: Asked, gone: Callable[[], Awaitable[bool]]) -> AsyncIter
             if kind != "progress":
                 return
     except EOFError:
-        yield _event("problem", "the simulation died (memory used up?); ask for fewer workers, shards or iterations")
+        yield _event(
+            "problem", "the simulation died (memory used up?); ask for fewer workers, shards or iterations"
+        )
     finally:
         process.kill()
         process.join()
