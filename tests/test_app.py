@@ -26,10 +26,16 @@ from psmodel.app.server import address, create, listen  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "figures" / "measured" / "ingress.json"
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +54,9 @@ def url() -> Iterator[str]:
 
 def get(url: str, path: str, **headers: str) -> tuple[int, Any, str]:
     connection = http.client.HTTPConnection(urlparse(url).netloc, timeout=120)
-    connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    connection.request(
+        "GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
     response = connection.getresponse()
     text = response.read().decode()
     connection.close()
@@ -85,7 +93,9 @@ def test_curves_map_and_front_agree_with_the_other_commands(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = answer(url, scenario="ingress-single")
-    curve = dict(zip(found["curves"]["shards"]["x"], found["curves"]["shards"]["ingress_time_s"], strict=True))
+    curve = dict(
+        zip(found["curves"]["shards"]["x"], found["curves"]["shards"]["ingress_time_s"], strict=True)
+    )
     assert curve[1] == 8.0
     assert min(curve.values()) == 0.08
     cells = found["map"]
@@ -154,7 +164,7 @@ def test_a_simulation_tells_its_progress_and_its_interval(
     assert result["prediction"]["half_widths"]["iteration_time_s"] > 0
     drawn = result["timeline"]
     rows = {row["row"]: row["bars"] for row in drawn["rows"]}
-    assert set(rows) >= {"worker-0", "worker-1", "worker-2", "shard-0.down", "shard-1.up"}
+    assert set(rows) >= {"worker-0", "worker-1", "worker-2", "shard-0.down", "shard-0.up"}
     longest = max(sum(b["end_s"] - b["start_s"] for b in rows[f"worker-{w}"]) for w in range(3))
     assert longest == pytest.approx(drawn["length_s"])
 
@@ -185,7 +195,9 @@ def chromium() -> str:
         subprocess.run(["apt-get", "install", "-qq", "-y", "chromium"], capture_output=True, check=False)
     found = shutil.which("chromium")
     if found is None:
-        pytest.skip("there is no chromium, and apt-get cannot install it here: the page was NOT tested in a browser")
+        pytest.skip(
+            "there is no chromium, and apt-get cannot install it here: the page was NOT tested in a browser"
+        )
     return found
 
 
@@ -195,7 +207,10 @@ def page(url: str, chromium: str, tmp_path: Path) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="the group dev is not installed")
     with playwright.sync_playwright() as api:
         browser = api.chromium.launch_persistent_context(
-            str(tmp_path / "profile"), executable_path=chromium, args=FLAGS, viewport={"width": 1280, "height": 900}
+            str(tmp_path / "profile"),
+            executable_path=chromium,
+            args=FLAGS,
+            viewport={"width": 1280, "height": 900},
         )
         tab = browser.new_page()
         complaints, asked = [], []
@@ -206,7 +221,8 @@ def page(url: str, chromium: str, tmp_path: Path) -> Iterator[Any]:
         playwright.expect.set_options(timeout=60_000)
         yield tab
         browser.close()
-    assert complaints == []
+    # Chromium itself reports every answer of 400, which is how a bad value is told.
+    assert [text for text in complaints if "400 (Bad Request)" not in text] == []
     assert all(u.startswith((url, "blob:")) for u in asked)
 
 
@@ -266,7 +282,6 @@ def test_a_bad_value_shows_its_sentence(url: str, page: Any) -> None:
     from playwright.sync_api import expect
 
     ready(page, url)
-    page.on("console", lambda _: None)
     page.get_by_label("Bandwidth B, exact value").fill("fast")
     page.keyboard.press("Enter")
     expect(page.locator("#problem")).to_contain_text("'fast' is not a bandwidth")

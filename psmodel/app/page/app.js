@@ -188,7 +188,7 @@ function showRuns() {
   const used = quiet.length ? quiet : here;
   const mean = used.reduce((sum, run) => sum + run.iteration_time_s, 0) / used.length;
   $("measured").textContent = `Measured: ${time(mean)} per iteration, mean of ${used.length} ${quiet.length ? "" : "suspect "}` +
-    `runs; the prediction is ${percent(answer.prediction.iteration_time_s / mean)} off.`;
+    `runs; the prediction differs by ${percent(answer.prediction.iteration_time_s / mean)}.`;
 }
 
 // ---- charts ----
@@ -236,7 +236,7 @@ function put(name, description, option, columns, rows) {
     animation: false, textStyle: { fontFamily: "system-ui, sans-serif", color: c.text },
     backgroundColor: "transparent", aria: { enabled: true, label: { description } },
     legend: { top: 0, left: 0, textStyle: { color: c.text }, itemWidth: 30, type: "scroll" },
-    grid: { left: 8, right: 24, top: 38, bottom: 28, outerBoundsMode: "same", outerBoundsContain: "all" },
+    grid: { left: 8, right: 24, top: 38, bottom: 6, outerBoundsMode: "same", outerBoundsContain: "all" },
     tooltip: { renderMode: "richText", confine: true, backgroundColor: c.card, borderColor: c.quiet, textStyle: { color: c.text } },
     ...option, xAxis: axis(option.xAxis), yAxis: axis(option.yAxis),
   };
@@ -298,7 +298,8 @@ function drawMap() {
     encode: { x: [0, 2], y: [1, 3] }, data: cells[i],
     renderItem: (_, api) => {
       const [left, bottom] = api.coord([api.value(0), api.value(1)]), [right, top] = api.coord([api.value(2), api.value(3)]);
-      return { type: "rect", shape: { x: left, y: top, width: right - left + 0.5, height: bottom - top + 0.5 }, style: api.style() };
+      return { type: "rect", shape: { x: left, y: top, width: right - left + 0.5, height: bottom - top + 0.5 },
+        style: { ...api.style(), decal: HATCHES[i % HATCHES.length] } };
     },
   }));
   const now = { name: "now", type: "scatter", symbolSize: 14, z: 5, data: [[workers.value, shards.value]],
@@ -323,8 +324,8 @@ function drawFront() {
     `${money(row.cost_per_hour)} ${currency}/h\n${money(row.cost_per_1000_iterations)} ${currency} per 1000 iterations`;
   put("front", `Cost against iteration time, from ${money(possible[0].cost_per_hour)} ${currency} per hour at ` +
     `${time(possible[0].iteration_time_s)} to ${money(possible.at(-1).cost_per_hour)} at ${time(possible.at(-1).iteration_time_s)}.`, {
-    xAxis: { type: "log", name: `${currency} per hour, all machines`, nameGap: 24, axisLabel: { formatter: number },
-      min: ({ min }) => min / 1.3, max: ({ max }) => max * 1.3 },
+    xAxis: { type: "log", name: `${currency} per hour, all machines`, nameGap: 24,
+      axisLabel: { formatter: number, showMinLabel: false, showMaxLabel: false }, min: ({ min }) => min / 1.3, max: ({ max }) => max * 1.3 },
     yAxis: { type: "log", axisLabel: { formatter: time } },
     tooltip: { renderMode: "richText", confine: true, backgroundColor: c.card, borderColor: c.quiet, textStyle: { color: c.text },
       formatter: ({ data, seriesName }) => (seriesName === "now" ? "now: " : "") + named(data.row) },
@@ -356,7 +357,8 @@ function drawTimeline(timeline) {
       data: rows.filter(row => row[1] === kind).map(row => [row[4], row[2], row[3]]),
       renderItem: (_, api) => {
         const [left, y] = api.coord([api.value(1), api.value(0)]), [right] = api.coord([api.value(2), api.value(0)]);
-        return { type: "rect", shape: { x: left, y: y - 7, width: Math.max(right - left, 1), height: 14 }, style: api.style() };
+        return { type: "rect", shape: { x: left, y: y - 7, width: Math.max(right - left, 1), height: 14 },
+          style: { ...api.style(), decal: HATCHES[i] } };
       },
     })),
   }, ["row", "what", "start_s", "end_s"], rows.map(row => row.slice(0, 4)));
