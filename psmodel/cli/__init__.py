@@ -20,6 +20,7 @@ _COMMANDS = {
         "psmodel.cli.whatif:explain",
         "Say what binds, by how much, and what each change would bring.",
     ),
+    "app": ("psmodel.cli.app:app", "Ask what-ifs in the browser."),
 }
 _ENTRY_POINTS = "psmodel.commands"
 

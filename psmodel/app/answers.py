@@ -1,0 +1,184 @@
+"""What the page is told at once: prediction, bounds, curves, map and prices, all by closed forms."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from psmodel.analytic_grid import Array, predict_grid
+from psmodel.app.asked import Asked, Known
+from psmodel.app.measured import Measured
+from psmodel.cost import Machines, cost, machines_for
+from psmodel.explain import explain
+from psmodel.methods import Calibrated, answer, predictor
+from psmodel.plans import pareto_front
+from psmodel.scenario import Scenario
+from psmodel.space import written
+
+_POINTS = 60
+_SIDE = 30
+"""Cells of the bottleneck map along each axis."""
+_RUN_KEYS = ("name", "description", "iterations", "warmup", "seed")
+"""Keys that say how a scenario is run and called, not what it is."""
+
+
+def listed(known: Known) -> list[dict[str, Any]]:
+    """The scenarios that can be chosen."""
+    measured = {run.scenario.name for run in known.measured}
+    return [
+        {"name": name, "description": scenario.description, "measured": name in measured}
+        for name, scenario in known.scenarios.items()
+    ]
+
+
+def answered(asked: Asked) -> dict[str, Any]:
+    """Everything about one scenario, in SI units.
+
+    ``curves`` holds iteration and ingress time against the number of shards and of workers, ``map`` the binding
+    resource of every (N, K), ``front`` the machine types and numbers of shards that nothing beats in both cost and
+    time; ``runs`` are the measurements of this scenario and of those that differ in N or K alone.
+    """
+    scenario, known = asked.scenario, asked.known
+    said = answer(scenario, predictor("analytic"), known.calibrated)
+    best = Calibrated(
+        best=known.calibrated.best
+    )  # without draws: an interval of each gain would take too long
+    takes_time = said.prediction.metrics.iteration_time_s > 0
+    return {
+        "settings": _settings(scenario),
+        "prediction": said.prediction.to_json(),
+        "intervals": dict(said.intervals),
+        "gains": [vars(g) for g in explain(scenario, best).gains] if takes_time else [],
+        "curves": {key: _curve(asked, key) for key in ("shards", "workers")},
+        "map": _map(asked),
+        "front": _front(asked),
+        "runs": _runs(scenario, known.measured),
+        "command": asked.command("predict"),
+        "simulate_command": asked.command("simulate", "--replications", str(asked.replications)),
+    }
+
+
+def _settings(scenario: Scenario) -> dict[str, dict[str, Any]]:
+    """Key → its value and how people write it; a bandwidth that is not the same everywhere has no value."""
+    values: dict[str, Any] = {
+        "workers": scenario.workers,
+        "shards": scenario.shards,
+        "model_size": float(scenario.total_bytes),
+        "compute": scenario.compute.expected(),
+        "compute_cv": getattr(scenario.compute, "cv", 0.0 if not scenario.compute.is_random else None),
+        "mode": scenario.mode,
+        "staleness_bound": scenario.staleness_bound,
+        "iterations": scenario.iterations,
+    }
+    text = {key: written(key, value) for key, value in values.items()}
+    values["bandwidth"], text["bandwidth"] = None, "no network"
+    if scenario.bandwidth is not None and scenario.placement != "single-host":
+        rates = sorted({rate for _, rate in scenario.bandwidth})
+        values["bandwidth"] = rates[0] if len(rates) == 1 else None
+        text["bandwidth"] = " to ".join(written("bandwidth", rate) for rate in rates)
+    return {key: {"value": value, "text": text[key]} for key, value in values.items()}
+
+
+def _numbers(most: float, points: int, *, always: Sequence[int] = ()) -> Array:
+    """Whole numbers from 1 to `most`, evenly spaced on a logarithmic axis."""
+    spaced = np.geomspace(1, most, points).round()
+    return np.unique(np.concatenate([spaced, np.array(always, np.float64)]))
+
+
+def _reach(scenario: Scenario, key: str) -> float:
+    """How far an axis goes: past where one more shard or worker stops to matter."""
+    most = max(256, 4 * scenario.workers, 4 * scenario.shards)
+    return min(most, scenario.total_elements) if key == "shards" else most
+
+
+def _curve(asked: Asked, key: str) -> dict[str, Any] | None:
+    scenario = asked.scenario
+    if key == "workers" and scenario.compute_factors is not None:
+        return None  # one factor per worker: another number of workers is another scenario
+    x = _numbers(_reach(scenario, key), _POINTS, always=[getattr(scenario, key)])
+    found = predict_grid(scenario, {key: x}, asked.known.calibrated.best)
+    names = [name for name in ("iteration_time_s", "ingress_time_s") if name in found]
+    return {"x": x.tolist(), **{name: found[name].tolist() for name in names}}
+
+
+def _map(asked: Asked) -> dict[str, Any] | None:
+    scenario = asked.scenario
+    if scenario.compute_factors is not None:
+        return None
+    workers, shards = (_numbers(_reach(scenario, key), _SIDE) for key in ("workers", "shards"))
+    n, k = np.meshgrid(workers, shards)
+    found = predict_grid(scenario, {"workers": n.ravel(), "shards": k.ravel()}, asked.known.calibrated.best)[
+        "bottleneck"
+    ]
+    names = sorted(set(found.tolist()), key=lambda name: -int((found == name).sum()))
+    return {
+        "workers": workers.tolist(),
+        "shards": shards.tolist(),
+        "names": names,
+        "cells": [names.index(name) for name in found.tolist()],
+    }
+
+
+def _front(asked: Asked) -> dict[str, Any]:
+    """Prices of this scenario, and of every number of shards on every machine type (for both roles)."""
+    scenario, catalogue = asked.scenario, asked.known.catalogue
+    shards = _numbers(_reach(scenario, "shards"), _POINTS, always=[scenario.shards])
+    linked = scenario.placement != "single-host"
+    machines = [m for m in catalogue.machine if (m.cores or 0) >= (scenario.cores_per_host or 1)]
+    rows = []
+    for machine in machines:
+        columns = {"shards": shards} | (
+            {"bandwidth": np.full_like(shards, machine.bandwidth)} if linked else {}
+        )
+        times = predict_grid(scenario, columns, asked.known.calibrated.best)["iteration_time_s"]
+        both = Machines(worker=machine, shard=machine)
+        for k, time in zip(shards.tolist(), times.tolist(), strict=True):
+            rows.append(
+                _priced(scenario.model_copy(update={"shards": int(k)}), both, time, catalogue.currency)
+            )
+    chosen = machines_for(scenario, {}, catalogue)
+    time = answer(scenario, predictor("analytic"), asked.known.calibrated).prediction.metrics.iteration_time_s
+    here = chosen and _priced(scenario, chosen, time, catalogue.currency)
+    return {
+        "rows": list(pareto_front(rows)),
+        "here": here,
+        "currency": catalogue.currency,
+        "prices": f"{catalogue.name}, of {catalogue.read_on}",
+    }
+
+
+def _priced(scenario: Scenario, machines: Machines, time: float, currency: str) -> dict[str, Any]:
+    price = cost(scenario, machines, time, currency)
+    return {
+        "machine": " and ".join(dict.fromkeys((machines.worker.name, machines.shard.name))),
+        "shards": scenario.shards,
+        "iteration_time_s": time,
+        "cost_per_hour": price.per_hour,
+        "cost_per_1000_iterations": price.per_1000_iterations,
+    }
+
+
+def _runs(scenario: Scenario, measured: Sequence[Measured]) -> list[dict[str, Any]]:
+    """Runs of this scenario with any N and K; ``varies`` names which of the two is another one."""
+    found = []
+    same = _what(scenario)
+    for run in measured:
+        what = _what(run.scenario)
+        varies = [key for key in ("workers", "shards") if what[key] != same[key]]
+        if len(varies) < 2 and {**what, "workers": 0, "shards": 0} == {**same, "workers": 0, "shards": 0}:
+            found.append(
+                {
+                    "workers": run.scenario.workers,
+                    "shards": run.scenario.shards,
+                    "varies": varies,
+                    "iteration_time_s": run.metrics.iteration_time_s,
+                    "ingress_time_s": run.metrics.ingress_time_s,
+                    "suspect": run.suspect,
+                }
+            )
+    return found
+
+
+def _what(scenario: Scenario) -> dict[str, Any]:
+    resolved = scenario.to_json()
+    return {key: value for key, value in resolved.items() if key not in _RUN_KEYS}

@@ -1,0 +1,44 @@
+"""Real runs to lay over predictions, from whoever keeps them.
+
+The package that measures says so by an entry point ``store`` of the group ``psmodel.measurements``: a function
+from the path of a store to its runs. `psmodel` thus never imports it.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from psmodel.errors import BadInput, CannotRun
+from psmodel.results import Metrics
+from psmodel.scenario import Scenario
+
+_ENTRY_POINTS = "psmodel.measurements"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A real run: what was run, what was measured, and why not to believe it (empty if nothing speaks against it)."""
+
+    scenario: Scenario
+    metrics: Metrics
+    suspect: str = ""
+
+
+def read(path: Path) -> tuple[Measured, ...]:
+    """The runs of a store.
+
+    Raises
+    ------
+    BadInput
+        If there is no such file, or it is no store.
+    CannotRun
+        If nothing that is installed reads stores.
+    """
+    if not path.is_file():
+        raise BadInput(f"--store {path}: there is no such file; `psmodel validate run` makes one")
+    found = entry_points(group=_ENTRY_POINTS, name="store")
+    if not found:
+        raise CannotRun("measurements cannot be read: install psmodel with its package validate")
+    reader: Callable[[Path], Iterable[Measured]] = next(iter(found)).load()
+    return tuple(reader(path))

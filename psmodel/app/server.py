@@ -1,0 +1,136 @@
+"""The page's server: packaged files, answers as JSON, simulations as server-sent events. It keeps no state."""
+
+import asyncio
+import ipaddress
+import socket
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from psmodel.app.answers import answered, listed
+from psmodel.app.asked import Asked, Known
+from psmodel.app.simulated import events
+from psmodel.errors import BadInput, CannotRun
+
+_PAGE = Path(__file__).parent / "page"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_HEADERS = {
+    "content-security-policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-cache",
+}
+
+
+class _Guard:
+    """Adds `_HEADERS` and refuses what another site's page asks: it could start simulations by a mere image."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                extra = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        app = self._app
+        if scope["type"] == "http" and scope["path"].startswith("/api/"):
+            site = Request(scope).headers.get("sec-fetch-site", "none")
+            if site not in ("none", "same-origin"):
+                app = PlainTextResponse("asked by another site", status_code=403)
+        await app(scope, receive, guarded)
+
+
+def create(known: Known, host: str = "127.0.0.1") -> Starlette:
+    """The application, for requests whose Host header names this machine's loopback or `host`."""
+    simulating = asyncio.Lock()
+
+    def scenarios(_: Request) -> Response:
+        return JSONResponse(listed(known))
+
+    def answer(request: Request) -> Response:
+        return JSONResponse(answered(Asked.of(request.query_params, known)))
+
+    async def simulate(request: Request) -> Response:
+        asked = Asked.of(request.query_params, known)
+
+        async def told() -> Any:
+            async with simulating:  # one at a time; whoever asks for the next one has left the one before
+                async for event in events(asked, request.is_disconnected):
+                    yield event
+
+        return StreamingResponse(told(), media_type="text/event-stream")
+
+    async def refused(_: Request, error: Exception) -> Response:
+        return JSONResponse({"error": str(error)}, status_code=400)
+
+    anywhere = _is_ip(host) and ipaddress.ip_address(host).is_unspecified
+    return Starlette(
+        routes=[
+            Route("/api/scenarios", scenarios),
+            Route("/api/answer", answer),
+            Route("/api/simulate", simulate),
+            Mount("/", StaticFiles(directory=_PAGE, html=True)),
+        ],
+        middleware=[
+            # Another site whose name was made to point at 127.0.0.1 (DNS rebinding) says so in its Host header.
+            Middleware(TrustedHostMiddleware, allowed_hosts=["*"] if anywhere else [*_LOOPBACK, host]),
+            Middleware(_Guard),
+        ],
+        exception_handlers={BadInput: refused},
+    )
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises
+    ------
+    CannotRun
+        If the address is taken or is none of this machine's.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise CannotRun(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another --port"
+        ) from None
+
+
+def serve(known: Known, sock: socket.socket, host: str, *, browser: bool) -> None:
+    """Serve until interrupted."""
+    url = address(sock)
+    server = uvicorn.Server(
+        uvicorn.Config(create(known, host), log_level="warning", timeout_graceful_shutdown=1, lifespan="off")
+    )
+    if browser:
+        webbrowser.open(url)
+    server.run(sockets=[sock])
+
+
+def address(sock: socket.socket) -> str:
+    """URL of a listening socket."""
+    host, port = sock.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
