@@ -320,12 +320,15 @@ function drawFront() {
   const point = row => ({ value: [row.cost_per_hour, row.iteration_time_s], row });
   const possible = rows.filter(row => row.iteration_time_s > 0 && row.cost_per_hour > 0);
   if (possible.length === 0) return put("front", "", null);
+  const costs = [...possible.map(row => row.cost_per_hour), here.cost_per_hour].filter(cost => cost > 0);
+  const base = Math.max(...costs) > 100 * Math.min(...costs) ? 10 : 2;  // some ticks even within one decade
   const named = row => `${row.machine}, K = ${row.shards}\n${time(row.iteration_time_s)} per iteration\n` +
     `${money(row.cost_per_hour)} ${currency}/h\n${money(row.cost_per_1000_iterations)} ${currency} per 1000 iterations`;
   put("front", `Cost against iteration time, from ${money(possible[0].cost_per_hour)} ${currency} per hour at ` +
     `${time(possible[0].iteration_time_s)} to ${money(possible.at(-1).cost_per_hour)} at ${time(possible.at(-1).iteration_time_s)}.`, {
     xAxis: { type: "log", name: `${currency} per hour, all machines`, nameGap: 24,
-      axisLabel: { formatter: number, showMinLabel: false, showMaxLabel: false }, min: ({ min }) => min / 1.3, max: ({ max }) => max * 1.3 },
+      logBase: base, axisLabel: { formatter: number },
+      min: ({ min }) => base ** Math.floor(Math.log(min) / Math.log(base)), max: ({ max }) => base ** Math.ceil(Math.log(max) / Math.log(base)) },
     yAxis: { type: "log", axisLabel: { formatter: time } },
     tooltip: { renderMode: "richText", confine: true, backgroundColor: c.card, borderColor: c.quiet, textStyle: { color: c.text },
       formatter: ({ data, seriesName }) => (seriesName === "now" ? "now: " : "") + named(data.row) },
