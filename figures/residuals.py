@@ -1,7 +1,7 @@
 """Errors of the predicted push and pull times over shaped links, scenario by scenario.
 
-Real Ray hosts in network namespaces. Points: predicted ÷ measured − 1, measured being the mean of the repetitions; bars:
-the same of the ends of the 95 % interval in which one more run lies. Hollow: calibration, which the fit has seen.
+Real Ray hosts in network namespaces. Points: predicted ÷ measured − 1, measured being the mean of the repetitions;
+bars: the same of the ends of the 95 % interval in which one more run lies. Hollow: calibration, which the fit has seen.
 Sequential: one shard after the other, elsewhere all at once.
 """
 
