@@ -5,7 +5,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 RUN := $(UV) run --frozen --all-extras
 
-.PHONY: demo test lint bench figures notebooks docs clean
+.PHONY: demo test lint bench figures measure notebooks docs clean
 
 demo: .venv/ready
 	$(RUN) psmodel demo
@@ -20,6 +20,9 @@ lint: .venv/ready
 
 figures: .venv/ready
 	$(RUN) python -m figures $(NAME)
+
+measure: .venv/ready
+	$(RUN) python -m figures $(NAME) --measure
 
 notebooks: .venv/ready
 	$(RUN) python -m notebooks $(NAME)

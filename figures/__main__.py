@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from figures.kit import build
+from figures.kit import build, remeasure
 from figures.kit.style import STYLES
 from psmodel.errors import UserError
+from validate.cli.common import store_option
 
 
 @click.command()
@@ -19,15 +20,29 @@ from psmodel.errors import UserError
     "--out", type=click.Path(path_type=Path), default=build.OUT, help="A folder; a style gets one in it."
 )
 @click.option("--refresh", is_flag=True, help="Compute the figures' data anew first, from the model.")
-def figures(name: tuple[str, ...], style: tuple[str, ...], out: Path, refresh: bool) -> None:
+@click.option(
+    "--measure",
+    is_flag=True,
+    help="Make the runs that they show anew first, on this machine, and refresh all data of them.",
+)
+@store_option
+def figures(
+    name: tuple[str, ...], style: tuple[str, ...], out: Path, refresh: bool, measure: bool, store_path: Path
+) -> None:
     """Draw figure NAME (all of them if none is named) as PDF, SVG and PNG, if its inputs changed."""
     try:
         for unknown in set(name) - set(build.names()):
             build.script(unknown)
         chosen = list(name) or build.names()
-        if refresh:
-            for one in chosen:
-                click.echo(f"{one}: {'new data' if build.refresh(one) else 'the data are still right'}")
+        stale = chosen if refresh else []
+        if measure:
+            suites = remeasure.suites_of(chosen)
+            for suite in suites:
+                remeasure.make_runs(suite, store_path)
+                remeasure.ship(suite, store_path)
+            stale = sorted({*stale, *remeasure.figures_of(suites)})
+        for one in stale:
+            click.echo(f"{one}: {'new data' if build.refresh(one) else 'the data are still right'}")
         for made in build.make_all(chosen, style, out):
             state = "drawn" if made.changed else "unchanged"
             click.echo(f"{state:9} {made.folder / made.name}.{{{','.join(build.FORMATS)}}}")

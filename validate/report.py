@@ -13,9 +13,12 @@ from validate.compare import Comparison, compare
 from validate.fit import fit
 from validate.fit_record import Fit
 from validate.measurement import Measurement
+from validate.staleness import Staleness, mean
+from validate.staleness import compare as compare_staleness
 from validate.store import Store
 
 SCHEMA_VERSION = 1
+STALENESS = "Staleness of updates: means, and the largest distance of the two distributions"
 Progress = Callable[[int | None, str], AbstractContextManager[Callable[[int, str], None]]]
 NAMES = {
     "iteration_time_s": "iteration",
@@ -27,11 +30,18 @@ NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A fit, how it did on runs it had not seen, and those runs."""
+    """A fit, how it did on runs it had not seen, and those runs.
+
+    Attributes
+    ----------
+    staleness
+        Of the updates in held-out runs out of step; in step the order of the updates alone decides it.
+    """
 
     title: str
     fit: Fit
     comparison: Comparison
+    staleness: tuple[Staleness, ...]
     calibration: tuple[Measurement, ...]
     held_out: tuple[Measurement, ...]
 
@@ -51,6 +61,7 @@ class Report:
             "title": self.title,
             "fit": self.fit.to_json(),
             "comparison": self.comparison.to_json(),
+            "staleness": [s.to_json() for s in self.staleness],
             "sums_ok": self.sums_ok,
             "runs": [m.record() | {"metrics": m.metrics.to_json()} for m in self.runs],
         }
@@ -97,15 +108,18 @@ def from_runs(
     """The same of measurements from anywhere, some of which must be there to calibrate."""
     calibration = believable([m for m in found if m.part != "held_out"])
     held_out = believable([m for m in found if m.part == "held_out"])
-    with progress(2, "Fitting") as advance:
+    with progress(3, "Fitting") as advance:
         fitted = fit(calibration, free=free, mix_machines=mix_machines, seed=seed)
         advance(1, "")
         compared = compare(fitted, held_out, calibration_runs=calibration)
+        advance(1, "")
+        stale = compare_staleness(fitted.calibration, (m for m in held_out if m.scenario.mode != "bsp"))
         advance(1, "")
     return Report(
         title=title,
         fit=fitted,
         comparison=compared,
+        staleness=stale,
         calibration=tuple(calibration),
         held_out=tuple(held_out),
     )
@@ -186,6 +200,14 @@ def coefficient_rows(fit: Fit) -> list[tuple[str, str, str, str]]:
     return rows
 
 
+def staleness_rows(report: Report) -> list[tuple[str, str, str, str]]:
+    """Scenario, mean staleness measured and predicted, distance of the distributions."""
+    return [
+        (s.scenario, f"{mean(s.measured):.2f}", f"{mean(s.predicted):.2f}", f"{s.distance:.2f}")
+        for s in report.staleness
+    ]
+
+
 def show(report: Report, *, err: bool = False) -> None:
     """The report as terminal tables, on stdout or stderr."""
     from rich.console import Console
@@ -215,6 +237,13 @@ def show(report: Report, *, err: bool = False) -> None:
         for s in report.comparison.scores:
             if s.metric == "all":
                 table.add_row(s.model, percent(s.mape), percent(s.largest))
+        console.print(table)
+    if report.staleness:
+        table = Table(box=None, pad_edge=False, title=STALENESS, title_justify="left")
+        for heading in ("scenario", "measured", "predicted", "distance"):
+            table.add_column(heading, justify="left" if heading == "scenario" else "right")
+        for row in staleness_rows(report):
+            table.add_row(*row)
         console.print(table)
     table = Table(box=None, pad_edge=False, title="Coefficients", title_justify="left")
     for heading in ("coefficient", "estimate", "95 % interval"):

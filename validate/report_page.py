@@ -16,7 +16,17 @@ from psmodel.units import format_size, format_time
 from validate import report_plots as plots
 from validate.compare import Score
 from validate.measurement import Measurement, spans
-from validate.report import NAMES, SCHEMA_VERSION, Report, coefficient_rows, percent, summary, warnings
+from validate.report import (
+    NAMES,
+    SCHEMA_VERSION,
+    STALENESS,
+    Report,
+    coefficient_rows,
+    percent,
+    staleness_rows,
+    summary,
+    warnings,
+)
 
 _PHASES = ("pull", "compute", "push", "wait")
 _MOST_ROWS = 8
@@ -217,7 +227,16 @@ def _tables(report: Report) -> list[dict[str, Any]]:
         "text_columns": (),
         "rows": [tuple(percent(v) for v in comparison.noise.values())],
     }
+    stale = {
+        "heading": "Staleness",
+        "text": f"{STALENESS} (two-sample Kolmogorov–Smirnov statistic); held-out runs out of step.",
+        "columns": ("scenario", "measured", "predicted", "distance"),
+        "text_columns": (),
+        "rows": staleness_rows(report),
+    }
     tables: list[dict[str, Any]] = [held_out, scores] if comparison.rows else []
+    if report.staleness:
+        tables.append(stale)
     tables.append(coefficients)
     if comparison.noise:
         tables.append(noise)

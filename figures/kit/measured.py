@@ -13,7 +13,8 @@ from validate.report import believable
 from validate.store import read_json
 
 
-def _paths(suite: str) -> tuple[Path, Path]:
+def paths(suite: str) -> tuple[Path, Path]:
+    """Where the suite's runs and the fit to them lie."""
     folder = FOLDER / "measured"
     return folder / f"{suite}.json", folder / f"{suite}.fit.json"
 
@@ -21,19 +22,19 @@ def _paths(suite: str) -> tuple[Path, Path]:
 def groups(suite: str) -> dict[Scenario, list[Measurement]]:
     """The suite's believable runs by scenario, in the order of their names."""
     found: dict[Scenario, list[Measurement]] = {}
-    for measurement in believable(read_json(_paths(suite)[0])):
+    for measurement in believable(read_json(paths(suite)[0])):
         found.setdefault(measurement.scenario, []).append(measurement)
     return dict(sorted(found.items(), key=lambda item: item[0].name))
 
 
 def fit(suite: str) -> Fit:
     """What was fitted to the suite's calibration runs."""
-    return fit_record.load(_paths(suite)[1])
+    return fit_record.load(paths(suite)[1])
 
 
 def origin(suite: str) -> Mapping[str, Any]:
     """The files behind a figure, and the machine they come from."""
-    runs, fitted = _paths(suite)
+    runs, fitted = paths(suite)
     machine = next(iter(groups(suite).values()))[0].environment
     return {
         "suite": suite,

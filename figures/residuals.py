@@ -1,0 +1,99 @@
+"""Errors of the predicted push and pull times over shaped links, scenario by scenario.
+
+Real Ray hosts in network namespaces. Points: predicted ÷ measured − 1, measured being the mean of the repetitions;
+bars: the same of the ends of the 95 % interval in which one more run lies. Hollow: calibration, which the fit has seen.
+Sequential: one shard after the other, elsewhere all at once.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from figures.kit import measured
+from figures.kit.data import Rows
+from figures.kit.style import MUTED, SERIES, Style
+from psmodel.scenario import Scenario
+from psmodel.units import format_rate, format_size
+
+_SUITE = "ingress"
+SCENARIO = next(iter(measured.groups(_SUITE)))
+origin = partial(measured.origin, _SUITE)
+
+
+def compute() -> Rows:
+    """A row per scenario; errors and the ends of their intervals in %."""
+    fitted = measured.fit(_SUITE)
+    rows = []
+    for scenario, runs in sorted(measured.groups(_SUITE).items(), key=lambda item: _order(item[0])):
+        phase = "pull" if scenario.push == "none" else "push"
+        found = measured.row(runs, f"{phase}_time_s", fitted.predict(scenario)[f"{phase}_time_s"])
+        assert scenario.bandwidth is not None
+        rows.append(
+            {
+                "phase": phase,
+                "at_once": int("sequential" not in (scenario.push, scenario.pull)),
+                "workers": scenario.workers,
+                "shards": scenario.shards,
+                "case": f"{format_size(scenario.total_bytes)}, {format_rate(scenario.bandwidth.shard_down)}",
+                "part": runs[0].part,
+                **{
+                    name: 100 * (found[f"{value}_s"] / found["measured_s"] - 1)
+                    for name, value in (("error", "predicted"), ("low", "low"), ("high", "high"))
+                },
+            }
+        )
+    return rows
+
+
+def _order(scenario: Scenario) -> tuple[str, str, int, int, float, float]:
+    assert scenario.bandwidth is not None
+    return (
+        scenario.push,
+        scenario.pull,
+        scenario.workers,
+        scenario.shards,
+        scenario.total_bytes,
+        scenario.bandwidth.shard_down,
+    )
+
+
+def draw(rows: Rows, style: Style) -> Figure:
+    """Pushes above, pulls below; a place for each number of workers and shards, a marker for each size and rate."""
+    figure = style.figure(aspect=1.0)
+    cases = list(dict.fromkeys(r["case"] for r in rows))
+    places = sorted({_place(r) for r in rows})
+    sequential = sum(not late for late, *_ in places) - 0.5
+    for axes, phase in zip(figure.subplots(2, sharex=True, sharey=True), ("push", "pull"), strict=True):
+        axes.axhline(0, color=MUTED, lw=0.6 * style.line)
+        axes.axvline(sequential, color=MUTED, lw=0.4 * style.line, ls=":")
+        for number, (case, look) in enumerate(zip(cases, SERIES, strict=False)):
+            for part, face in (("held_out", look["color"]), ("calibration", "white")):
+                chosen = [r for r in rows if (r["phase"], r["case"], r["part"]) == (phase, case, part)]
+                axes.errorbar(
+                    [places.index(_place(r)) + 0.26 * (number - 1) for r in chosen],
+                    [r["error"] for r in chosen],
+                    yerr=measured.bars(chosen, "error", "low", "high"),
+                    fmt=look["marker"], color=look["color"], mfc=face, ls="none", elinewidth=0.7 * style.line,
+                )  # fmt: skip
+        axes.set_xlim(-0.6, len(places) - 0.4)
+        axes.annotate(
+            "sequential", (sequential, 0), xycoords=("data", "axes fraction"), xytext=(3, 3), va="bottom",
+            textcoords="offset points", fontsize=style.small,
+        )  # fmt: skip
+        axes.set_ylabel(f"{phase}, error, %")
+    axes.set_xticks(range(len(places)), [f"{workers:.0f}\n{shards:.0f}" for _, workers, shards in places])
+    axes.set_xlabel("workers (above) and shards (below)")
+    handles = [
+        Line2D([], [], ls="none", marker=look["marker"], color=look["color"], label=case)
+        for case, look in zip(cases, SERIES, strict=False)
+    ]
+    hollow = Line2D([], [], ls="none", marker="o", color=MUTED, mfc="white", label="calibration")
+    figure.legend(handles=[*handles, hollow], loc="outside upper center", ncols=2, handlelength=1.2)
+    return figure
+
+
+def _place(row: Mapping[str, Any]) -> tuple[bool, float, float]:
+    return not row["at_once"], row["workers"], row["shards"]

@@ -1,0 +1,86 @@
+"""Staleness of updates, simulated and measured: how far apart the two distributions are."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from psmodel.calibration import Calibration
+from psmodel.scenario import Scenario
+from psmodel.simulation import predict as simulate
+from validate.measurement import Measurement
+
+Counts = Mapping[int, int]
+"""Staleness → number of updates."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staleness:
+    """Of one scenario's updates, all runs together.
+
+    Attributes
+    ----------
+    measured, predicted
+        Number of updates by their staleness; predicted with the random numbers of the measured runs.
+    """
+
+    scenario: str
+    measured: Counts
+    predicted: Counts
+
+    @property
+    def distance(self) -> float:
+        """Largest distance of the two distributions, see `distance`."""
+        return distance(self.measured, self.predicted)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self) | {"distance": self.distance}
+
+
+def distance(one: Counts, other: Counts) -> float:
+    """The two-sample Kolmogorov–Smirnov statistic: the largest difference of two cumulative distributions.
+
+    D = max_x |F₁(x) − F₂(x)|, from 0 (the same) to 1 (no overlap); both samples must hold something.
+    """
+    values = sorted({*one, *other})
+    first, second = (np.cumsum([counts.get(v, 0) for v in values]) for counts in (one, other))
+    return float(np.abs(first / first[-1] - second / second[-1]).max())
+
+
+def mean(counts: Counts) -> float:
+    """Mean staleness of an update."""
+    return sum(value * number for value, number in counts.items()) / sum(counts.values())
+
+
+def compare(calibration: Calibration, runs: Iterable[Measurement]) -> tuple[Staleness, ...]:
+    """Each scenario's staleness as measured and as simulated, in the order of the runs.
+
+    Scenarios without stale updates to count, because nothing is pulled or pushed, are left out.
+    """
+    groups: dict[Scenario, list[Measurement]] = {}
+    for run in runs:
+        groups.setdefault(run.scenario, []).append(run)
+    found = [_one(calibration, scenario, group) for scenario, group in groups.items()]
+    return tuple(s for s in found if s.measured and s.predicted)
+
+
+def _one(calibration: Calibration, scenario: Scenario, runs: Sequence[Measurement]) -> Staleness:
+    simulated = [
+        simulate(scenario, calibration, replication=number).timeline
+        for number in sorted({run.repetition for run in runs})
+    ]
+    return Staleness(
+        scenario=scenario.name,
+        measured=_total(run.timeline.staleness for run in runs),
+        predicted=_total(timeline.staleness for timeline in simulated),
+    )
+
+
+def _total(counts: Iterable[Counts]) -> Counts:
+    total: Counter[int] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(sorted(total.items()))
