@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from figures.kit import measured
+from psmodel.scenario import Scenario
+from psmodel.units import format_time
 from validate.compare import OURS, UNFITTED, Comparison, compare
 from validate.fit import fit
 from validate.fit_record import Fit
+from validate.forward import simulated
 from validate.report import believable, coefficient_rows
 from validate.store import read_json
 
@@ -79,3 +83,49 @@ def test_goodput_into_a_shard_is_nearly_that_of_plain_tcp() -> None:
         ratios.setdefault(scenario.name, []).append(into_shard / limit)
     assert len(ratios) >= 8
     assert min(sum(r) / len(r) for r in ratios.values()) >= 0.93
+
+
+def _errors(suite: str, metric: str) -> dict[str, tuple[float, float]]:
+    """Held-out scenario → measured and predicted, with the fit that is shipped beside the runs."""
+    runs = read_json(measured.paths(suite)[0])
+    assert all(m.sums_ok for m in runs)
+    calibration = {m.scenario for m in runs if m.part == "calibration"}
+    assert len(calibration) <= 4
+    groups: dict[Scenario, list[float]] = {}
+    for m in believable([m for m in runs if m.part == "held_out"]):
+        groups.setdefault(m.scenario, []).append(getattr(m.metrics, metric))
+    fitted = measured.fit(suite).calibration
+    return {
+        scenario.name: (sum(values) / len(values), getattr(simulated(scenario, fitted), metric))
+        for scenario, values in groups.items()
+    }
+
+
+@pytest.mark.parametrize("suite", ["training", "training-local"])
+def test_errors_of_training(suite: str) -> None:
+    """All modes, deterministic and lognormal computing, stragglers: at most 5 % on average and 12 % anywhere."""
+    said = []
+    for metric in ("iteration_time_s", "updates_per_s"):
+        found = [abs(predicted / real - 1) for real, predicted in _errors(suite, metric).values()]
+        assert len(found) >= 13
+        mean, largest = sum(found) / len(found), max(found)
+        assert mean <= 0.05
+        assert largest <= 0.12
+        said += [f"{100 * mean:.1f} %", f"{100 * largest:.1f} %"]
+    assert f"| `{suite}` | {' | '.join(said)} |" in README
+
+
+def test_the_readme_s_table_of_the_tutorial() -> None:
+    for name, (real, predicted) in _errors("tutorial", "iteration_time_s").items():
+        error = f"{100 * (predicted / real - 1):+.1f} %".replace("-", "−")
+        assert f"| `{name}` | {format_time(predicted)} | {format_time(real)} | {error} |" in README
+
+
+def test_parallel_updates_are_the_tutorial_s_last_claim() -> None:
+    """Sharding on one machine speeds up training in step, asynchronous training next to nothing."""
+    times = {(s.mode, s.shards): [m.metrics.iteration_time_s for m in runs]
+             for s, runs in measured.groups("parallel-updates").items()}  # fmt: skip
+    assert max(times["bsp", 2] + times["bsp", 4]) < 0.9 * min(times["bsp", 1])
+    assert min(times["asp", 2] + times["asp", 4]) > 0.9 * min(times["asp", 1])
+    found = [predicted / real - 1 for real, predicted in _errors("parallel-updates", "iteration_time_s").values()]
+    assert max(map(abs, found)) <= 0.10
