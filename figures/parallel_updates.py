@@ -2,7 +2,8 @@
 
 4 workers on two cores; an update costs 40 ms of CPU time for the whole model, so 40 ms / K on each of K shards, which
 work in parallel as far as there are cores. In step all workers wait for the last update, out of step for none. The
-model was fitted on K = 1; bars are the range of two runs, bands the 95 % intervals in which one more run lies.
+model was fitted on K = 1. Points are measured, with the range of two runs; lines are predicted, with the 95 % intervals
+in which one more run lies.
 """
 
 from functools import partial
@@ -15,7 +16,7 @@ from figures.kit.style import SERIES, Style, time_axis
 
 _SUITE = "parallel-updates"
 SCENARIO = next(iter(measured.groups(_SUITE)))
-_MODES = {"bsp": "in step", "asp": "asynchronous, not waiting"}
+_MODES = {"bsp": "bulk-synchronous", "asp": "asynchronous"}
 origin = partial(measured.origin, _SUITE)
 
 
@@ -50,7 +51,6 @@ def draw(rows: Rows, style: Style) -> Figure:
             [r["predicted_s"] for r in own],
             color=color,
             ls=series["linestyle"],
-            label=f"{label}: predicted",
         )
         axes.errorbar(
             shards,
@@ -61,11 +61,11 @@ def draw(rows: Rows, style: Style) -> Figure:
             elinewidth=style.line,
             ls="none",
             zorder=3,
-            label=f"{label}: measured",
+            label=label,
         )
     axes.set(xlabel="shards $K$", ylabel="iteration time")
-    axes.set_ylim(0, 1.35 * max(r["measured_high_s"] for r in rows))
+    axes.set_ylim(0, 1.25 * max(r["high_s"] for r in rows))
     axes.set_xticks(sorted({r["shards"] for r in rows}))
     time_axis(axes.yaxis)
-    axes.legend(loc="upper right", ncols=2)
+    axes.legend(loc="upper right")
     return figure

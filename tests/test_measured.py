@@ -127,5 +127,7 @@ def test_parallel_updates_are_the_tutorial_s_last_claim() -> None:
              for s, runs in measured.groups("parallel-updates").items()}  # fmt: skip
     assert max(times["bsp", 2] + times["bsp", 4]) < 0.9 * min(times["bsp", 1])
     assert min(times["asp", 2] + times["asp", 4]) > 0.9 * min(times["asp", 1])
-    found = [predicted / real - 1 for real, predicted in _errors("parallel-updates", "iteration_time_s").values()]
+    found = [
+        predicted / real - 1 for real, predicted in _errors("parallel-updates", "iteration_time_s").values()
+    ]
     assert max(map(abs, found)) <= 0.10
