@@ -98,6 +98,7 @@ def inputs(scenario: Scenario, calibration: Calibration, *, last_layer: bool = F
     slowest = stretch * _slowest_compute(scenario) if scenario.mode == "bsp" else compute
     if scenario.backup_workers:
         compute = min(compute, slowest)  # the iterations that a late worker misses take it no time
+    rack_pull, rack_push = _between_racks(scenario, d, into)
     # The worker on a shard's own host, and the shard on a worker's own host, are reached through memory;
     # if there are more workers than shards, some worker has no shard at home, and the other way round.
     at_home = colocated and k >= n
@@ -133,8 +134,8 @@ def inputs(scenario: Scenario, calibration: Calibration, *, last_layer: bool = F
         cores=scenario.total_cores
         or (scenario.placement == "single-host" and scenario.cores_per_host)
         or math.inf,
-        rack_pull=_between_racks(scenario, d, d.sizes, to_workers=True),
-        rack_push=_between_racks(scenario, d, into, to_workers=False),
+        rack_pull=rack_pull,
+        rack_push=rack_push,
     )
 
 
@@ -144,21 +145,30 @@ def _per_host(scenario: Scenario, sizes: Sequence[int]) -> list[int]:
     return [sum(sizes[first : first + step]) for first in range(0, len(sizes), step)]
 
 
-def _between_racks(scenario: Scenario, d: Demands, sizes: Sequence[int], *, to_workers: bool) -> float:
-    """Seconds that the busiest link of a rack needs for what all workers push (or pull) in one iteration."""
+def _between_racks(scenario: Scenario, d: Demands, pushed: Sequence[int]) -> tuple[float, float]:
+    """Seconds that all workers' pulls and pushes of one iteration take on the busiest link of a rack."""
     if scenario.racks is None:
-        return 0.0
+        return 0.0, 0.0
     count = scenario.racks.count
-    hosts = _per_host(scenario, sizes)
     workers = [len(range(rack, scenario.workers, count)) for rack in range(count)]
-    stored = [sum(hosts[rack::count]) for rack in range(count)]
-    rates = rack_rates(scenario, d)
-    longest = 0.0
-    for (up, down), w, own in zip(rates, workers, stored, strict=True):
-        by_workers, by_shards = w * (sum(stored) - own), (scenario.workers - w) * own
-        out, into = (by_shards, by_workers) if to_workers else (by_workers, by_shards)
-        longest = max(longest, out / up, into / down)
-    return longest
+    kept, sent = (
+        [sum(_per_host(scenario, sizes)[rack::count]) for rack in range(count)] for sizes in (d.sizes, pushed)
+    )
+    pulls, pushes = scenario.pull != "none", scenario.push != "none"
+    links = []
+    for rack, (up, down) in enumerate(rack_rates(scenario, d)):
+        # Whoever an iteration does not wait for may be among either.
+        here, elsewhere = (
+            max(0, crowd - scenario.backup_workers)
+            for crowd in (workers[rack], scenario.workers - workers[rack])
+        )
+        push_out, push_into = here * (sum(sent) - sent[rack]), elsewhere * sent[rack]
+        pull_out, pull_into = elsewhere * kept[rack], here * (sum(kept) - kept[rack])
+        links += [
+            (pulls * pull_out / up, pushes * push_out / up),
+            (pulls * pull_into / down, pushes * push_into / down),
+        ]
+    return max(links, key=sum)
 
 
 def _slowest_compute(scenario: Scenario) -> float:

@@ -68,6 +68,17 @@ def test_what_crosses_between_racks_shares_their_links(oversubscription: float) 
     assert analytic.predict(BASE.replace(**changes)).metrics.push_time_s == pytest.approx(expected)
 
 
+def test_each_direction_between_racks_is_a_link_of_its_own() -> None:
+    """Two workers a rack, a tenth of the model in one: each way 2·(0.9 + 0.1)·M cross in a pull and a push."""
+    scenario = BASE.replace(
+        workers=4, shards=2, shard_weights=[1, 9], racks={"count": 2, "oversubscription": 30},
+        mode="asp", pull="parallel", iterations=20,
+    )  # fmt: skip
+    rate = 3 * B / 30
+    assert analytic.total_work(scenario)["rack links"] == pytest.approx(2 * M / rate)
+    assert simulation.predict(scenario).elapsed_s >= 20 * 2 * M / rate * (1 - 1e-9)
+
+
 @pytest.mark.parametrize(("rate", "left"), [(0.2 * B, 0.8 * B), (0.9 * B, 0.5 * B)])
 def test_background_traffic_takes_its_fair_share(rate: float, left: float) -> None:
     """Max–min fair: the smaller of its own rate and half the link."""
