@@ -98,6 +98,7 @@ def inputs(scenario: Scenario, calibration: Calibration, *, last_layer: bool = F
     slowest = stretch * _slowest_compute(scenario) if scenario.mode == "bsp" else compute
     if scenario.backup_workers:
         compute = min(compute, slowest)  # the iterations that a late worker misses take it no time
+    remote_workers = n - 1 if colocated and n >= k else n
     rack_pull, rack_push = _between_racks(scenario, d, into)
     # The worker on a shard's own host, and the shard on a worker's own host, are reached through memory;
     # if there are more workers than shards, some worker has no shard at home, and the other way round.
@@ -107,9 +108,9 @@ def inputs(scenario: Scenario, calibration: Calibration, *, last_layer: bool = F
         shards=k,
         pulled=sum(d.sizes) - at_home * d.sizes[largest],
         pushed=sum(into) - at_home * into[largest],
-        out_of_host=max(_per_host(scenario, d.sizes)),
-        into_host=max(_per_host(scenario, into)),
-        remote_workers=n - 1 if colocated and n >= k else n,
+        out_of_host=_busiest_host(scenario, d.sizes, remote_workers),
+        into_host=_busiest_host(scenario, into, remote_workers),
+        remote_workers=remote_workers,
         worker_up=d.worker_up,
         worker_down=d.worker_down,
         shard_up=d.shard_up,
@@ -143,6 +144,16 @@ def _per_host(scenario: Scenario, sizes: Sequence[int]) -> list[int]:
     """Bytes of the shards on each shard host."""
     step = scenario.shards_per_host
     return [sum(sizes[first : first + step]) for first in range(0, len(sizes), step)]
+
+
+def _busiest_host(scenario: Scenario, sizes: Sequence[int], remote_workers: int) -> float:
+    """Bytes that each of `remote_workers` exchanges with the shard host that exchanges most in all."""
+    if scenario.placement != "colocated":
+        return max(_per_host(scenario, sizes))
+    # All of a shard's bytes cross links but those of the worker on its own host.
+    crowd = scenario.workers - scenario.backup_workers
+    most = max((crowd - (shard < scenario.workers)) * size for shard, size in enumerate(sizes))
+    return most / remote_workers if remote_workers else 0.0
 
 
 def _between_racks(scenario: Scenario, d: Demands, pushed: Sequence[int]) -> tuple[float, float]:
@@ -327,7 +338,8 @@ def total_work(scenario: Scenario, calibration: Calibration = IDEAL) -> dict[str
 
 def bounds(scenario: Scenario, calibration: Calibration = IDEAL) -> tuple[Bound, ...]:
     """Every lower bound of every phase, in seconds; of what overlaps with computing, only what cannot."""
-    i = inputs(scenario, calibration, last_layer=True)
+    # A run may be too short for its stragglers' long-run mean.
+    i = inputs(scenario.model_copy(update={"stragglers": None}), calibration, last_layer=True)
     skip = {phase for phase in ("pull", "push") if getattr(scenario, phase) == "none"}
     if scenario.prefetch:
         skip.add("pull")
@@ -350,6 +362,8 @@ def _notes(scenario: Scenario, i: Inputs) -> tuple[str, ...]:
         for text, there in (
             ("background traffic", scenario.background),
             ("failures", scenario.failures),
+            ("that racks let some workers pull sooner than others", scenario.racks),
+            ("that stragglers' episodes come only in the long run", scenario.stragglers),
             ("that stragglers fall behind together", scenario.stragglers and scenario.mode == "bsp"),
             ("that a late worker misses the next start", scenario.backup_workers),
             ("how far the layers' pushes stand in each other's way", scenario.layers),
@@ -375,7 +389,9 @@ def _times(scenario: Scenario, i: Inputs, calibration: Calibration) -> dict[str,
     last = inputs(scenario, calibration, last_layer=True)
     after = {name: float(value) for name, value in phase_times(last, **styles).items()}
     compute = times["compute"] + float(i.send_all - last.send_all)
-    pull = max(0.0, times["pull"] - compute) if scenario.prefetch else times["pull"]
+    # A prefetched pull has the computing to hide behind, and the push if the worker waits for it.
+    behind = compute + (after["push"] if scenario.push != "none" else 0.0)
+    pull = max(0.0, times["pull"] - behind) if scenario.prefetch else times["pull"]
     wait = after["wait"]
     busiest = max(total_work(scenario, calibration).values())
     iteration = max(pull + compute + after["push"] + wait, busiest)

@@ -1,4 +1,4 @@
-"""What no simulation of a scenario goes below: the bounds by which `psmodel.plans` rules configurations out.
+"""What no simulation of a scenario is to go below: the bounds by which `psmodel.plans` rules configurations out.
 
 Bulk-synchronous workers start their pulls together, so nobody has all parameters before the crowd's pull time P
 is over (links are shared fairly), and the iteration ends no sooner than
@@ -39,6 +39,8 @@ class Floor:
 
 def floor(scenario: Scenario, calibration: Calibration) -> Floor:
     """The bounds of one scenario."""
+    if scenario.update_cost.is_random:
+        scenario = scenario.replace(update_cost=0.0)  # what is drawn may be next to nothing
     i = inputs(scenario, calibration)
     time = _iteration(scenario, i, calibration)
     calls = calibration != IDEAL or scenario.message_overhead or scenario.update_cost.expected()
@@ -62,8 +64,14 @@ def _iteration(scenario: Scenario, i: Inputs, calibration: Calibration) -> float
     compute = draws.compute_times(scenario)[:, scenario.warmup :] + i.assemble
     if scenario.mode == "bsp" and scenario.push != "fire-and-forget":
         pull, push = (_crowd(scenario, i, calibration, phase) for phase in ("pull", "push"))
-        late = np.maximum(compute.max(axis=0) + alone["push"], compute.min(axis=0) + push)
-        return float(pull + late.mean() + i.call_latency)
+        slowest, fastest = compute.max(axis=0), compute.min(axis=0)
+        if scenario.racks or scenario.placement == "colocated" or calibration.head_start > 0:
+            # Some workers may have their parameters long before the crowd has.
+            late = np.maximum(alone["pull"] + slowest + alone["push"], pull + fastest + alone["push"])
+            late = np.maximum(late, alone["pull"] + fastest + push)
+        else:
+            late = pull + np.maximum(slowest + alone["push"], fastest + push)
+        return float(late.mean() + i.call_latency)
     cycle = float(alone["pull"] + compute.mean() + alone["push"])
     if scenario.push == "fire-and-forget":
         return cycle  # a run may end before its pushes have
@@ -82,10 +90,11 @@ def _overlapped(scenario: Scenario, i: Inputs) -> float:
 
 
 def _busiest(scenario: Scenario, i: Inputs) -> float:
-    shared = {name: work for name, work in resource_times(i, pull=scenario.pull, push=scenario.push).items()
+    pull = "none" if scenario.prefetch else scenario.pull  # the first one may have been during the warm-up
+    shared = {name: work for name, work in resource_times(i, pull=pull, push=scenario.push).items()
               if name != "worker CPU"}  # fmt: skip
-    busiest = max(float(work) for work in shared.values())
-    return busiest * (1 - 0.5 / scenario.total_iterations)
+    busiest = max((float(work) for work in shared.values()), default=0.0)
+    return busiest * (1 - 0.5 / scenario.iterations)
 
 
 def _crowd(scenario: Scenario, i: Inputs, calibration: Calibration, phase: str) -> float:

@@ -3,8 +3,9 @@
 Glossary
 --------
 iteration
-    One worker's round: pull, compute, push, wait. The next one starts when it ends. A late worker that goes on
-    with a later iteration (backup workers) spends no time on those it takes no part in.
+    One worker's round: pull, compute, push, wait. The next one starts when it ends. With backup workers it is the
+    time from one iteration's end, when the last worker waited for goes on, to that of the next; phases are then those
+    of the workers that take part.
 push round
     The pushes of all workers that belong to one iteration of a bulk-synchronous run; in the other modes,
     where workers are not in step, the push of one worker.
@@ -12,8 +13,8 @@ ingress time of a shard
     From the start of a push round until the last byte of it has arrived there. It is observed as the moment
     the shard begins to apply the round's last update, the first instant at which the server itself can know.
 staleness of an update
-    Updates by other workers that the shard applied between the pull on which this update rests and the
-    moment it is applied itself.
+    Updates that the shard applied between the pull on which this update rests and the moment it is applied itself:
+    by other workers, and by the same one if it pulls ahead.
 """
 
 from collections.abc import Mapping
@@ -77,6 +78,8 @@ class Timeline:
         How many of the first iterations are warm-up.
     applied_share
         Share of the updates planned that were applied: less than 1 if workers come late that nobody waits for.
+    backup_workers
+        How many workers an iteration does not wait for.
     """
 
     start: Array
@@ -88,6 +91,7 @@ class Timeline:
     staleness: Mapping[int, int]
     warmup: int
     applied_share: float = 1.0
+    backup_workers: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,25 +136,44 @@ def ingress_per_shard(timeline: Timeline) -> Array:
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
+def _rounds(timeline: Timeline) -> Array:
+    """Time (s) from the end of one iteration to that of the next, measured iterations only."""
+    last = len(timeline.released) - timeline.backup_workers - 1
+    ends = np.sort(timeline.released, axis=0)[last]
+    edges = np.concatenate([[timeline.start.min()], ends])
+    return np.diff(edges)[timeline.warmup :]
+
+
 def metrics(timeline: Timeline) -> Metrics:
     """The metrics of a run, simulated or real: one definition for both."""
     measured = slice(timeline.warmup, None)
     start, released = timeline.start[:, measured], timeline.released[:, measured]
     iteration = released - start
+    skipped = (iteration <= 0) & (timeline.backup_workers > 0)
+    took_part = ~skipped if not skipped.all() else skipped  # all of them: nothing takes any time here
     ingress = ingress_per_shard(timeline)
-    p50, p95, p99 = (float(p) for p in np.percentile(iteration, [50, 95, 99]))
     total = sum(timeline.staleness.values())
-    per_worker = iteration.mean(axis=1)
+    if timeline.backup_workers:
+        rounds = _rounds(timeline)
+        quorum = len(start) - timeline.backup_workers
+        updates_per_s = float(quorum / rounds.mean()) if rounds.mean() > 0 else None
+    else:
+        rounds = iteration
+        per_worker = iteration.mean(axis=1)
+        updates_per_s = float((1 / per_worker).sum()) if (per_worker > 0).all() else None
+    p50, p95, p99 = (float(p) for p in np.percentile(rounds, [50, 95, 99]))
+
+    def mean(before: Array, after: Array) -> float:
+        return float((after - before)[:, measured].mean(where=took_part))
+
     return Metrics(
-        iteration_time_s=float(iteration.mean()),
-        pull_time_s=float((timeline.pulled[:, measured] - start).mean()),
-        compute_time_s=float((timeline.computed - timeline.pulled)[:, measured].mean()),
-        push_time_s=float((timeline.pushed - timeline.computed)[:, measured].mean()),
-        wait_time_s=float((released - timeline.pushed[:, measured]).mean()),
+        iteration_time_s=float(rounds.mean()),
+        pull_time_s=mean(timeline.start, timeline.pulled),
+        compute_time_s=mean(timeline.pulled, timeline.computed),
+        push_time_s=mean(timeline.computed, timeline.pushed),
+        wait_time_s=mean(timeline.pushed, timeline.released),
         ingress_time_s=None if np.isnan(ingress).all() else float(np.nanmax(ingress)),
-        updates_per_s=float((1 / per_worker).sum()) * timeline.applied_share
-        if (per_worker > 0).all()
-        else None,
+        updates_per_s=updates_per_s,
         iteration_time_p50_s=p50,
         iteration_time_p95_s=p95,
         iteration_time_p99_s=p99,

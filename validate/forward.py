@@ -24,7 +24,8 @@ _STEP = 1e-4
 
 def steady(scenario: Scenario) -> Scenario:
     """The fewest iterations that have the same mean: workers in step repeat the first one exactly."""
-    if scenario.is_random or scenario.mode != "bsp" or scenario.push == "fire-and-forget":
+    ahead = scenario.prefetch or scenario.backup_workers > 0 or scenario.push == "fire-and-forget"
+    if scenario.is_random or scenario.mode != "bsp" or ahead:
         return scenario
     return scenario.replace(iterations=1, warmup=min(1, scenario.warmup))
 

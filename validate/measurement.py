@@ -139,6 +139,7 @@ class Measurement:
             ingress=clock.ingress_times(),
             staleness=dict(sorted(Counter(updates.staleness[counted].tolist()).items())),
             warmup=scenario.warmup,
+            backup_workers=scenario.backup_workers,
             applied_share=len(updates.shard) / planned if scenario.push != "none" else 1.0,
         )
 

@@ -37,7 +37,7 @@ class Racks(Part):
 class Background(Part):
     """Traffic of others on one link, which shares the link max–min fairly and never ends."""
 
-    link: Annotated[str, Field(pattern=r"^(worker|shard|rack)-\d+\.(up|down)$")]
+    link: Annotated[str, Field(pattern=r"^(worker|shard|rack)-(0|[1-9]\d*)\.(up|down)$")]
     """As in a trace: ``shard-0.down``, ``worker-3.up``, ``rack-1.up``; numbers count from 0."""
     rate: LinkRate
     """What it sends where nothing hinders it."""
@@ -58,7 +58,7 @@ class Stragglers(Part):
 
     @property
     def stretch(self) -> float:
-        """Mean compute time as a multiple of that without stragglers: (1/rate + d) / (1/rate + d/slowdown)."""
+        """In the long run, mean compute time over that without them: (1/rate + d) / (1/rate + d/slowdown)."""
         gap = 1 / self.rate
         return (gap + self.duration) / (gap + self.duration / self.slowdown)
 
@@ -86,8 +86,9 @@ class Compression(Part):
 class Failure(Part):
     """Hosts that die and come back.
 
-    A worker loses the iteration under way and begins it again, with a new pull, once it is back. A shard answers
-    nothing while it is away; besides its repair it has to redo what has been done since its last checkpoint.
+    A worker that dies before its first push of an iteration begins the iteration again, with a new pull, once it is
+    back; later it loses nothing of it, and begins the next one with the repair. A shard answers nothing while it is
+    away; besides its repair it has to redo what has been done since its last checkpoint.
     """
 
     role: Literal["worker", "shard"]

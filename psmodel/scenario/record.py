@@ -173,10 +173,10 @@ class Scenario(Part):
                 f"shard_weights has {len(self.shard_weights)} numbers with shards = {self.shards}; "
                 "it has one per shard"
             )
-        if min(self.shard_elements) < len(self.layers) or not all(self.shard_elements):
+        if min(min(layers) for layers in self.layer_elements) < 1:
             raise ValueError(
-                f"the smallest shard has {min(self.shard_elements)} elements; "
-                "it has at least one, and one of every layer"
+                f"the smallest shard has {min(self.shard_elements)} elements, too few for its weight or its layers; "
+                "a shard has at least one, of every layer"
             )
         if self.layers:
             self._consistent_layers()
@@ -192,6 +192,8 @@ class Scenario(Part):
                 f'backup_workers = {self.backup_workers} with mode = "{self.mode}" and push = "{self.push}"; '
                 'it goes with mode = "bsp" and a push that is waited for'
             )
+        if self.backup_workers and self.layers:
+            raise ValueError(f"backup_workers = {self.backup_workers} with layers; give one of them")
         if self.backup_workers >= self.workers:
             raise ValueError(
                 f"backup_workers = {self.backup_workers} with workers = {self.workers}; it is less than that"

@@ -38,7 +38,8 @@ class Monitor:
         self._worker_counts, self._shard_counts = worker_counts, shard_counts
         self._warmup = scenario.warmup
         self._applied = 0
-        self._pushes = scenario.push != "none"
+        self._pushes, self._pulls = scenario.push != "none", scenario.pull != "none"
+        self._backup_workers = scenario.backup_workers
         self._planned = scenario.workers * scenario.total_iterations * scenario.shards
 
     def _keep_span(self, row: str, name: str, start: float, end: float, **args: Any) -> None:
@@ -53,7 +54,7 @@ class Monitor:
             iteration=iteration, shard=shard, push_start=float(self.computed[worker, iteration]), time=time
         )
         self._applied += self._worker_counts[worker] * self._shard_counts[shard]
-        if iteration >= self._warmup:
+        if iteration >= self._warmup and self._pulls:  # an update that rests on no pull is not stale
             for position in range(self._worker_counts[worker]):
                 self.staleness[staleness + position] += self._shard_counts[shard]
 
@@ -73,6 +74,7 @@ class Monitor:
             ingress=np.repeat(self._ingress.ingress_times(), self._shard_counts, axis=1),
             staleness=dict(sorted(self.staleness.items())),
             warmup=self._warmup,
+            backup_workers=self._backup_workers,
             applied_share=self._applied / self._planned if self._pushes else 1.0,
         )
 

@@ -9,8 +9,11 @@ from typing import Any
 
 import simpy
 
+from psmodel.errors import BadInput
 from psmodel.simulation.network import Host
 from psmodel.simulation.processor import Processor, after, when
+
+_MOST_ATTEMPTS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +62,9 @@ class Shard:
         self._running = False
         self._quorum = quorum
         self._accepted: Counter[int] = Counter()
-        self._anew = False
-        self._died = -math.inf
+        self._serving: float | None = None
+        self._attempt = 0
+        self._anew = 0
         self._back = -math.inf
 
     def accepts(self, iteration: int, count: int) -> bool:
@@ -72,8 +76,17 @@ class Shard:
 
     def die(self, away: float) -> None:
         """Answer nothing for `away` seconds; the call that is being worked on is then done anew."""
-        self._died = self.env.now
         self._back = max(self._back, self.env.now + away)
+        if self._serving is not None:
+            self.busy_s += self.env.now - self._serving
+            self._serving = None
+            self._anew += 1
+            if self._anew > _MOST_ATTEMPTS:
+                raise BadInput(
+                    f"failures: shard {self.member} has died {_MOST_ATTEMPTS} times in one call without getting "
+                    "through; mean_time_between is too short for a call as long as that"
+                )
+            after(self.env, self._back - self.env.now, self._next)
 
     def call(
         self,
@@ -100,20 +113,23 @@ class Shard:
                 after(self.env, self._back - self.env.now, self._next)
                 return
             call = self._queue[0]
-            if call.begin is not None and not self._anew:
+            if call.begin is not None and self._anew == 0:
                 call.begin()
             if call.service > 0:
-                began = self.env.now
-                when(self.processor.work(call.service), partial(self._worked, began))
+                self._serving = self.env.now
+                self._attempt += 1
+                when(self.processor.work(call.service), partial(self._worked, self._attempt))
                 return
             self._finish()
         self._running = False
 
-    def _worked(self, began: float) -> None:
-        self.busy_s += self.env.now - began
-        self._anew = self._died >= began
-        if not self._anew:
-            self._finish()
+    def _worked(self, attempt: int) -> None:
+        if attempt != self._attempt or self._serving is None:
+            return  # the shard has died since
+        self.busy_s += self.env.now - self._serving
+        self._serving = None
+        self._anew = 0
+        self._finish()
         self._next()
 
     def _finish(self) -> None:

@@ -176,16 +176,22 @@ class Worker:
             after(
                 self.env,
                 self._demands.propagation_delay + self._demands.one_way,
-                partial(self._request, position, shard, pull.versions, here),
+                partial(self._request, position, shard, self._last_push[position], pull.versions, here),
             )
             if sequential:
                 yield here[-1].event
         return pull
 
-    def _request(self, position: int, shard: Shard, versions: list[int], arrived: "list[_Countdown]") -> None:
-        last_push = self._last_push[position]
+    def _request(
+        self,
+        position: int,
+        shard: Shard,
+        last_push: simpy.Event | None,
+        versions: list[int],
+        arrived: "list[_Countdown]",
+    ) -> None:
         if last_push is not None and not last_push.processed:
-            when(last_push, partial(self._request, position, shard, versions, arrived))
+            when(last_push, partial(self._request, position, shard, last_push, versions, arrived))
             return
 
         def read() -> None:
@@ -233,7 +239,7 @@ class Worker:
             sent = self._network.transfer(self.host, shard.host, push.sizes[shard.member])
             when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
             taken = self._taken_in(sent, push.receive[shard.member], shard.processor)
-            if self._scenario.layers:
+            if self._scenario.layers or self._scenario.push == "fire-and-forget":
                 taken = self._in_order(self._last_push[position], taken)
             self._last_push[position] = taken
             when(
@@ -244,7 +250,7 @@ class Worker:
                 yield done[-1].event
 
     def _in_order(self, first: simpy.Event | None, second: simpy.Event) -> simpy.Event:
-        """When both have happened: layers have different sizes, so that one might overtake another."""
+        """When both have happened: of transfers of different sizes or weights one might overtake another."""
         if first is None or first.processed:
             return second
         both = self.env.event()
@@ -280,7 +286,9 @@ class Worker:
             if last and accepted:
                 shard.version += self.count
             name = "update" if accepted else "refuse"
-            self._monitor.span(f"shard-{shard.index}", name, began, self.env.now, worker=self.index)
+            self._monitor.span(
+                f"shard-{shard.index}", name, began, self.env.now, worker=self.index, iteration=iteration
+            )
             delay = self._demands.propagation_delay + self._demands.one_way
             after(self.env, delay, lambda: _one_less(done))
 
