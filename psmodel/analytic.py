@@ -86,7 +86,7 @@ class Inputs:
 def inputs(scenario: Scenario, calibration: Calibration, *, last_layer: bool = False) -> Inputs:
     """The formulas' inputs for one scenario; on request with the push of the last layer to be pushed only."""
     d = demands(scenario, calibration)
-    n, k = scenario.workers - scenario.backup_workers, scenario.shards
+    n, k = scenario.quorum, scenario.shards
     pushes = d.pushes[-1:] if last_layer else d.pushes
     largest = max(range(k), key=d.sizes.__getitem__)
     into = [sum(column) for column in zip(*(p.sizes for p in pushes), strict=True)]
@@ -151,8 +151,7 @@ def _busiest_host(scenario: Scenario, sizes: Sequence[int], remote_workers: int)
     if scenario.placement != "colocated":
         return max(_per_host(scenario, sizes))
     # All of a shard's bytes cross links but those of the worker on its own host.
-    crowd = scenario.workers - scenario.backup_workers
-    most = max((crowd - (shard < scenario.workers)) * size for shard, size in enumerate(sizes))
+    most = max((scenario.quorum - (shard < scenario.workers)) * size for shard, size in enumerate(sizes))
     return most / remote_workers if remote_workers else 0.0
 
 
@@ -187,8 +186,7 @@ def _slowest_compute(scenario: Scenario) -> float:
     if scenario.backup_workers:
         # Of workers of unequal speed, or that start late, it is a lower bound that all are as fast as the fastest.
         fastest = min(scenario.compute_factors or [1.0])
-        rank = scenario.workers - scenario.backup_workers
-        return fastest * scenario.compute.expected_order_statistic(rank, scenario.workers)
+        return fastest * scenario.compute.expected_order_statistic(scenario.quorum, scenario.workers)
     if scenario.compute_factors is not None:
         return scenario.compute.expected_scaled_max(scenario.compute_factors)
     return scenario.compute.expected_max(scenario.workers)
@@ -393,7 +391,8 @@ def _times(scenario: Scenario, i: Inputs, calibration: Calibration) -> dict[str,
     behind = compute + (after["push"] if scenario.push != "none" else 0.0)
     pull = max(0.0, times["pull"] - behind) if scenario.prefetch else times["pull"]
     wait = after["wait"]
-    busiest = max(total_work(scenario, calibration).values())
+    work = resource_times(i, pull=scenario.pull, push=scenario.push)
+    busiest = max(float(seconds) for seconds in work.values())
     iteration = max(pull + compute + after["push"] + wait, busiest)
     return {
         "pull": pull,

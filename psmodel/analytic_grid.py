@@ -11,7 +11,6 @@ from psmodel.calibration import IDEAL, Calibration
 from psmodel.demands import array_costs
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
-from psmodel.scenario.record import ITEM_SIZE
 
 Array = NDArray[np.float64]
 _ROLES = ("worker_up", "worker_down", "shard_up", "shard_down")
@@ -92,7 +91,7 @@ def _checked(base: Scenario, columns: Mapping[str, ArrayLike]) -> dict[str, Arra
             )
     names = [*arrays, *(name for name in _WHOLE if name not in arrays)]
     table = {name: np.atleast_1d(values) for name, values in zip(names, shaped, strict=True)}
-    item = ITEM_SIZE[base.dtype]
+    item = base.item_size
     for name, values in table.items():
         least, above = (1.0, False) if name in _WHOLE else (0.0, name.startswith("bandwidth"))
         _refuse(name, values, lambda v, low=least, strict=above: (v > low if strict else v >= low) & (v < np.inf),  # type: ignore[misc]
@@ -123,7 +122,7 @@ def _refuse(name: str, values: Array, possible: Callable[[Array], NDArray[np.boo
 def _inputs(base: Scenario, table: Mapping[str, Array], calibration: Calibration) -> Inputs:
     one = inputs(base, calibration)
     n, k, model = (table[name] for name in _WHOLE)
-    item = ITEM_SIZE[base.dtype]
+    item = base.item_size
     # numpy.array_split gives `rest` shards one element more than the others.
     elements, rest = np.divmod(model / item, k)
     smallest, largest = elements * item, (elements + (rest > 0)) * item

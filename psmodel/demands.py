@@ -128,11 +128,12 @@ def rack_rates(scenario: Scenario, d: Demands) -> list[tuple[float, float]]:
     """Goodput (bytes/s) out of and into each rack: that of its hosts over the oversubscription; inf if empty."""
     assert scenario.racks is not None
     count = scenario.racks.count
-    shard_hosts = -(-scenario.shards // scenario.shards_per_host)
     over = scenario.racks.oversubscription
     rates = []
     for rack in range(count):
-        workers, shards = (len(range(rack, hosts, count)) for hosts in (scenario.workers, shard_hosts))
+        workers, shards = (
+            len(range(rack, hosts, count)) for hosts in (scenario.workers, scenario.shard_hosts)
+        )
         up, down = (
             workers * worker + shards * shard
             for worker, shard in ((d.worker_up, d.shard_up), (d.worker_down, d.shard_down))
@@ -146,7 +147,9 @@ def _pushes(scenario: Scenario, calibration: Calibration) -> tuple[Push, ...]:
     shares = [layer.compute_share for layer in scenario.layers] or [0.0]
     pushes = []
     for counts, share in zip(elements[::-1], shares[::-1], strict=True):
-        pushed = np.array([scenario.pushed_elements(int(count)) for count in counts])
+        pushed = counts
+        if scenario.compression is not None:
+            pushed = np.array([scenario.pushed_elements(int(count)) for count in counts])
         costs = array_costs(
             scenario, calibration, counts * float(scenario.item_size), pushed * float(scenario.item_size)
         )

@@ -21,7 +21,6 @@ from psmodel.errors import BadInput
 from psmodel.methods import Calibrated, Predictor, interval, predictor
 from psmodel.results import Method
 from psmodel.scenario import Scenario
-from psmodel.scenario.record import ITEM_SIZE
 
 Array = NDArray[np.float64]
 
@@ -107,7 +106,7 @@ class Explanation:
 
 def _changes(scenario: Scenario) -> dict[str, tuple[str, float, Callable[[], Scenario]]]:
     """Factor → change in words, log2 of the step, and the changed scenario (made only when it is possible)."""
-    item = ITEM_SIZE[scenario.dtype]
+    item = scenario.item_size
     found: dict[str, tuple[str, float, Callable[[], Scenario]]] = {}
     rates = scenario.bandwidth
     if rates is not None and scenario.placement != "single-host":
@@ -222,7 +221,7 @@ def sobol_indices(
 
     names = list(_changes(scenario))
     rates = scenario.bandwidth
-    item = ITEM_SIZE[scenario.dtype]
+    item = scenario.item_size
 
     def logarithm(steps: Array) -> Array:
         """Of the time (s) at `steps` (log2 of each factor's multiple), shape (factors, rows)."""

@@ -20,7 +20,7 @@ import numpy as np
 from psmodel import draws
 from psmodel.analytic import Inputs, bounds, inputs, phase_times, resource_times
 from psmodel.calibration import IDEAL, Calibration
-from psmodel.results import Bound
+from psmodel.results import Array, Bound
 from psmodel.scenario import Scenario
 from psmodel.units import format_time
 
@@ -58,10 +58,10 @@ def floor(scenario: Scenario, calibration: Calibration) -> Floor:
 
 
 def _iteration(scenario: Scenario, i: Inputs, calibration: Calibration) -> float:
-    if scenario.prefetch or scenario.layers or scenario.backup_workers:
-        return _overlapped(scenario, i)
-    alone = _phases(scenario, i, "asp")
     compute = draws.compute_times(scenario)[:, scenario.warmup :] + i.assemble
+    if scenario.prefetch or scenario.layers or scenario.backup_workers:
+        return _overlapped(scenario, i, compute)
+    alone = _phases(scenario, i, "asp")
     if scenario.mode == "bsp" and scenario.push != "fire-and-forget":
         pull, push = (_crowd(scenario, i, calibration, phase) for phase in ("pull", "push"))
         slowest, fastest = compute.max(axis=0), compute.min(axis=0)
@@ -78,11 +78,10 @@ def _iteration(scenario: Scenario, i: Inputs, calibration: Calibration) -> float
     return max(cycle, _busiest(scenario, i))
 
 
-def _overlapped(scenario: Scenario, i: Inputs) -> float:
+def _overlapped(scenario: Scenario, i: Inputs, compute: Array) -> float:
     """Of phases that overlap only the computing and the busiest resource's work are sure."""
-    compute = draws.compute_times(scenario)[:, scenario.warmup :] + i.assemble
     if scenario.mode == "bsp":
-        last = scenario.workers - scenario.backup_workers - 1
+        last = scenario.quorum - 1
         computed = float(np.partition(compute, last, axis=0)[last].mean())
     else:
         computed = float(compute.mean())

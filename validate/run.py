@@ -164,7 +164,7 @@ class _Actors:
         if scenario.update_cost.is_random or scenario.update_cost.expected() > 0:
             costs = [list(islice(c, updates)) for c in update_costs(scenario, repetition)]
         shard_class, worker_class = ray.remote(ParameterServerShard), ray.remote(Worker)
-        quorum = scenario.workers - scenario.backup_workers if scenario.backup_workers else None
+        quorum = scenario.quorum if scenario.backup_workers else None
         decompress = (
             scenario.compression.decompress_time / scenario.total_elements if scenario.compression else 0.0
         )
@@ -176,9 +176,7 @@ class _Actors:
         ]
         slack = scenario.staleness_bound or 0
         coordinator = ray.remote(Coordinator).options(**placement.coordinator_options)
-        self._coordinator = coordinator.remote(
-            scenario.workers, slack, scenario.workers - scenario.backup_workers
-        )
+        self._coordinator = coordinator.remote(scenario.workers, slack, scenario.quorum)
         job = _job(scenario, compute_by)
         self._workers = [
             worker_class.options(**options).remote(index, job, times, self.shards, self._coordinator)
@@ -227,11 +225,10 @@ class _Actors:
 
         seen = ray.get([shard.observe.remote() for shard in self.shards])
         pushing = self._scenario.push != "none"
-        waited_for = self._scenario.workers - self._scenario.backup_workers
         return Observation(
             elapsed_s=elapsed_s,
             applied=tuple(int(s["version"]) for s in seen),
-            planned=waited_for * self._scenario.total_iterations if pushing else 0,
+            planned=self._scenario.quorum * self._scenario.total_iterations if pushing else 0,
             parameters=tuple((s["first"], s["last"]) for s in seen),
         )
 
@@ -299,9 +296,8 @@ def _sum_ok(
     if scenario.push == "none":
         complete = not applied
     else:
-        waited_for = scenario.workers - scenario.backup_workers
         counts = np.bincount([i for _, i in applied], minlength=scenario.total_iterations)
-        complete = len(set(applied)) == len(applied) and bool((counts == waited_for).all())
+        complete = len(set(applied)) == len(applied) and bool((counts == scenario.quorum).all())
     if scenario.layers and scenario.update_rule == "affine":
         return complete
     exact = (

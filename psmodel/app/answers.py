@@ -51,7 +51,7 @@ def answered(asked: Asked) -> dict[str, Any]:
         "gains": [vars(g) for g in explain(scenario, best).gains] if takes_time else [],
         "curves": {key: _curve(asked, key) for key in ("shards", "workers")},
         "map": _map(asked),
-        "front": _front(asked),
+        "front": _front(asked, said.prediction.metrics.iteration_time_s),
         "runs": _runs(scenario, known.measured),
         "command": asked.command("predict"),
         "simulate_command": asked.command("simulate", "--replications", str(asked.replications)),
@@ -119,7 +119,7 @@ def _map(asked: Asked) -> dict[str, Any] | None:
     }
 
 
-def _front(asked: Asked) -> dict[str, Any]:
+def _front(asked: Asked, iteration_time: float) -> dict[str, Any]:
     """Prices of this scenario, and of every number of shards on every machine type (for both roles)."""
     scenario, catalogue = asked.scenario, asked.known.catalogue
     shards = _numbers(_reach(scenario, "shards"), _POINTS, always=[scenario.shards])
@@ -137,8 +137,7 @@ def _front(asked: Asked) -> dict[str, Any]:
                 _priced(scenario.model_copy(update={"shards": int(k)}), both, time, catalogue.currency)
             )
     chosen = machines_for(scenario, {}, catalogue)
-    time = answer(scenario, predictor("analytic"), asked.known.calibrated).prediction.metrics.iteration_time_s
-    here = chosen and _priced(scenario, chosen, time, catalogue.currency)
+    here = chosen and _priced(scenario, chosen, iteration_time, catalogue.currency)
     return {
         "rows": list(pareto_front(rows)),
         "here": here,

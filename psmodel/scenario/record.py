@@ -30,7 +30,7 @@ from psmodel.scenario.parts import (
 from psmodel.scenario.sentences import ScenarioError, sentence
 from psmodel.units import Size, Time
 
-ITEM_SIZE = {"float64": 8, "float32": 4, "float16": 2}
+_ITEM_SIZE = {"float64": 8, "float32": 4, "float16": 2}
 
 
 _ROLES = tuple(Bandwidth.model_fields)
@@ -142,10 +142,10 @@ class Scenario(Part):
     def _consistent(self) -> Self:
         if (self.model_size is None) == (self.elements is None):
             raise ValueError("give either model_size or elements (with dtype), not both and not neither")
-        if self.model_size is not None and self.model_size % ITEM_SIZE[self.dtype]:
+        if self.model_size is not None and self.model_size % self.item_size:
             raise ValueError(
                 f"model_size = {self.model_size:.0f} bytes is no whole number of {self.dtype}; "
-                f"it is a multiple of {ITEM_SIZE[self.dtype]}"
+                f"it is a multiple of {self.item_size}"
             )
         if self.bandwidth is None and self.placement != "single-host":
             raise ValueError(
@@ -173,7 +173,9 @@ class Scenario(Part):
                 f"shard_weights has {len(self.shard_weights)} numbers with shards = {self.shards}; "
                 "it has one per shard"
             )
-        if min(min(layers) for layers in self.layer_elements) < 1:
+        # An even split has been seen to above; that of a large one is not worked out for nothing.
+        uneven = self.shard_weights is not None or bool(self.layers)
+        if uneven and min(min(layers) for layers in self.layer_elements) < 1:
             raise ValueError(
                 f"the smallest shard has {min(self.shard_elements)} elements, too few for its weight or its layers; "
                 "a shard has at least one, of every layer"
@@ -231,8 +233,11 @@ class Scenario(Part):
             )
 
     def _known_hosts(self) -> None:
-        shard_hosts = -(-self.shards // self.shards_per_host)
-        hosts = {"worker": self.workers, "shard": shard_hosts, "rack": self.racks.count if self.racks else 0}
+        hosts = {
+            "worker": self.workers,
+            "shard": self.shard_hosts,
+            "rack": self.racks.count if self.racks else 0,
+        }
         if self.background and self.placement != "dedicated":
             raise ValueError(
                 f'background with placement = "{self.placement}"; it goes with placement = "dedicated"'
@@ -257,7 +262,7 @@ class Scenario(Part):
         if self.elements is not None:
             return self.elements
         assert self.model_size is not None
-        return int(self.model_size) // ITEM_SIZE[self.dtype]
+        return int(self.model_size) // self.item_size
 
     @property
     def total_bytes(self) -> int:
@@ -300,9 +305,19 @@ class Scenario(Part):
         )
 
     @property
+    def shard_hosts(self) -> int:
+        """Number of dedicated hosts that the shards need."""
+        return -(-self.shards // self.shards_per_host)
+
+    @property
+    def quorum(self) -> int:
+        """Workers whose updates an iteration takes: all but the backup workers."""
+        return self.workers - self.backup_workers
+
+    @property
     def item_size(self) -> int:
         """Bytes of one parameter."""
-        return ITEM_SIZE[self.dtype]
+        return _ITEM_SIZE[self.dtype]
 
     @property
     def total_iterations(self) -> int:

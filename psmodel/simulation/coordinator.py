@@ -26,7 +26,7 @@ class Coordinator:
             case "ssp":
                 assert scenario.staleness_bound is not None
                 self._slack = scenario.staleness_bound
-        self._quorum = scenario.workers - scenario.backup_workers
+        self._quorum = scenario.quorum
         self._skips = scenario.backup_workers > 0
         self._finished: defaultdict[int, int] = defaultdict(int)
         self._all_finished = 0

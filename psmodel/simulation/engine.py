@@ -212,7 +212,6 @@ class _Run:
 
     def _make_shards(self) -> list[Shard]:
         shards: list[Shard] = []
-        backup = self._scenario.backup_workers
         for position, (first, count) in enumerate(self._shard_groups):
             if position % self._scenario.shards_per_host:
                 host, processor = shards[-1].host, shards[-1].processor
@@ -226,7 +225,7 @@ class _Run:
                     size=self._demands.sizes[first],
                     host=host,
                     processor=processor,
-                    quorum=self._scenario.workers - backup if backup else math.inf,
+                    quorum=self._scenario.quorum if self._scenario.backup_workers else math.inf,
                 )
             )
         return shards

@@ -78,7 +78,7 @@ class NetnsTestbed:
         scenarios = list(scenarios)
         return cls(
             workers=max(s.workers for s in scenarios),
-            shards=max(_shard_hosts(s) for s in scenarios),
+            shards=max(s.shard_hosts for s in scenarios),
             on_progress=on_progress,
         )
 
@@ -135,9 +135,9 @@ class NetnsTestbed:
         netlink.remove(self.hosts)
 
     def prepare(self, scenario: Scenario) -> Placement:
-        if scenario.workers > self.workers or _shard_hosts(scenario) > self.shards:
+        if scenario.workers > self.workers or scenario.shard_hosts > self.shards:
             raise CannotRun(
-                f"scenario {scenario.name} needs {scenario.workers} worker and {_shard_hosts(scenario)} shard hosts; "
+                f"scenario {scenario.name} needs {scenario.workers} worker and {scenario.shard_hosts} shard hosts; "
                 f"this testbed has {self.workers} and {self.shards}"
             )
         workers = [f"worker-{i}" for i in range(scenario.workers)]
@@ -166,10 +166,6 @@ class NetnsTestbed:
             result[f"{role}_up"] = tcp_probe.goodput(there, here, head, seconds)
             result[f"{role}_down"] = tcp_probe.goodput(here, there, self.nodes[host].address, seconds)
         return result
-
-
-def _shard_hosts(scenario: Scenario) -> int:
-    return -(-scenario.shards // scenario.shards_per_host)
 
 
 def _rates(scenario: Scenario, workers: list[str], shards: list[str]) -> dict[str, netlink.Rates]:
