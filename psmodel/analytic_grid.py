@@ -130,6 +130,13 @@ def _inputs(base: Scenario, table: Mapping[str, Array], calibration: Calibration
     update = base.update_cost.expected()
     total = {name: rest * many[name] + (k - rest) * few[name] for name in many}
     colocated = base.placement == "colocated"
+    remote_workers = n - (colocated & (n >= k))
+    on_host = largest
+    if colocated:
+        # As analytic.inputs has it: the largest shard with a worker at home, or the largest of those without.
+        away = np.where(k > n, n * np.where(rest > n, largest, smallest), 0.0)
+        most = np.maximum((n - 1) * largest, away)
+        on_host = np.divide(most, remote_workers, out=np.zeros_like(most), where=remote_workers > 0)
     linked = base.placement != "single-host"
     efficiency = base.payload_fraction * calibration.goodput_factor
     given = {role: table.get(f"bandwidth.{role}", table.get("bandwidth")) for role in _ROLES}
@@ -151,9 +158,9 @@ def _inputs(base: Scenario, table: Mapping[str, Array], calibration: Calibration
         shards=k,
         pulled=model - largest * (colocated & (k >= n)),
         pushed=model - largest * (colocated & (k >= n)),
-        out_of_host=largest,
-        into_host=largest,
-        remote_workers=n - (colocated & (n >= k)),
+        out_of_host=on_host,
+        into_host=on_host,
+        remote_workers=remote_workers,
         **rates,
         send=many["send"],
         send_all=total["send"],
