@@ -18,6 +18,7 @@ from psmodel.demands import demands
 from psmodel.queueing import Station, mva
 from psmodel.results import Metrics, Prediction
 from psmodel.scenario import Scenario
+from psmodel.scenario.features import features_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,16 +113,7 @@ def _visits(scenario: Scenario, calibration: Calibration) -> list[_Visit]:
 
 
 def _notes(scenario: Scenario) -> tuple[str, ...]:
-    notes = []
-    if scenario.mode != "asp" and scenario.workers > 1:
-        notes.append("Mean value analysis leaves out that workers wait for each other.")
-    if scenario.push == "fire-and-forget":
-        notes.append("Mean value analysis leaves out pushes that nobody waits for.")
-    for field in ("racks", "background", "failures", "layers", "prefetch", "backup_workers"):
-        if getattr(scenario, field):
-            notes.append(f"Mean value analysis leaves out {field}.")
-    if scenario.shards_per_host > 1:
-        notes.append("Mean value analysis gives every shard an interface of its own.")
-    if scenario.cores_per_host or scenario.total_cores:
-        notes.append("Mean value analysis gives every thread a core of its own.")
-    return tuple(notes)
+    left_out = [feature.mva.leaves_out for feature in features_of(scenario) if feature.mva.leaves_out]
+    if scenario.mode == "bsp" and scenario.workers > 1:
+        left_out.append("that workers wait for each other")
+    return (f"Mean value analysis leaves out {', '.join(left_out)}.",) if left_out else ()

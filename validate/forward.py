@@ -9,6 +9,7 @@ from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
 from psmodel.replicate import combine
 from psmodel.results import Metrics
 from psmodel.scenario import Scenario
+from psmodel.scenario.features import repeats
 from psmodel.simulation import predict as simulate
 from validate.signals import signals
 
@@ -24,8 +25,7 @@ _STEP = 1e-4
 
 def steady(scenario: Scenario) -> Scenario:
     """The fewest iterations that have the same mean: workers in step repeat the first one exactly."""
-    ahead = scenario.prefetch or scenario.backup_workers > 0 or scenario.push == "fire-and-forget"
-    if scenario.is_random or scenario.mode != "bsp" or ahead:
+    if not repeats(scenario):
         return scenario
     return scenario.replace(iterations=1, warmup=min(1, scenario.warmup))
 
