@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from psmodel import analytic, simulation
 from psmodel.calibration import Calibration
 from psmodel.scenario import Scenario, from_mapping, load
-from psmodel.simulation.engine import _Run
+from psmodel.simulation.engine import Run
 
 rates = st.floats(1e6, 1e10)
 bandwidths = rates | st.fixed_dictionaries(
@@ -137,8 +137,8 @@ def test_never_beats_a_lower_bound(scenario, calibration) -> None:
 
 @given(scenario=scenarios(placements=("dedicated", "colocated")))
 def test_every_byte_is_carried_once(scenario) -> None:
-    run = _Run(scenario, Calibration(), replication=0, trace=False)
-    run.result()
+    run = Run(scenario, Calibration(), replication=0, trace=False)
+    run.run_out()
     hosts = {id(shard.host): shard.host for shard in run._shards}
     into = sum(host.down.carried * host.count for host in hosts.values())
     out = sum(host.up.carried * host.count for host in hosts.values())

@@ -7,6 +7,7 @@ interval around the mean of the rest. Independent runs (replications) give one n
 should not be believed.
 """
 
+from psmodel.output_analysis.cycle import period
 from psmodel.output_analysis.estimate import (
     TOO_FEW,
     Estimate,
@@ -29,6 +30,7 @@ __all__ = [
     "WARMING_UP",
     "Estimate",
     "batch_means",
+    "period",
     "quantile",
     "replications",
     "replications_needed",
