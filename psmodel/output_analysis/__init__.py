@@ -20,6 +20,7 @@ from psmodel.output_analysis.series import (
     WARMING_UP,
     batch_means,
     quantile,
+    sequential_mean,
     steady_state,
     warmup_length,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "quantile",
     "replications",
     "replications_needed",
+    "sequential_mean",
     "steady_state",
     "student_quantile",
     "warmup_length",

@@ -3,6 +3,7 @@
 Workers go on without end, and now and then the run is looked at, each time after half as many iterations again.
 
 * Bulk-synchronous iterations that leave nothing behind repeat the first one: it is the answer.
+* If they differ by chance alone, all of them are kept.
 * Without chance the run is looked through for a cycle (see `_Search._cycle`): one period more is the answer.
 * Else the warm-up is over once MSER-5 (White 1997) finds its end in the first half of what has been, of iteration
   times and of ingress times; all that has been is then deleted, so that what is kept has not been chosen by its
@@ -22,7 +23,8 @@ from psmodel import output_analysis
 from psmodel.output_analysis import Estimate, period
 from psmodel.output_analysis.cycle import ROUNDING
 from psmodel.results import Array, SteadyState
-from psmodel.scenario.features import repeats
+from psmodel.scenario import Scenario
+from psmodel.scenario.features import features_of, repeats
 from psmodel.simulation.usage import Reading
 
 if TYPE_CHECKING:
@@ -106,6 +108,8 @@ class _Search:
 
     def result(self) -> "Simulation":
         run = self._run
+        if _begins_anew(self._scenario):
+            self._before = run.reading()
         run.advance(1)
         target = _FEWEST if self._scenario.is_random else _SHORT
         while self._advance(target):
@@ -232,11 +236,11 @@ class _Search:
         estimates = {}
         if self._scenario.backup_workers and monitor.deleted:
             ends = np.sort(monitor.instants(count, back=1)["released"], axis=0)[self._scenario.quorum - 1]
-            return {"iteration_time_s": output_analysis.batch_means(np.diff(ends))}
+            return {"iteration_time_s": output_analysis.sequential_mean(np.diff(ends))}
         for name, (begin, end) in _PHASES.items():
             times = instants[end] - instants[begin]
             series = times.mean(axis=0) if in_step else _by_time(times, instants["released"])
-            estimates[name] = output_analysis.batch_means(series)
+            estimates[name] = output_analysis.sequential_mean(series)
         return estimates
 
     def _may_repeat(self) -> bool:
@@ -294,6 +298,12 @@ class _Search:
 
 
 _NO_LIMIT = Budget(events=2**62, records=2**62)
+
+
+def _begins_anew(scenario: Scenario) -> bool:
+    """Whether every iteration begins as the first one did, and differs from it by chance alone."""
+    carried = [feature.field for feature in features_of(scenario) if not feature.repeats]
+    return set(carried) <= {"compute", "update_cost"}
 
 
 def _traced(trace: bool, before: int, iterations: int) -> tuple[str, ...]:
