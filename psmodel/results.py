@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 SCHEMA_VERSION = 1
 Array = NDArray[np.float64]
 Method = Literal["analytic", "mva", "simulate"]
+Claim = Literal["exact", "lower bound", "estimate"]
+"""What a predictor says of a metric: equal to the simulation, never above it, or near it."""
 
 
 class IngressClock:
@@ -184,7 +186,7 @@ def metrics(timeline: Timeline) -> Metrics:
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """One lower bound of a phase: no system with these resources can be faster."""
+    """A proved lower bound of the mean iteration time: what one resource has to do for it in one phase."""
 
     resource: str
     phase: Literal["push", "pull", "compute"]
@@ -200,8 +202,11 @@ class Prediction:
     ----------
     bottleneck
         The resource whose time per iteration is largest.
+    claims
+        Metric → whether its value is exact (equals the simulation), a lower bound or an estimate; empty of a
+        simulation, which is the reference.
     bounds
-        Every lower bound; the largest of a phase is a lower bound of that phase's time.
+        Every proved lower bound of the mean iteration time; those of one resource add up over the phases.
     half_widths
         Metric name → half width of its 95 % confidence interval, where there is randomness.
     """
@@ -212,6 +217,7 @@ class Prediction:
     bottleneck: str
     bounds: tuple[Bound, ...]
     ingress_time_per_shard_s: tuple[float, ...]
+    claims: Mapping[str, Claim] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     utilisation: Mapping[str, float] = field(default_factory=dict)
     queue_length: Mapping[str, float] = field(default_factory=dict)
@@ -225,6 +231,7 @@ class Prediction:
             "scenario": self.scenario,
             "method": self.method,
             **self.metrics.to_json(),
+            "claims": dict(self.claims),
             "ingress_time_per_shard_s": list(self.ingress_time_per_shard_s),
             "bottleneck": self.bottleneck,
             "bounds": [
