@@ -195,6 +195,38 @@ class Bound:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SteadyState:
+    """How a simulation came to the steady state that its metrics are of.
+
+    Attributes
+    ----------
+    warmup_iterations
+        First iterations of each worker that were deleted.
+    iterations
+        Iterations of each worker after them, over which the metrics are.
+    half_width_s
+        Of the 95 % confidence interval of the mean iteration time, s; None where too little is simulated to say.
+    precision
+        Relative half width that was asked for.
+    reached
+        Whether the simulation got there within its budget.
+    period
+        Iterations after which everything repeats, of a deterministic cycle; the metrics are then exact.
+    """
+
+    warmup_iterations: int
+    iterations: int
+    half_width_s: float | None
+    precision: float
+    reached: bool
+    period: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Name → value."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
     """What a method says of a scenario.
 
@@ -209,6 +241,8 @@ class Prediction:
         Every proved lower bound of the mean iteration time; those of one resource add up over the phases.
     half_widths
         Metric name → half width of its 95 % confidence interval, where there is randomness.
+    steady
+        How the steady state was found; None of a finite run and of methods that do not simulate.
     """
 
     scenario: str
@@ -223,6 +257,7 @@ class Prediction:
     queue_length: Mapping[str, float] = field(default_factory=dict)
     bytes_per_iteration: Mapping[str, float] = field(default_factory=dict)
     half_widths: Mapping[str, float] = field(default_factory=dict)
+    steady: SteadyState | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; the metrics lie at the top level."""
@@ -242,5 +277,6 @@ class Prediction:
             "queue_length": dict(self.queue_length),
             "bytes_per_iteration": dict(self.bytes_per_iteration),
             "half_widths": dict(self.half_widths),
+            "steady_state": None if self.steady is None else self.steady.to_json(),
             "notes": list(self.notes),
         }

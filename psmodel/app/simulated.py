@@ -69,7 +69,7 @@ def _simulate(answer: Connection, scenario: Scenario, calibration: Calibration, 
         )  # fmt: skip
         drawn = None
         if scenario.workers * scenario.shards <= _MOST_CALLS:
-            few = scenario.replace(warmup=0, iterations=min(scenario.total_iterations, _CYCLES))
+            few = scenario.replace(warmup=0, iterations=min(scenario.iterations or _CYCLES, _CYCLES))
             run = simulation.predict(few, calibration, trace=True)
             drawn = timeline(run.spans, run.timeline)
         prediction = with_bounds(found, scenario, calibration)
