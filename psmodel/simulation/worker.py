@@ -2,23 +2,22 @@
 
 import math
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import simpy
 
 from psmodel.demands import Demands, Push
-from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
-from psmodel.scenario.parts import Failure
 from psmodel.simulation.coordinator import Coordinator
+from psmodel.simulation.fluid import Decided
 from psmodel.simulation.monitor import Monitor
-from psmodel.simulation.network import Host, Network
+from psmodel.simulation.network import FluidNetwork, Host
+from psmodel.simulation.presence import Presence
 from psmodel.simulation.processor import Processor, after, when
 from psmodel.simulation.shard import Shard
 
-_MOST_ATTEMPTS = 10_000
 Process = Generator[simpy.Event, Any, None]
 
 
@@ -31,10 +30,17 @@ class Worker:
         Seconds of each iteration's compute.
     update_cost
         One iterator per shard that gives the random part of the next update's service time, s.
-    failures
-        How this worker may die, each with the times (s) from one return to the next death.
+    shards
+        Those that hold something.
+    presence
+        If it may die: whether it is there.
     outstanding
         Called with +1 when a push starts and with −1 when it has been applied.
+
+    Attributes
+    ----------
+    busy_s
+        Seconds of its thread's work, computing included, wherever that takes place.
     """
 
     def __init__(
@@ -48,12 +54,12 @@ class Worker:
         shards: list[Shard],
         scenario: Scenario,
         demands: Demands,
-        network: Network,
+        network: FluidNetwork,
         coordinator: Coordinator,
         monitor: Monitor,
         compute_times: list[float],
         update_cost: list[Iterator[float]],
-        failures: list[tuple[Failure, Iterator[float]]],
+        presence: Presence | None,
         outstanding: Callable[[int], None],
     ) -> None:
         self.env = env
@@ -68,18 +74,29 @@ class Worker:
         self._monitor = monitor
         self._compute_times = compute_times
         self._update_cost = update_cost
-        self._deaths = [(next(gaps), failure, gaps) for failure, gaps in failures]
+        self._presence = presence
+        if presence is not None:
+            presence.on_death = self._die
         self._outstanding = outstanding
         self._name = f"worker-{index}"
-        self._version_read = [0] * len(shards)
+        self._process: simpy.Process | None = None
+        self._working = False
+        self._begins_anew = False
+        self._accelerator = Processor(network, None)
+        self._pull: _Pull | None = None
+        self._open: list[_Pull] = []
         self._prefetched: _Pull | None = None
         self._pushes_in_flight = 0
         self._fewer_in_flight: simpy.Event | None = None
         # A caller's calls reach an actor in order: a pull waits for this worker's former push to have arrived.
         self._last_push: list[simpy.Event | None] = [None] * len(shards)
 
-    def run(self) -> Process:
-        """All iterations, one after the other."""
+    def start(self) -> simpy.Process:
+        """Set off all iterations, one after the other; the process that ends with the last one."""
+        self._process = self.env.process(self._run())
+        return self._process
+
+    def _run(self) -> Process:
         monitor, env, me = self._monitor, self.env, self.index
         iteration = 0
         while iteration < len(self._compute_times):
@@ -117,66 +134,87 @@ class Worker:
             yield from self._push(iteration, push, applied, last=position == len(pushes) - 1)
         if scenario.push == "blocking" and applied is not None:
             yield applied.event
+        yield from self._there()
 
     def _pull_and_compute(self, iteration: int, seconds: float) -> Process:
         """Until the first push can begin; all over again if the worker dies in between."""
-        for _ in range(_MOST_ATTEMPTS):
-            if self._scenario.pull != "none":
-                yield from self._pull()
-            self._monitor.pulled[self.index, iteration] = self.env.now
-            yield from self._busy(self._demands.assemble)
-            if self._scenario.prefetch and iteration + 1 < len(self._compute_times):
-                self._prefetched = yield from self._ask()
-            death = min((instant for instant, _, _ in self._deaths), default=math.inf)
-            yield from self._compute(min(seconds, max(0.0, death - self.env.now)))
-            if self.env.now < death:
-                return
-            self._prefetched = None
-            yield from self._away()
-        raise BadInput(
-            f"failures: worker {self.index} has died {_MOST_ATTEMPTS} times in its iteration {iteration} without "
-            "getting through; mean_time_between is too short for an iteration as long as that"
-        )
+        while True:
+            yield from self._there()
+            self._begins_anew = True
+            try:
+                if self._scenario.pull != "none":
+                    self._pull = self._prefetched or (yield from self._ask(iteration))
+                    self._prefetched = None
+                    yield self._pull.arrived.event
+                self._monitor.pulled[self.index, iteration] = self.env.now
+                yield from self._busy(self._demands.assemble)
+                if self._scenario.prefetch and iteration + 1 < len(self._compute_times):
+                    self._prefetched = yield from self._ask(iteration + 1)
+                yield from self._compute(seconds)
+            except simpy.Interrupt:
+                continue
+            finally:
+                self._begins_anew = False
+            return
 
-    def _away(self) -> Process:
-        """Dead, until the repair is done; a death meanwhile is none."""
-        began = self.env.now
-        for position, (instant, failure, gaps) in enumerate(self._deaths):
-            if instant <= self.env.now:
-                back = instant + failure.repair_time
-                if back > self.env.now:
-                    yield self.env.timeout(back - self.env.now)
-                self._deaths[position] = (max(back, self.env.now) + next(gaps, math.inf), failure, gaps)
-        self._monitor.span(self._name, "away", began, self.env.now, overlapping=True)
+    def _there(self) -> Process:
+        """Until this worker is not away."""
+        while self._presence is not None and self._presence.away:
+            yield self._presence.back
+
+    def _die(self) -> None:
+        for pull in self._open:
+            pull.abandon(self._network)
+        self._open.clear()
+        self._prefetched = None
+        if self._begins_anew or self._working:
+            assert self._process is not None
+            self._process.interrupt()
 
     def _compute(self, seconds: float) -> Process:
-        if seconds > 0:
-            self.busy_s += seconds
-            yield self.env.timeout(seconds)
+        accelerator = self._scenario.compute_on == "accelerator"
+        return self._occupied(seconds, self._accelerator if accelerator else self._processor)
 
     def _busy(self, seconds: float) -> Process:
-        if seconds > 0:
-            begin = self.env.now
-            yield self._processor.work(seconds)
-            self.busy_s += self.env.now - begin
+        return self._occupied(seconds, self._processor)
 
-    def _pull(self) -> Process:
-        pull = self._prefetched or (yield from self._ask())
-        self._prefetched = None
-        yield pull.arrived.event
-        self._version_read = pull.versions
+    def _occupied(self, seconds: float, processor: Processor) -> Process:
+        """The thread works, or waits for what does; having died and come back it goes on where it was."""
+        while seconds > 0:
+            if not self._begins_anew:
+                yield from self._there()
+            began, left, self._working = self.env.now, seconds, True
+            work = processor.work(seconds)
+            try:
+                yield work
+                left = 0.0
+            except simpy.Interrupt:
+                left = processor.stop(work, seconds, began)
+                if self._begins_anew:
+                    raise
+            finally:
+                self._working = False
+                self.busy_s += seconds - left
+            seconds = left
 
-    def _ask(self) -> "Generator[simpy.Event, Any, _Pull]":
+    def _ask(self, iteration: int) -> "Generator[simpy.Event, Any, _Pull]":
         """Ask every shard for its parameters, one after the other waiting for each if so said."""
         sequential = self._scenario.pull == "sequential"
-        pull = _Pull(arrived=_Countdown(self.env, len(self._shards)), versions=[0] * len(self._shards))
+        count = len(self._shards)
+        pull = _Pull(
+            iteration=iteration,
+            arrived=_Countdown(self.env, count),
+            versions=[0] * count,
+            rounds=[{} for _ in range(count)],
+        )
+        self._open = [one for one in self._open if not one.arrived.event.triggered] + [pull]
         for position, shard in enumerate(self._shards):
             yield from self._busy(self._demands.request)
             here = [pull.arrived, _Countdown(self.env, 1)] if sequential else [pull.arrived]
             after(
                 self.env,
                 self._demands.propagation_delay + self._demands.one_way,
-                partial(self._request, position, shard, self._last_push[position], pull.versions, here),
+                partial(self._request, position, shard, self._last_push[position], pull, here),
             )
             if sequential:
                 yield here[-1].event
@@ -187,24 +225,35 @@ class Worker:
         position: int,
         shard: Shard,
         last_push: simpy.Event | None,
-        versions: list[int],
+        pull: "_Pull",
         arrived: "list[_Countdown]",
     ) -> None:
         if last_push is not None and not last_push.processed:
-            when(last_push, partial(self._request, position, shard, last_push, versions, arrived))
+            when(last_push, partial(self._request, position, shard, last_push, pull, arrived))
             return
 
         def read() -> None:
-            versions[position] = shard.version
+            pull.versions[position] = shard.version
+            pull.rounds[position] = shard.rounds_from(pull.iteration)
 
         def reply() -> None:
+            if pull.abandoned:
+                return
             begin = self.env.now
-            sent = self._network.transfer(shard.host, self.host, shard.size)
+            sent = self._transfer(shard, shard.host, self.host, shard.size)
+            pull.transfers.append(sent)
             when(sent, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
             taken = self._taken_in(sent, self._demands.receive[shard.member], self._processor)
             when(taken, lambda: _one_less(arrived))
 
         shard.call(self._demands.reply[shard.member] * self.count, reply, begin=read)
+
+    def _transfer(self, shard: Shard, src: Host, dst: Host, nbytes: float) -> Decided:
+        sent = self._network.transfer(src, dst, nbytes)
+        for presence in (self._presence, shard.presence):
+            if presence is not None:
+                presence.keep(sent)
+        return sent
 
     def _taken_in(self, sent: simpy.Event, seconds: float, processor: Processor) -> simpy.Event:
         """When the call is there and the host that it goes to has taken in the array, on nobody's thread."""
@@ -236,7 +285,7 @@ class Worker:
             yield from self._busy(push.send[shard.member])
             done = [applied, _Countdown(self.env, 1)] if sequential else [applied]
             begin = self.env.now
-            sent = self._network.transfer(self.host, shard.host, push.sizes[shard.member])
+            sent = self._transfer(shard, self.host, shard.host, push.sizes[shard.member])
             when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
             taken = self._taken_in(sent, push.receive[shard.member], shard.processor)
             if self._scenario.layers or self._scenario.push == "fire-and-forget":
@@ -244,7 +293,7 @@ class Worker:
             self._last_push[position] = taken
             when(
                 taken,
-                partial(self._arrived, iteration, position, shard, push, done, self._version_read, last),
+                partial(self._arrived, iteration, position, shard, push, done, self._pull, last),
             )
             if sequential:
                 yield done[-1].event
@@ -264,7 +313,7 @@ class Worker:
         shard: Shard,
         push: Push,
         done: "list[_Countdown]",
-        versions: list[int],
+        pull: "_Pull | None",
         last: bool,
     ) -> None:
         accepted = shard.accepts(iteration, self.count)
@@ -278,13 +327,14 @@ class Worker:
                     worker=self.index,
                     iteration=iteration,
                     shard=shard.index,
-                    staleness=shard.version - versions[position],
+                    staleness=0 if pull is None else self._staleness(pull, shard, position, iteration),
                     time=began,
                 )
 
         def finish() -> None:
             if last and accepted:
-                shard.version += self.count
+                shard.apply(iteration, self.count)
+                self._monitor.update_ends(worker=self.index, iteration=iteration, time=self.env.now)
             name = "update" if accepted else "refuse"
             self._monitor.span(
                 f"shard-{shard.index}", name, began, self.env.now, worker=self.index, iteration=iteration
@@ -297,6 +347,13 @@ class Worker:
             service = push.apply[shard.member] + (next(self._update_cost[position], 0.0) if last else 0.0)
         size = push.sizes[shard.member]
         shard.call(service * self.count, finish, begin=start, nbytes=size * self.count)
+
+    def _staleness(self, pull: "_Pull", shard: Shard, position: int, iteration: int) -> int:
+        """Updates since the pull; in bulk-synchronous mode those of other rounds."""
+        between = shard.version - pull.versions[position]
+        if self._scenario.mode != "bsp":
+            return between
+        return between - (shard.rounds[iteration] - pull.rounds[position].get(iteration, 0))
 
     def _push_applied(self) -> None:
         self._pushes_in_flight -= 1
@@ -332,12 +389,32 @@ class Worker:
                 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class _Pull:
-    """A pull under way: what counts down to its end, and the versions of the shards that it reads."""
+    """A pull under way.
 
+    Attributes
+    ----------
+    iteration
+        The one it is asked for.
+    arrived
+        Counts down to its end.
+    versions, rounds
+        Of each shard what `Shard.version` and `Shard.rounds_from` were when it was read.
+    """
+
+    iteration: int
     arrived: "_Countdown"
     versions: list[int]
+    rounds: list[dict[int, int]]
+    transfers: list[Decided] = field(default_factory=list)
+    abandoned: bool = False
+
+    def abandon(self, network: FluidNetwork) -> None:
+        """Its worker has died: nothing of it is sent any more."""
+        self.abandoned = True
+        for transfer in self.transfers:
+            network.stop(transfer)
 
 
 def _one_less(countdowns: "list[_Countdown]") -> None:
