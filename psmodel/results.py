@@ -12,9 +12,19 @@ push round
 ingress time of a shard
     From the start of a push round until the last byte of it has arrived there. It is observed as the moment
     the shard begins to apply the round's last update, the first instant at which the server itself can know.
+    It is 0 for a shard that holds nothing.
 staleness of an update
     Updates that the shard applied between the pull on which this update rests and the moment it is applied itself:
-    by other workers, and by the same one if it pulls ahead.
+    by other workers, and by the same one if it pulls ahead. In bulk-synchronous training only updates of other
+    rounds count, so that it is 0 (Ho et al. 2013) unless parameters are prefetched or pushes not waited for; with
+    backup workers too, since an update that comes after its round is refused.
+updates per second
+    Updates applied, of all workers together. Every worker adds its measured iterations over the time in which they
+    were done, an iteration being done when it has ended and all shards that hold something have applied its update:
+    from when the last warm-up iteration was done (without warm-up: from the first start) until the last measured one
+    is. Where pushes are waited for that is the sum over workers of 1/mean iteration time; where they are not, what
+    still waits at a shard when the worker has ended is waited for. With backup workers it is the updates that an
+    iteration takes over its mean time.
 """
 
 from collections.abc import Mapping
@@ -27,6 +37,8 @@ from numpy.typing import NDArray
 SCHEMA_VERSION = 1
 Array = NDArray[np.float64]
 Method = Literal["analytic", "mva", "simulate"]
+Claim = Literal["exact", "lower bound", "estimate"]
+"""What a predictor says of a metric: equal to the simulation, never above it, or near it."""
 
 
 class IngressClock:
@@ -70,6 +82,8 @@ class Timeline:
     start, pulled, computed, pushed, released
         Instants (s) at which an iteration starts, the parameters are there, the update is computed, the push
         step lets the worker go on, and the iteration ends; shape (workers, iterations), warm-up included.
+    applied
+        Instants (s) at which the last shard has applied the iteration's update, NaN if none has; the same shape.
     ingress
         Ingress times (s), shape (iterations, shards).
     staleness
@@ -87,6 +101,7 @@ class Timeline:
     computed: Array
     pushed: Array
     released: Array
+    applied: Array
     ingress: Array
     staleness: Mapping[int, int]
     warmup: int
@@ -109,7 +124,7 @@ class Metrics:
     ingress_time_s: float | None = None
     """Of the shard where it is longest."""
     updates_per_s: float | None = None
-    """Updates applied of all workers together: the sum over workers of 1 / mean iteration time."""
+    """Updates applied of all workers together, as the glossary says; None if nothing is pushed."""
     iteration_time_p50_s: float | None = None
     iteration_time_p95_s: float | None = None
     iteration_time_p99_s: float | None = None
@@ -144,6 +159,16 @@ def _rounds(timeline: Timeline) -> Array:
     return np.diff(edges)[timeline.warmup :]
 
 
+def _updates_per_s(timeline: Timeline) -> float | None:
+    if np.isnan(timeline.applied).all():
+        return None
+    done = np.maximum.accumulate(np.fmax(timeline.released, timeline.applied), axis=1)
+    before = done[:, timeline.warmup - 1] if timeline.warmup else timeline.start[:, 0]
+    taken = done[:, -1] - before
+    count = done.shape[1] - timeline.warmup
+    return float((count / taken).sum()) if (taken > 0).all() else None
+
+
 def metrics(timeline: Timeline) -> Metrics:
     """The metrics of a run, simulated or real: one definition for both."""
     measured = slice(timeline.warmup, None)
@@ -159,8 +184,7 @@ def metrics(timeline: Timeline) -> Metrics:
         updates_per_s = float(quorum / rounds.mean()) if rounds.mean() > 0 else None
     else:
         rounds = iteration
-        per_worker = iteration.mean(axis=1)
-        updates_per_s = float((1 / per_worker).sum()) if (per_worker > 0).all() else None
+        updates_per_s = _updates_per_s(timeline)
     p50, p95, p99 = (float(p) for p in np.percentile(rounds, [50, 95, 99]))
 
     def mean(before: Array, after: Array) -> float:
@@ -184,12 +208,44 @@ def metrics(timeline: Timeline) -> Metrics:
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """One lower bound of a phase: no system with these resources can be faster."""
+    """A proved lower bound of the mean iteration time: what one resource has to do for it in one phase."""
 
     resource: str
     phase: Literal["push", "pull", "compute"]
     time_s: float
     formula: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteadyState:
+    """How a simulation came to the steady state that its metrics are of.
+
+    Attributes
+    ----------
+    warmup_iterations
+        First iterations of each worker that were deleted.
+    iterations
+        Iterations of each worker after them, over which the metrics are.
+    half_width_s
+        Of the 95 % confidence interval of the mean iteration time, s; None where too little is simulated to say.
+    precision
+        Relative half width that was asked for.
+    reached
+        Whether the simulation got there within its budget.
+    period
+        Iterations after which everything repeats, of a deterministic cycle; the metrics are then exact.
+    """
+
+    warmup_iterations: int
+    iterations: int
+    half_width_s: float | None
+    precision: float
+    reached: bool
+    period: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Name → value."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,10 +256,15 @@ class Prediction:
     ----------
     bottleneck
         The resource whose time per iteration is largest.
+    claims
+        Metric → whether its value is exact (equals the simulation), a lower bound or an estimate; empty of a
+        simulation, which is the reference.
     bounds
-        Every lower bound; the largest of a phase is a lower bound of that phase's time.
+        Every proved lower bound of the mean iteration time; those of one resource add up over the phases.
     half_widths
         Metric name → half width of its 95 % confidence interval, where there is randomness.
+    steady
+        How the steady state was found; None of a finite run and of methods that do not simulate.
     """
 
     scenario: str
@@ -212,11 +273,13 @@ class Prediction:
     bottleneck: str
     bounds: tuple[Bound, ...]
     ingress_time_per_shard_s: tuple[float, ...]
+    claims: Mapping[str, Claim] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     utilisation: Mapping[str, float] = field(default_factory=dict)
     queue_length: Mapping[str, float] = field(default_factory=dict)
     bytes_per_iteration: Mapping[str, float] = field(default_factory=dict)
     half_widths: Mapping[str, float] = field(default_factory=dict)
+    steady: SteadyState | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; the metrics lie at the top level."""
@@ -225,6 +288,7 @@ class Prediction:
             "scenario": self.scenario,
             "method": self.method,
             **self.metrics.to_json(),
+            "claims": dict(self.claims),
             "ingress_time_per_shard_s": list(self.ingress_time_per_shard_s),
             "bottleneck": self.bottleneck,
             "bounds": [
@@ -235,5 +299,6 @@ class Prediction:
             "queue_length": dict(self.queue_length),
             "bytes_per_iteration": dict(self.bytes_per_iteration),
             "half_widths": dict(self.half_widths),
+            "steady_state": None if self.steady is None else self.steady.to_json(),
             "notes": list(self.notes),
         }

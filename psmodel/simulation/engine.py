@@ -89,6 +89,8 @@ def predict(
     trace
         Keep a span for everything that happened.
     """
+    if scenario.is_steady:
+        scenario = scenario.replace(iterations=1)
     return _Run(scenario, calibration, replication=replication, trace=trace).result()
 
 
@@ -263,7 +265,7 @@ class _Run:
             metrics=metrics(timeline),
             bottleneck=max(classes, key=classes.__getitem__),
             bounds=(),
-            ingress_time_per_shard_s=tuple(ingress_per_shard(timeline).tolist())
+            ingress_time_per_shard_s=tuple(np.nan_to_num(ingress_per_shard(timeline)).tolist())
             if self._scenario.push != "none"
             else (),
             utilisation=classes | named,
