@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import simpy
 
+from psmodel.backlog import note
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.demands import Demands, demands, rack_rates
 from psmodel.draws import compute_times, failure_gaps, update_costs
@@ -256,6 +257,8 @@ class _Run:
             if 1 < len(values) <= _NAMED_UP_TO
             for index, value in enumerate(values)
         }
+        iteration_times = (timeline.released - timeline.start)[:, timeline.warmup :].mean(axis=1)
+        backlog = note(self._scenario, self._demands, iteration_times)
         queues = [s.response_sum_s / elapsed if elapsed > 0 else 0.0 for s in self._shards]
         pulled = self._scenario.workers * self._scenario.total_bytes
         pushed = self._scenario.workers * sum(self._scenario.pushed_sizes)
@@ -265,6 +268,7 @@ class _Run:
             metrics=metrics(timeline),
             bottleneck=max(classes, key=classes.__getitem__),
             bounds=(),
+            notes=() if backlog is None else (backlog,),
             ingress_time_per_shard_s=tuple(np.nan_to_num(ingress_per_shard(timeline)).tolist())
             if self._scenario.push != "none"
             else (),

@@ -12,7 +12,7 @@ from psmodel.simulation.monitor import Monitor
 from psmodel.simulation.network import FluidNetwork
 from psmodel.units import format_time
 
-_MOST_DEATHS = 10_000
+_MOST_DEATHS = 1_000
 """While no worker ends an iteration; of more a run would hardly come to an end."""
 
 
