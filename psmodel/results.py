@@ -19,12 +19,12 @@ staleness of an update
     rounds count, so that it is 0 (Ho et al. 2013) unless parameters are prefetched or pushes not waited for; with
     backup workers too, since an update that comes after its round is refused.
 updates per second
-    Updates applied, of all workers together. Every worker adds its measured iterations over the time in which they
-    were done, an iteration being done when it has ended and all shards that hold something have applied its update:
-    from when the last warm-up iteration was done (without warm-up: from the first start) until the last measured one
-    is. Where pushes are waited for that is the sum over workers of 1/mean iteration time; where they are not, what
-    still waits at a shard when the worker has ended is waited for. With backup workers it is the updates that an
-    iteration takes over its mean time.
+    Updates applied, of all workers together. Every worker adds its own over its window: from the start of its first
+    measured iteration until the last one has ended and all shards have applied its update. What the warm-up left
+    waiting and is applied within the window's first iteration time counts by the part of it that has passed, and whole
+    if later. Where pushes are waited for that is the sum over workers of 1/mean iteration time; where they are not,
+    who only submits them faster gains nothing. With backup workers it is the updates that an iteration takes over its
+    mean time.
 """
 
 from collections.abc import Mapping
@@ -162,11 +162,15 @@ def _rounds(timeline: Timeline) -> Array:
 def _updates_per_s(timeline: Timeline) -> float | None:
     if np.isnan(timeline.applied).all():
         return None
-    done = np.maximum.accumulate(np.fmax(timeline.released, timeline.applied), axis=1)
-    before = done[:, timeline.warmup - 1] if timeline.warmup else timeline.start[:, 0]
-    taken = done[:, -1] - before
-    count = done.shape[1] - timeline.warmup
-    return float((count / taken).sum()) if (taken > 0).all() else None
+    warmup, count = timeline.warmup, timeline.applied.shape[1] - timeline.warmup
+    first, end = timeline.start[:, warmup, None], timeline.released[:, -1:]
+    window = np.fmax(end, np.nanmax(timeline.applied, axis=1, keepdims=True)) - first
+    iteration = (end - first) / count
+    if not (window > 0).all():
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.clip((timeline.applied[:, :warmup] - first) / iteration, 0, 1)
+    return float(((count + np.nansum(left, axis=1, keepdims=True)) / window).sum())
 
 
 def metrics(timeline: Timeline) -> Metrics:
