@@ -29,7 +29,8 @@ def note(scenario: Scenario, demands: Demands, iteration_times: Array) -> str | 
     made = float(rates.sum())
     return (
         f"Pushes that nobody waits for are made faster ({made:.4g} per second) than {busiest} can cope with "
-        f"({made / load:.4g} per second): what waits grows without end, in time and memory. max_in_flight_pushes bounds it."
+        f"({made / load:.4g} per second): what waits grows without end, in time and memory. "
+        "max_in_flight_pushes bounds it."
     )
 
 

@@ -11,7 +11,9 @@ from psmodel.calibration import IDEAL
 from psmodel.scenario import Scenario
 from psmodel.simulation.engine import _Run
 
-BASE = Scenario(workers=6, shards=1, model_size=8000, placement="single-host", cores_per_host=2, compute=0.3, iterations=3)
+BASE = Scenario(
+    workers=6, shards=1, model_size=8000, placement="single-host", cores_per_host=2, compute=0.3, iterations=3
+)
 
 
 def compute_time(**changes: object) -> float:
@@ -27,7 +29,9 @@ def test_six_workers_on_two_cores_take_three_times_as_long() -> None:
     assert made.utilisation["worker CPU"] == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize("changes", [{"compute_on": "accelerator"}, {"cores_per_host": None}, {"cores_per_host": 6}])
+@pytest.mark.parametrize(
+    "changes", [{"compute_on": "accelerator"}, {"cores_per_host": None}, {"cores_per_host": 6}]
+)
 def test_where_no_core_is_short_they_do_not(changes: dict[str, object]) -> None:
     assert compute_time(**changes) == pytest.approx(0.3)
 

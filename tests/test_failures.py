@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from psmodel import simulation
+from psmodel.calibration import IDEAL
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario, load
 from psmodel.simulation.engine import _Run
-from psmodel.calibration import IDEAL
 
 B = 1e6  # bytes/s
 M = 8_000_000  # 8 s on a link
@@ -72,7 +72,7 @@ def test_a_prefetched_pull_is_gone_with_its_worker() -> None:
 
 
 def test_layers_computed_after_the_first_push_go_on_where_they_were() -> None:
-    """Two layers of 4 MB and 5 s each: 5 s computing, then the other 5 s beside the first push; death at 7 s for 3 s."""
+    """Two layers of 4 MB and 5 s each: the other 5 s of computing pass beside the first push; death at 7 s for 3 s."""
     layers = [{"share": 0.5, "compute_share": 0.5}] * 2
     changes = {"layers": layers, "compute": 10}
     assert ends(**changes) == pytest.approx([10 + 4])

@@ -25,7 +25,13 @@ def test_workers_on_one_host_share_its_interface(per_host: int, expected: float)
 
 def test_who_is_alone_at_work_has_the_host_s_link_alone() -> None:
     """Two on a host; the second computes until the first is through."""
-    changes = {"workers": 2, "workers_per_host": 2, "mode": "asp", "compute": 1.0, "compute_factors": [1e-9, 8]}
+    changes = {
+        "workers": 2,
+        "workers_per_host": 2,
+        "mode": "asp",
+        "compute": 1.0,
+        "compute_factors": [1e-9, 8],
+    }
     made = simulation.predict(BASE.replace(**changes)).timeline
     assert made.pushed[:, 0] == pytest.approx([8, 16])
 
@@ -58,7 +64,9 @@ def test_links_and_racks_count_hosts() -> None:
     assert rack_rates(scenario, demands(scenario, IDEAL)) == [(6 * B, 6 * B), (5 * B, 5 * B)]
     background = [{"link": "worker-2.up", "rate": B}]
     made = simulation.predict(BASE.replace(workers_per_host=3, background=background)).timeline
-    assert made.pushed[:, 0].max() == pytest.approx(3 * M / B)  # with one more flow each of the two has a third
+    assert made.pushed[:, 0].max() == pytest.approx(
+        3 * M / B
+    )  # with one more flow each of the two has a third
     with pytest.raises(ScenarioError, match="no link of this network, whose hosts are 3 of worker"):
         BASE.replace(workers_per_host=3, background=[{"link": "worker-3.up", "rate": B}])
     for placement in ("colocated", "single-host"):
@@ -101,7 +109,9 @@ def test_idle_shards_change_nothing(weights, calibration, pull, push, layers, mo
         BASE.replace(shards=len(kept), shard_weights=kept, **changes), calibration
     ).prediction
     for name, value in without.metrics.to_json().items():
-        assert getattr(idle.metrics, name) == (value if value is None else pytest.approx(value, rel=1e-9)), name
+        assert getattr(idle.metrics, name) == (value if value is None else pytest.approx(value, rel=1e-9)), (
+            name
+        )
     assert idle.bytes_per_iteration == without.bytes_per_iteration
     assert [t for t, w in zip(idle.ingress_time_per_shard_s, weights, strict=True) if w] == pytest.approx(
         list(without.ingress_time_per_shard_s)
@@ -110,7 +120,11 @@ def test_idle_shards_change_nothing(weights, calibration, pull, push, layers, mo
 
 @pytest.mark.parametrize(
     ("weights", "words"),
-    [([0, 0], "shard_weights are all 0"), ([1, -1], "shard_weights.1"), ([1, 1e-12], "unless its weight is 0")],
+    [
+        ([0, 0], "shard_weights are all 0"),
+        ([1, -1], "shard_weights.1"),
+        ([1, 1e-12], "unless its weight is 0"),
+    ],
 )
 def test_weights_that_leave_nothing_are_refused(weights: list[float], words: str) -> None:
     with pytest.raises(ScenarioError) as refused:

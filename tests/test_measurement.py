@@ -55,7 +55,9 @@ def test_in_step_only_updates_of_other_rounds_make_stale() -> None:
         shard=np.zeros(4, np.int64),
         worker=np.array([0, 1, 1, 0]),
         iteration=np.array([0, 0, 1, 1]),
-        staleness=np.array([0, 1, 0, 3]),  # since the pull: none; w0's; none; both of round 0 and w1's of round 1
+        staleness=np.array(
+            [0, 1, 0, 3]
+        ),  # since the pull: none; w0's; none; both of round 0 and w1's of round 1
         begin=np.arange(4.0),
         end=np.arange(4.0),
     )

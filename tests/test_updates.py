@@ -42,7 +42,7 @@ def test_there_is_no_note_where_what_waits_is_bounded(changes: dict[str, object]
 @pytest.mark.parametrize(("resource", "changes"), [
     ("shard CPU", {"update_cost": 2.0}),
     ("worker egress", {"bandwidth": {"worker_up": "100Mbps"}}),
-    ("host cores", {"placement": "single-host", "cores_per_host": 1, "workers": 3, "update_cost": 0.09, "compute": 0.1}),
+    ("host cores", {"placement": "single-host", "cores_per_host": 1, "workers": 3, "update_cost": 0.09}),
 ])  # fmt: skip
 def test_the_note_names_what_is_too_slow(resource: str, changes: dict[str, object]) -> None:
     (note,) = simulation.predict(CASE.replace(**changes)).prediction.notes

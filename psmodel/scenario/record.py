@@ -92,7 +92,7 @@ class Scenario(Part):
     background: tuple[Background, ...] = ()
     """Traffic of others on single links."""
     cores_per_host: Annotated[int, Field(ge=1)] | None = None
-    """Cores that the processes of one host share; none given: they never wait for a core."""
+    """Cores that the processes of one host share, for calls and computing; none given: they never wait for a core."""
     total_cores: Annotated[int, Field(ge=1)] | None = None
     """Cores that all hosts share, where they are parts of one machine, as in a testbed of namespaces."""
 
@@ -187,7 +187,9 @@ class Scenario(Part):
                 "it has one per shard"
             )
         if self.shard_weights is not None and not any(self.shard_weights):
-            raise ValueError("shard_weights are all 0, so that no shard holds the model; at least one is above 0")
+            raise ValueError(
+                "shard_weights are all 0, so that no shard holds the model; at least one is above 0"
+            )
         if self.used_shards > self.total_elements:
             raise ValueError(
                 f"shards = {self.used_shards} is more than the model has elements; "
@@ -256,7 +258,7 @@ class Scenario(Part):
         if episodes > MOST_EPISODES:
             raise ValueError(
                 f"stragglers.rate = {self.stragglers.rate:g} makes {episodes:.3g} episodes in one compute time; it is "
-                f"at most {MOST_EPISODES}: so many are a slower pace, compute times {self.stragglers.stretch:.3g} as long"
+                f"at most {MOST_EPISODES}: so many are just a slower pace, {self.stragglers.stretch:.3g} times the time"
             )
 
     def _known_hosts(self) -> None:

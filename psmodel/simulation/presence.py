@@ -63,9 +63,7 @@ class Presence:
         Called at the instant it dies, once it is away.
     """
 
-    def __init__(
-        self, network: FluidNetwork, monitor: Monitor, *, name: str, deaths: Deaths
-    ) -> None:
+    def __init__(self, network: FluidNetwork, monitor: Monitor, *, name: str, deaths: Deaths) -> None:
         self.away = False
         self.back = network.env.event()
         self.on_death: Callable[[], None] | None = None

@@ -35,7 +35,11 @@ SCHEMA_VERSION = 1
 @testbed_option
 @address_option
 @click.option("--repetitions", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--burn", is_flag=True, help='Burn the compute time on the CPU, as with compute_on = "cpu", instead of sleeping it.')
+@click.option(
+    "--burn",
+    is_flag=True,
+    help='Burn the compute time on the CPU, as with compute_on = "cpu"; else it is slept.',
+)
 @click.option("--watch", is_flag=True, help="Show the shards' state while they work.")
 @click.option(
     "--trace", type=click.Path(path_type=Path), help="Write the last run's Chrome trace, to open in Perfetto."
@@ -65,7 +69,9 @@ def run(
     """
     testbed = testbed or testbeds.default_for(scenario)
     if burn and scenario.compute_on == "accelerator":
-        raise BadInput('--burn with compute_on = "accelerator"; burning the compute time is compute_on = "cpu"')
+        raise BadInput(
+            '--burn with compute_on = "accelerator"; burning the compute time is compute_on = "cpu"'
+        )
     scenario = testbeds.on_this_machine(scenario, testbed, burn=burn)
     enter_sandbox(context, testbed)
     from psmodel import simulation

@@ -137,8 +137,8 @@ class NetnsTestbed:
     def prepare(self, scenario: Scenario) -> Placement:
         if scenario.worker_hosts > self.workers or scenario.shard_hosts > self.shards:
             raise CannotRun(
-                f"scenario {scenario.name} needs {scenario.worker_hosts} worker and {scenario.shard_hosts} shard hosts; "
-                f"this testbed has {self.workers} and {self.shards}"
+                f"scenario {scenario.name} needs {scenario.worker_hosts} worker and {scenario.shard_hosts} shard "
+                f"hosts; this testbed has {self.workers} and {self.shards}"
             )
         workers = [f"worker-{i // scenario.workers_per_host}" for i in range(scenario.workers)]
         shards = [f"shard-{i // scenario.shards_per_host}" for i in range(scenario.shards)]
