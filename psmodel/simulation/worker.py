@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,9 +15,9 @@ from psmodel.simulation.monitor import Monitor
 from psmodel.simulation.network import FluidNetwork, Host
 from psmodel.simulation.presence import Presence
 from psmodel.simulation.processor import Processor, after, when
+from psmodel.simulation.pull import Countdown, Pull, one_less
 from psmodel.simulation.shard import Shard
-
-Process = Generator[simpy.Event, Any, None]
+from psmodel.simulation.thread import Process, Thread
 
 
 class Worker:
@@ -36,11 +35,6 @@ class Worker:
         If it may die: whether it is there.
     outstanding
         Called with +1 when a push starts and with −1 when it has been applied.
-
-    Attributes
-    ----------
-    busy_s
-        Seconds of its thread's work, computing included, wherever that takes place.
     """
 
     def __init__(
@@ -64,7 +58,6 @@ class Worker:
     ) -> None:
         self.env = env
         self.index, self.count, self.host = index, count, host
-        self.busy_s = 0.0
         self._processor = processor
         self._shards = shards
         self._scenario = scenario
@@ -79,13 +72,11 @@ class Worker:
             presence.on_death = self._die
         self._outstanding = outstanding
         self._name = f"worker-{index}"
-        self._process: simpy.Process | None = None
-        self._working = False
-        self._begins_anew = False
+        self._thread = Thread(env, processor, presence)
         self._accelerator = Processor(network, None)
-        self._pull: _Pull | None = None
-        self._open: list[_Pull] = []
-        self._prefetched: _Pull | None = None
+        self._pull: Pull | None = None
+        self._open: list[Pull] = []
+        self._prefetched: Pull | None = None
         self._pushes_in_flight = 0
         self._fewer_in_flight: simpy.Event | None = None
         # A caller's calls reach an actor in order: a pull waits for this worker's former push to have arrived.
@@ -93,8 +84,7 @@ class Worker:
 
     def start(self) -> simpy.Process:
         """Set off all iterations, one after the other; the process that ends with the last one."""
-        self._process = self.env.process(self._run())
-        return self._process
+        return self._thread.start(self._run())
 
     def _run(self) -> Process:
         monitor, env, me = self._monitor, self.env, self.index
@@ -120,11 +110,11 @@ class Worker:
         compute_time = self._compute_times[iteration]
         first = compute_time * (1 - math.fsum(push.compute_share for push in pushes[1:]))
         yield from self._pull_and_compute(iteration, first)
-        applied: _Countdown | None = None
+        applied: Countdown | None = None
         for position, push in enumerate(pushes):
             if position > 0:
                 yield from self._compute(push.compute_share * compute_time)
-            yield from self._busy(push.compress)
+            yield from self._thread.works(push.compress)
             if position == len(pushes) - 1:
                 self._monitor.computed[self.index, iteration] = self.env.now
             if scenario.push == "none":
@@ -134,83 +124,53 @@ class Worker:
             yield from self._push(iteration, push, applied, last=position == len(pushes) - 1)
         if scenario.push == "blocking" and applied is not None:
             yield applied.event
-        yield from self._there()
+        yield from self._thread.there()
 
     def _pull_and_compute(self, iteration: int, seconds: float) -> Process:
         """Until the first push can begin; all over again if the worker dies in between."""
         while True:
-            yield from self._there()
-            self._begins_anew = True
+            yield from self._thread.there()
+            self._thread.begins_anew = True
             try:
                 if self._scenario.pull != "none":
                     self._pull = self._prefetched or (yield from self._ask(iteration))
                     self._prefetched = None
                     yield self._pull.arrived.event
                 self._monitor.pulled[self.index, iteration] = self.env.now
-                yield from self._busy(self._demands.assemble)
+                yield from self._thread.works(self._demands.assemble)
                 if self._scenario.prefetch and iteration + 1 < len(self._compute_times):
                     self._prefetched = yield from self._ask(iteration + 1)
                 yield from self._compute(seconds)
             except simpy.Interrupt:
                 continue
             finally:
-                self._begins_anew = False
+                self._thread.begins_anew = False
             return
 
-    def _there(self) -> Process:
-        """Until this worker is not away."""
-        while self._presence is not None and self._presence.away:
-            yield self._presence.back
+    @property
+    def busy_s(self) -> float:
+        """Seconds of its thread's work, computing included, wherever that takes place."""
+        return self._thread.busy_s
 
     def _die(self) -> None:
         for pull in self._open:
             pull.abandon(self._network)
         self._open.clear()
         self._prefetched = None
-        if self._begins_anew or self._working:
-            assert self._process is not None
-            self._process.interrupt()
+        self._thread.die()
 
     def _compute(self, seconds: float) -> Process:
-        accelerator = self._scenario.compute_on == "accelerator"
-        return self._occupied(seconds, self._accelerator if accelerator else self._processor)
+        elsewhere = self._scenario.compute_on == "accelerator"
+        return self._thread.works(seconds, self._accelerator if elsewhere else None)
 
-    def _busy(self, seconds: float) -> Process:
-        return self._occupied(seconds, self._processor)
-
-    def _occupied(self, seconds: float, processor: Processor) -> Process:
-        """The thread works, or waits for what does; having died and come back it goes on where it was."""
-        while seconds > 0:
-            if not self._begins_anew:
-                yield from self._there()
-            began, left, self._working = self.env.now, seconds, True
-            work = processor.work(seconds)
-            try:
-                yield work
-                left = 0.0
-            except simpy.Interrupt:
-                left = processor.stop(work, seconds, began)
-                if self._begins_anew:
-                    raise
-            finally:
-                self._working = False
-                self.busy_s += seconds - left
-            seconds = left
-
-    def _ask(self, iteration: int) -> "Generator[simpy.Event, Any, _Pull]":
+    def _ask(self, iteration: int) -> Generator[simpy.Event, Any, Pull]:
         """Ask every shard for its parameters, one after the other waiting for each if so said."""
         sequential = self._scenario.pull == "sequential"
-        count = len(self._shards)
-        pull = _Pull(
-            iteration=iteration,
-            arrived=_Countdown(self.env, count),
-            versions=[0] * count,
-            rounds=[{} for _ in range(count)],
-        )
+        pull = Pull(self.env, iteration=iteration, shards=len(self._shards))
         self._open = [one for one in self._open if not one.arrived.event.triggered] + [pull]
         for position, shard in enumerate(self._shards):
-            yield from self._busy(self._demands.request)
-            here = [pull.arrived, _Countdown(self.env, 1)] if sequential else [pull.arrived]
+            yield from self._thread.works(self._demands.request)
+            here = [pull.arrived, Countdown(self.env, 1)] if sequential else [pull.arrived]
             after(
                 self.env,
                 self._demands.propagation_delay + self._demands.one_way,
@@ -225,8 +185,8 @@ class Worker:
         position: int,
         shard: Shard,
         last_push: simpy.Event | None,
-        pull: "_Pull",
-        arrived: "list[_Countdown]",
+        pull: Pull,
+        arrived: list[Countdown],
     ) -> None:
         if last_push is not None and not last_push.processed:
             when(last_push, partial(self._request, position, shard, last_push, pull, arrived))
@@ -234,7 +194,8 @@ class Worker:
 
         def read() -> None:
             pull.versions[position] = shard.version
-            pull.rounds[position] = shard.rounds_from(pull.iteration)
+            if self._scenario.mode == "bsp" and (ahead := shard.rounds_from(pull.iteration)):
+                pull.rounds[position] = ahead
 
         def reply() -> None:
             if pull.abandoned:
@@ -244,7 +205,7 @@ class Worker:
             pull.transfers.append(sent)
             when(sent, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
             taken = self._taken_in(sent, self._demands.receive[shard.member], self._processor)
-            when(taken, lambda: _one_less(arrived))
+            when(taken, lambda: one_less(arrived))
 
         shard.call(self._demands.reply[shard.member] * self.count, reply, begin=read)
 
@@ -267,7 +228,7 @@ class Worker:
         )
         return taken
 
-    def _begin_push(self) -> "Generator[simpy.Event, Any, _Countdown]":
+    def _begin_push(self) -> Generator[simpy.Event, Any, Countdown]:
         """Wait until one more push may be under way; gives what counts down to its end."""
         limit = self._scenario.max_in_flight_pushes
         while limit is not None and self._pushes_in_flight >= limit:
@@ -275,15 +236,15 @@ class Worker:
             yield self._fewer_in_flight
         self._pushes_in_flight += 1
         self._outstanding(1)
-        applied = _Countdown(self.env, len(self._shards) * len(self._demands.pushes))
+        applied = Countdown(self.env, len(self._shards) * len(self._demands.pushes))
         when(applied.event, self._push_applied)
         return applied
 
-    def _push(self, iteration: int, push: Push, applied: "_Countdown", *, last: bool) -> Process:
+    def _push(self, iteration: int, push: Push, applied: Countdown, *, last: bool) -> Process:
         sequential = self._scenario.push == "sequential"
         for position, shard in enumerate(self._shards):
-            yield from self._busy(push.send[shard.member])
-            done = [applied, _Countdown(self.env, 1)] if sequential else [applied]
+            yield from self._thread.works(push.send[shard.member])
+            done = [applied, Countdown(self.env, 1)] if sequential else [applied]
             begin = self.env.now
             sent = self._transfer(shard, self.host, shard.host, push.sizes[shard.member])
             when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
@@ -312,8 +273,8 @@ class Worker:
         position: int,
         shard: Shard,
         push: Push,
-        done: "list[_Countdown]",
-        pull: "_Pull | None",
+        done: list[Countdown],
+        pull: Pull | None,
         last: bool,
     ) -> None:
         accepted = shard.accepts(iteration, self.count)
@@ -340,7 +301,7 @@ class Worker:
                 f"shard-{shard.index}", name, began, self.env.now, worker=self.index, iteration=iteration
             )
             delay = self._demands.propagation_delay + self._demands.one_way
-            after(self.env, delay, lambda: _one_less(done))
+            after(self.env, delay, lambda: one_less(done))
 
         service = self._demands.refuse
         if accepted:
@@ -348,12 +309,12 @@ class Worker:
         size = push.sizes[shard.member]
         shard.call(service * self.count, finish, begin=start, nbytes=size * self.count)
 
-    def _staleness(self, pull: "_Pull", shard: Shard, position: int, iteration: int) -> int:
+    def _staleness(self, pull: Pull, shard: Shard, position: int, iteration: int) -> int:
         """Updates since the pull; in bulk-synchronous mode those of other rounds."""
         between = shard.version - pull.versions[position]
         if self._scenario.mode != "bsp":
             return between
-        return between - (shard.rounds[iteration] - pull.rounds[position].get(iteration, 0))
+        return between - (shard.rounds[iteration] - pull.rounds.get(position, {}).get(iteration, 0))
 
     def _push_applied(self) -> None:
         self._pushes_in_flight -= 1
@@ -387,49 +348,3 @@ class Worker:
                     worker=self.index,
                     shard=shard.index,
                 )
-
-
-@dataclass(kw_only=True, eq=False)
-class _Pull:
-    """A pull under way.
-
-    Attributes
-    ----------
-    iteration
-        The one it is asked for.
-    arrived
-        Counts down to its end.
-    versions, rounds
-        Of each shard what `Shard.version` and `Shard.rounds_from` were when it was read.
-    """
-
-    iteration: int
-    arrived: "_Countdown"
-    versions: list[int]
-    rounds: list[dict[int, int]]
-    transfers: list[Decided] = field(default_factory=list)
-    abandoned: bool = False
-
-    def abandon(self, network: FluidNetwork) -> None:
-        """Its worker has died: nothing of it is sent any more."""
-        self.abandoned = True
-        for transfer in self.transfers:
-            network.stop(transfer)
-
-
-def _one_less(countdowns: "list[_Countdown]") -> None:
-    for countdown in countdowns:
-        countdown.one_less()
-
-
-class _Countdown:
-    """An event that happens when as many things have."""
-
-    def __init__(self, env: simpy.Environment, count: int) -> None:
-        self.event = env.event()
-        self._left = count
-
-    def one_less(self) -> None:
-        self._left -= 1
-        if self._left == 0:
-            self.event.succeed()
