@@ -167,12 +167,12 @@ def _cheapest(scenario: Scenario, roles: tuple[str, ...], catalogue: Catalogue) 
 
 
 def price_per_hour(scenario: Scenario, machines: Machines) -> float:
-    """Price of all hosts: N workers and K shards, or the larger of the two numbers where they share hosts."""
+    """Price of all hosts: of the workers' and the shards', or of the larger number where they share hosts."""
     match scenario.placement:
         case "dedicated":
             return (
-                scenario.workers * machines.worker.price_per_hour
-                + scenario.shards * machines.shard.price_per_hour
+                scenario.worker_hosts * machines.worker.price_per_hour
+                + scenario.shard_hosts * machines.shard.price_per_hour
             )
         case "colocated":
             return max(scenario.workers, scenario.shards) * machines.worker.price_per_hour
