@@ -7,22 +7,26 @@
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from psmodel.analytic import total_work
 from psmodel.analytic_grid import predict_grid
 from psmodel.calibration import IDEAL, Calibration
-from psmodel.errors import BadInput
+from psmodel.errors import BadInput, UserError
+from psmodel.factors import FACTORS, Factor
 from psmodel.methods import Calibrated, Predictor, interval, predictor
 from psmodel.results import Method
-from psmodel.scenario import Scenario
+from psmodel.scenario import Scenario, ScenarioError
 
 Array = NDArray[np.float64]
+_ONE_BY_ONE = 64
+"""So many base samples of Sobol indices are predicted one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +66,8 @@ class Explanation:
         Resource → its work in one iteration of all workers, the busiest first.
     headroom
         Work of the binding resource ÷ work of the next: how much faster it can get before the next one binds.
+    left_out
+        Change (in words) that this scenario does not permit → why.
     """
 
     scenario: str
@@ -70,6 +76,7 @@ class Explanation:
     interval: tuple[float, float] | None
     resources: Mapping[str, float]
     gains: tuple[Gain, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
     sobol: "Sobol | None" = field(default=None)
 
     @property
@@ -100,32 +107,9 @@ class Explanation:
             "headroom": self.headroom,
             "resources": dict(self.resources),
             "gains": [vars(gain) for gain in self.gains],
+            "left_out": dict(self.left_out),
             "sobol": self.sobol and vars(self.sobol),
         }
-
-
-def _changes(scenario: Scenario) -> dict[str, tuple[str, float, Callable[[], Scenario]]]:
-    """Factor → change in words, log2 of the step, and the changed scenario (made only when it is possible)."""
-    item = scenario.item_size
-    found: dict[str, tuple[str, float, Callable[[], Scenario]]] = {}
-    rates = scenario.bandwidth
-    if rates is not None and scenario.placement != "single-host":
-        twice = {role: 2 * rate for role, rate in rates}
-        found["bandwidth"] = ("bandwidth × 2", 1.0, lambda: scenario.replace(bandwidth=twice))
-    if 2 * scenario.shards <= scenario.total_elements:
-        found["shards"] = ("shards × 2", 1.0, lambda: scenario.replace(shards=2 * scenario.shards))
-    found["workers"] = ("workers × 2", 1.0, lambda: scenario.replace(workers=2 * scenario.workers))
-    half = scenario.total_elements // 2
-    if half >= scenario.shards:
-        step = math.log2(half / scenario.total_elements)
-        found["model_size"] = ("model ÷ 2", step, lambda: scenario.replace(model_size=half * item))
-    if not scenario.compute.is_random and scenario.compute.expected() > 0:
-        found["compute"] = (
-            "compute time ÷ 2",
-            -1.0,
-            lambda: scenario.replace(compute=scenario.compute.expected() / 2),
-        )
-    return found
 
 
 def explain(
@@ -150,21 +134,13 @@ def explain(
     if time <= 0:
         raise BadInput(f"{scenario.name}: an iteration takes no time, so that nothing explains it")
     drawn = [predict(scenario, draw).metrics.iteration_time_s for draw in known.draws]
-    gains = []
-    for factor, (words, step, make) in _changes(scenario).items():
-        changed = make()
-        after = predict(changed, known.best)
-        ratio = after.metrics.iteration_time_s / time
-        gains.append(
-            Gain(
-                factor=factor,
-                change=words,
-                ratio=ratio,
-                elasticity=math.log2(ratio) / step if ratio > 0 else -math.inf,
-                bottleneck=after.bottleneck,
-                interval=_ratio_interval(changed, predict, known, drawn),
-            )
-        )
+    gains: list[Gain] = []
+    left_out: dict[str, str] = {}
+    for factor in FACTORS:
+        try:
+            gains.append(_gain(factor, scenario, predict, known, time, drawn))
+        except UserError as error:
+            left_out[factor.words] = str(error)
     ordered = sorted(total_work(scenario, known.best).items(), key=lambda pair: -pair[1])
     return Explanation(
         scenario=scenario.name,
@@ -173,12 +149,40 @@ def explain(
         interval=interval(drawn) if drawn else None,
         resources=dict(ordered),
         gains=tuple(gains),
+        left_out=left_out,
         sobol=sobol_indices(scenario, known.best, seed=seed) if sobol else None,
     )
 
 
+def _gain(
+    factor: Factor,
+    scenario: Scenario,
+    predict: Predictor,
+    known: Calibrated,
+    time: float,
+    drawn: Sequence[float],
+) -> Gain:
+    """What the factor's change brings to a scenario whose iteration takes `time` (with each of the draws: `drawn`)."""
+    changed = factor.scaled(scenario, factor.multiple)
+    step = math.log2(factor.value(changed) / factor.value(scenario))
+    if step == 0:
+        raise ScenarioError(f"{factor.name} is as small as it can be")
+    after = predict(changed, known.best)
+    ratio = after.metrics.iteration_time_s / time
+    if ratio <= 0:
+        raise ScenarioError("an iteration then takes no time")
+    return Gain(
+        factor=factor.name,
+        change=factor.words,
+        ratio=ratio,
+        elasticity=math.log2(ratio) / step + 0.0,  # no minus before a zero
+        bottleneck=after.bottleneck,
+        interval=_ratio_interval(changed, predict, known, drawn),
+    )
+
+
 def _ratio_interval(
-    changed: Scenario, predict: Predictor, known: Calibrated, drawn: list[float]
+    changed: Scenario, predict: Predictor, known: Calibrated, drawn: Sequence[float]
 ) -> tuple[float, float] | None:
     if not drawn:
         return None
@@ -197,12 +201,15 @@ class Sobol:
         Mathematics and Computers in Simulation 55:271; estimators of Saltelli et al. 2010).
     samples
         Base samples n; n·(factors + 2) scenarios were predicted by closed forms.
+    left_out
+        Factor that this scenario does not let vary so → why.
     """
 
     first_order: Mapping[str, float]
     total: Mapping[str, float]
     samples: int
     seed: int
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def sobol_indices(
@@ -210,45 +217,110 @@ def sobol_indices(
 ) -> Sobol:
     """Global sensitivity of the logarithm of the iteration time, by ``scipy.stats.sobol_indices``.
 
-    Each factor is log-uniform between half and twice its value; numbers of workers and shards are rounded.
+    Each factor is log-uniform between half and twice its value; numbers of workers and shards are rounded. Where a
+    grid of closed forms leaves a feature of the scenario out, they are evaluated one by one, with fewer samples.
 
     Parameters
     ----------
     samples
-        A power of two.
+        A power of two; the most.
     """
-    from scipy import stats
-
-    names = list(_changes(scenario))
-    rates = scenario.bandwidth
-    item = scenario.item_size
-
-    def logarithm(steps: Array) -> Array:
-        """Of the time (s) at `steps` (log2 of each factor's multiple), shape (factors, rows)."""
-        multiple = dict(zip(names, 2.0**steps, strict=True))
-        columns: dict[str, Array] = {}
-        for name, by in multiple.items():
-            match name:
-                case "bandwidth":
-                    assert rates is not None
-                    if scenario.placement == "colocated":
-                        columns["bandwidth"] = rates.worker_up * by
-                    else:
-                        columns |= {f"bandwidth.{role}": rate * by for role, rate in rates}
-                case "model_size":
-                    columns[name] = np.maximum(np.round(scenario.total_elements * by), 1) * item
-                case "compute":
-                    columns[name] = scenario.compute.expected() * by
-                case _:
-                    columns[name] = np.maximum(np.round(getattr(scenario, name) * by), 1)
-        return np.asarray(np.log(predict_grid(scenario, columns, calibration)["iteration_time_s"]))
-
-    found = stats.sobol_indices(
-        func=logarithm, n=samples, dists=[stats.uniform(-1, 2)] * len(names), rng=np.random.default_rng(seed)
-    )
+    factors, left_out = _varied(scenario, calibration)
+    logarithm = partial(_log_times, scenario, calibration, factors)
+    if not _in_a_grid(scenario, calibration, factors):
+        samples = min(samples, _ONE_BY_ONE)
+        logarithm = partial(_log_times_one_by_one, scenario, calibration, factors)
+    first_order, total = _shares(logarithm, len(factors), samples, seed)
+    names = [factor.name for factor in factors]
     return Sobol(
-        first_order=dict(zip(names, found.first_order.tolist(), strict=True)),
-        total=dict(zip(names, found.total_order.tolist(), strict=True)),
+        first_order=dict(zip(names, first_order.tolist(), strict=True)),
+        total=dict(zip(names, total.tolist(), strict=True)),
         samples=samples,
         seed=seed,
+        left_out=left_out,
     )
+
+
+def _shares(
+    logarithm: Callable[[Array], Array], factors: int, samples: int, seed: int
+) -> tuple[Array, Array]:
+    """Of each factor alone and with its interactions, shape (factors,)."""
+    from scipy import stats
+
+    if factors == 0:
+        return np.zeros(0), np.zeros(0)
+    if factors == 1:  # SciPy wants two; all that varies is due to a single one
+        alone = np.array([float(np.ptp(logarithm(np.array([[-1.0, 0.0, 1.0]]))) > 0)])
+        return alone, alone
+    indices = stats.sobol_indices(
+        func=logarithm, n=samples, dists=[stats.uniform(-1, 2)] * factors, rng=np.random.default_rng(seed)
+    )
+    return indices.first_order, indices.total_order
+
+
+def _varied(scenario: Scenario, calibration: Calibration) -> tuple[tuple[Factor, ...], dict[str, str]]:
+    """The factors that may all be halved and doubled together, and why not the others."""
+    predict = predictor("analytic")
+    varied: list[Factor] = []
+    left_out: dict[str, str] = {}
+    corners = [scenario]
+    for factor in FACTORS:
+        try:
+            if factor.indivisible(scenario):
+                raise ScenarioError(factor.indivisible(scenario))
+            further = [factor.scaled(corner, by) for corner in corners for by in (0.5, 2.0)]
+            if not all(predict(corner, calibration).metrics.iteration_time_s > 0 for corner in further):
+                raise ScenarioError("with half or twice as much of it an iteration takes no time")
+            corners = further
+            varied.append(factor)
+        except ScenarioError as error:
+            left_out[factor.name] = str(error)
+    return tuple(varied), left_out
+
+
+def _columns(scenario: Scenario, factors: Sequence[Factor], steps: Array) -> dict[str, Array] | None:
+    """Columns of a grid at `steps` (log2 of each factor's multiple), shape (factors, rows); None without a grid."""
+    columns: dict[str, Array] = {}
+    for factor, by in zip(factors, 2.0**steps, strict=True):
+        more = factor.columns(scenario, by)
+        if more is None:
+            return None
+        columns |= more
+    return columns
+
+
+def _in_a_grid(scenario: Scenario, calibration: Calibration, factors: Sequence[Factor]) -> bool:
+    columns = _columns(scenario, factors, np.zeros((len(factors), 1)))
+    if columns is None:
+        return False
+    try:
+        predict_grid(scenario, columns, calibration)
+    except BadInput:
+        return False
+    return True
+
+
+def _log_times(
+    scenario: Scenario, calibration: Calibration, factors: Sequence[Factor], steps: Array
+) -> Array:
+    columns = _columns(scenario, factors, steps)
+    assert columns is not None
+    return _logarithm(predict_grid(scenario, columns, calibration)["iteration_time_s"])
+
+
+def _log_times_one_by_one(
+    scenario: Scenario, calibration: Calibration, factors: Sequence[Factor], steps: Array
+) -> Array:
+    predict = predictor("analytic")
+    times = []
+    for row in (2.0**steps).T:
+        changed = scenario
+        for factor, by in zip(factors, row, strict=True):
+            changed = factor.scaled(changed, float(by))
+        times.append(predict(changed, calibration).metrics.iteration_time_s)
+    return _logarithm(times)
+
+
+def _logarithm(times: ArrayLike) -> Array:
+    # Rounded, lest the last digits of equal times have a variance to share.
+    return np.asarray(np.round(np.log(times), 12), np.float64)

@@ -27,4 +27,4 @@ def lent(array: NDArray[Any]) -> NDArray[Any]:
 
 def epsilon(dtype: np.dtype[Any]) -> float:
     """Distance from 1 to the next number of a type."""
-    return float(ml_dtypes.finfo(dtype).eps)
+    return float(ml_dtypes.finfo(dtype).eps)  # type: ignore[no-untyped-call]
