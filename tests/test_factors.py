@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from psmodel import analytic, simulation
 from psmodel.errors import UserError
-from psmodel.explain import explain, sobol_indices
+from psmodel.explain import explain
 from psmodel.factors import FACTORS
 from psmodel.scenario import Scenario, ScenarioError, from_mapping, load
+from psmodel.sensitivity import sobol_indices
 from tests.strategies import distributions
 
 BY_NAME = {factor.name: factor for factor in FACTORS}
@@ -93,7 +94,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         raise
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(scenarios())
 def test_every_scenario_is_explained(scenario: Scenario) -> None:
     if analytic.predict(scenario).metrics.iteration_time_s == 0:
@@ -204,6 +205,16 @@ def test_nothing_but_what_matters_has_a_share() -> None:
     assert (
         "takes no time" in shares.left_out["workers"]
     )  # one worker beside its only shard has no network between
+
+
+def test_what_is_impossible_between_half_and_twice_is_left_out() -> None:
+    """Six elements on three unequal shards: some numbers of shards between 1 and 6 round one of them to nothing."""
+    tiny = load(
+        "ingress-single", workers=1, compute_factors=[1], elements=6, shards=3, shard_weights=[2, 1, 2]
+    )
+    shares = sobol_indices(tiny, samples=64)
+    assert "bandwidth" in shares.total
+    assert "elements" in " ".join(shares.left_out.values())
 
 
 def test_one_by_one_the_sensitivities_are_those_of_the_grid() -> None:
