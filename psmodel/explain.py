@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from psmodel.analytic import total_work
+from psmodel.analytic import ClosedForm
 from psmodel.errors import BadInput, UserError
 from psmodel.factors import FACTORS, Factor
 from psmodel.methods import Calibrated, Predictor, interval, predictor
@@ -132,7 +132,9 @@ def explain(
             gains.append(_gain(factor, scenario, predict, known, time, drawn))
         except UserError as error:
             left_out[factor.words] = str(error)
-    ordered = sorted(total_work(scenario, known.best).items(), key=lambda pair: -pair[1])
+    ordered = sorted(
+        ClosedForm(scenario=scenario, calibration=known.best).work.items(), key=lambda pair: -pair[1]
+    )
     return Explanation(
         scenario=scenario.name,
         method=method,

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from psmodel.analytic_grid import predict_grid
+from psmodel.analytic import predict_grid
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.errors import BadInput
 from psmodel.factors import FACTORS, Factor
@@ -143,7 +143,7 @@ def _columns(scenario: Scenario, factors: Sequence[Factor], steps: Array) -> dic
 
 def _in_a_grid(scenario: Scenario, calibration: Calibration, factors: Sequence[Factor]) -> bool:
     columns = _columns(scenario, factors, np.zeros((len(factors), 1)))
-    if columns is None:
+    if columns is None or scenario.racks is not None:  # which a grid works out row by row
         return False
     try:
         predict_grid(scenario, columns, calibration)
