@@ -3,6 +3,7 @@
 import datetime
 import difflib
 from collections.abc import Mapping
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -128,6 +129,13 @@ class Catalogue(_Part):
         alike = difflib.get_close_matches(name, names, n=_ALIKE, cutoff=0.0)
         those = "there are" if len(names) <= _ALIKE else f"of the {len(names)} there the most alike are"
         raise BadInput(f"machine {name!r} is not in {self.name}; {those} {', '.join(alike)}")
+
+    @cached_property
+    def by_place(self) -> Mapping[tuple[str, ...], tuple[Machine, ...]]:
+        """The machine types of each place, the cheapest first."""
+        cheapest_first = sorted(self.machine, key=lambda m: (m.price_per_hour, m.name))
+        places = dict.fromkeys(map(self.place, self.machine))
+        return {place: tuple(m for m in cheapest_first if self.place(m) == place) for place in places}
 
     def place(self, machine: Machine) -> tuple[str, ...]:
         """Provider and region of a machine type; empty if it belongs to no offer."""

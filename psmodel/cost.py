@@ -1,6 +1,6 @@
 """What a scenario costs: hosts times the price of their machine types."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ __all__ = [
     "machines_for",
     "no_machine",
     "price_per_hour",
+    "undominated",
 ]
 
 SECONDS_PER_HOUR = 3600
@@ -153,14 +154,12 @@ def machines_for(scenario: Scenario, point: Point, catalogue: Catalogue) -> Mach
     Both are of one provider in one region, where all hosts together are cheapest. None if there are no such types.
     """
     chosen = _chosen(point, catalogue, scenario.placement)
-    places = dict.fromkeys(catalogue.place(machine) for machine in chosen.values() or catalogue.machine)
+    # Those that are named stand in one place: `_chosen` has seen to that.
+    places = [catalogue.place(machine) for machine in chosen.values()][:1] or list(catalogue.by_place)
     pairs = []
     for place in places:
-        machines = {
-            role: chosen.get(role)
-            or _cheapest(scenario, role, [m for m in catalogue.machine if catalogue.place(m) == place])
-            for role in _ROLES
-        }
+        there = catalogue.by_place[place]
+        machines = {role: chosen.get(role) or _cheapest(scenario, role, there) for role in _ROLES}
         if machines["worker"] is not None and machines["shard"] is not None:
             pairs.append(Machines(worker=machines["worker"], shard=machines["shard"]))
     return min(pairs, key=lambda pair: price_per_hour(scenario, pair), default=None)
@@ -174,13 +173,22 @@ def _cores(scenario: Scenario) -> int:
 
 
 def _cheapest(scenario: Scenario, role: Role, machines: Sequence[Machine]) -> Machine | None:
+    """The first of `machines` (the cheapest first) that suffices."""
     rate = 0.0
     if scenario.bandwidth is not None and scenario.placement != "single-host":
         # Where both roles share a host, its interface is that of either.
         rate = max(value for name, value in scenario.bandwidth if name.startswith(role))
     cores = _cores(scenario)
-    fitting = [m for m in machines if m.bandwidth >= rate and (m.cores or cores) >= cores]
-    return min(fitting, key=lambda m: (m.price_per_hour, m.name), default=None)
+    return next((m for m in machines if m.bandwidth >= rate and (m.cores or cores) >= cores), None)
+
+
+def undominated(machines: Iterable[Machine]) -> list[Machine]:
+    """Those than which no other is both cheaper and as fast, the cheapest first."""
+    kept: list[Machine] = []
+    for machine in sorted(machines, key=lambda m: (m.price_per_hour, -m.bandwidth)):
+        if not kept or machine.bandwidth > kept[-1].bandwidth:
+            kept.append(machine)
+    return kept
 
 
 def price_per_hour(scenario: Scenario, machines: Machines) -> float:

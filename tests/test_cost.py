@@ -1,12 +1,13 @@
 """Cost: prices times hosts, from a catalogue that says where its figures come from."""
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from psmodel.cost import Catalogue, cost, equip, load_catalogue, machines_for, no_machine
+from psmodel.cost import Catalogue, cost, equip, load_catalogue, machines_for, no_machine, undominated
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario, load
 from psmodel.sweeps import Setup, grid, sweep
@@ -214,6 +215,16 @@ def test_all_hosts_stand_in_one_place() -> None:
     assert catalogue.place(named.shard) == ("Azure", "eastus")
     with pytest.raises(BadInput, match="stand in two places"):
         equip({"worker_machine": "c5.9xlarge", "shard_machine": "h3-standard-88"}, catalogue)
+
+
+def test_none_that_is_left_out_is_cheaper_and_as_fast_as_one_that_is_kept() -> None:
+    machines = load_catalogue().machine
+    kept = undominated(machines)
+    for m in machines:
+        assert any(k.price_per_hour <= m.price_per_hour and k.bandwidth >= m.bandwidth for k in kept)
+    for one, other in itertools.pairwise(kept):
+        assert one.price_per_hour < other.price_per_hour
+        assert one.bandwidth < other.bandwidth
 
 
 SHARED = {"worker_machine": "slow", "shard_machine": "fast"}

@@ -32,7 +32,7 @@ def any_scenarios(draw: st.DrawFn) -> Scenario:
 EVERY = any_scenarios() | scenarios()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(EVERY)
 def test_every_scenario_is_explained(scenario: Scenario) -> None:
     if analytic.predict(scenario).metrics.iteration_time_s == 0:
