@@ -19,6 +19,7 @@ from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import model_only
 from validate import clocks
+from validate.dtypes import epsilon
 from validate.environment import Watch, environment, processes_with
 from validate.measurement import ComputeBy, Instants, Measurement, Updates, compute_by, with_compute_on
 from validate.testbeds.base import Placement, Testbed, require_iterations
@@ -305,9 +306,7 @@ def _sum_ok(
         complete = len(set(applied)) == len(applied) and bool((counts == scenario.quorum).all())
     if scenario.layers and scenario.update_rule == "affine":
         return complete
-    exact = (
-        0.0 if not scenario.layers else scenario.workers * len(applied) * float(np.finfo(pushed.dtype).eps)
-    )
+    exact = 0.0 if not scenario.layers else scenario.workers * len(applied) * epsilon(pushed.dtype)
     return complete and all(
         abs(value - float(total)) <= exact * abs(float(total)) for value in (least, largest)
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +22,7 @@ class Empirical(TimeDistribution):
     working directory.
     """
 
+    times: ClassVar = ("samples",)
     kind: Literal["empirical"] = "empirical"
     samples: tuple[Time, ...] = ()
     file: str | None = Field(default=None, exclude=True)

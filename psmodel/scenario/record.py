@@ -31,7 +31,7 @@ from psmodel.scenario.parts import (
 from psmodel.scenario.sentences import ScenarioError, sentence
 from psmodel.units import Size, Time
 
-_ITEM_SIZE = {"float64": 8, "float32": 4, "float16": 2}
+_ITEM_SIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 
 
 MOST_EPISODES = 1000
@@ -63,7 +63,7 @@ class Scenario(Part):
     """Bytes of the trained parameters, M; give this or `elements`."""
     elements: Annotated[int, Field(ge=1)] | None = None
     """Number of trained parameters; give this or `model_size`."""
-    dtype: Literal["float64", "float32", "float16"] = "float64"
+    dtype: Literal["float64", "float32", "float16", "bfloat16"] = "float64"
     """Type of one parameter."""
     shard_weights: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] | None = None
     """How the model is spread over the shards, one number per shard in any unit; none given: evenly. A shard of
