@@ -132,7 +132,7 @@ def rack_rates(scenario: Scenario, d: Demands) -> list[tuple[float, float]]:
     rates = []
     for rack in range(count):
         workers, shards = (
-            len(range(rack, hosts, count)) for hosts in (scenario.workers, scenario.shard_hosts)
+            len(range(rack, hosts, count)) for hosts in (scenario.worker_hosts, scenario.shard_hosts)
         )
         up, down = (
             workers * worker + shards * shard
@@ -167,11 +167,19 @@ def _pushes(scenario: Scenario, calibration: Calibration) -> tuple[Push, ...]:
 
 
 def array_costs(
-    scenario: Scenario, calibration: Calibration, sizes: Array, pushed: Array | None = None
+    scenario: Scenario,
+    calibration: Calibration,
+    sizes: Array,
+    pushed: Array | None = None,
+    *,
+    total_bytes: Array | float | None = None,
 ) -> dict[str, Array]:
     """Costs (s) of arrays of these `sizes` (bytes), any shape; `pushed` is their size under way to a shard.
 
+    `total_bytes` is the size of the model that they are parts of, the scenario's if none is given.
+
     ``reply`` and ``receive`` as in `Demands`, ``send``, ``take_in`` (there: receive) and ``apply`` as in `Push`.
+    An empty array costs nothing, for nobody is called.
     """
     pushed = sizes if pushed is None else pushed
 
@@ -180,8 +188,9 @@ def array_costs(
 
     apply = calibration.handle_overhead_s + calibration.update_s_per_byte * sizes
     if scenario.compression is not None:
-        apply = apply + scenario.compression.decompress_time * (sizes / scenario.total_bytes)
-    return {
+        whole = scenario.total_bytes if total_bytes is None else total_bytes
+        apply = apply + scenario.compression.decompress_time * (sizes / whole)
+    costs = {
         "reply": scenario.message_overhead
         + calibration.handle_overhead_s
         + store(sizes)
@@ -194,3 +203,4 @@ def array_costs(
         "take_in": store(pushed),
         "apply": apply,
     }
+    return {name: np.where(sizes > 0, cost, 0.0) for name, cost in costs.items()}

@@ -12,9 +12,19 @@ push round
 ingress time of a shard
     From the start of a push round until the last byte of it has arrived there. It is observed as the moment
     the shard begins to apply the round's last update, the first instant at which the server itself can know.
+    It is 0 for a shard that holds nothing.
 staleness of an update
     Updates that the shard applied between the pull on which this update rests and the moment it is applied itself:
-    by other workers, and by the same one if it pulls ahead.
+    by other workers, and by the same one if it pulls ahead. In bulk-synchronous training only updates of other
+    rounds count, so that it is 0 (Ho et al. 2013) unless parameters are prefetched or pushes not waited for; with
+    backup workers too, since an update that comes after its round is refused.
+updates per second
+    Updates applied, of all workers together. Every worker adds its own over its window: from the start of its first
+    measured iteration until the last one has ended and all shards have applied its update. What the warm-up left
+    waiting and is applied within the window's first iteration time counts by the part of it that has passed, and whole
+    if later. Where pushes are waited for that is the sum over workers of 1/mean iteration time; where they are not,
+    who only submits them faster gains nothing. With backup workers it is the updates that an iteration takes over its
+    mean time.
 """
 
 from collections.abc import Mapping
@@ -27,6 +37,8 @@ from numpy.typing import NDArray
 SCHEMA_VERSION = 1
 Array = NDArray[np.float64]
 Method = Literal["analytic", "mva", "simulate"]
+Claim = Literal["exact", "lower bound", "estimate"]
+"""What a predictor says of a metric: equal to the simulation, never above it, or near it."""
 
 
 class IngressClock:
@@ -85,6 +97,8 @@ class Timeline:
     start, pulled, computed, pushed, released
         Instants (s) at which an iteration starts, the parameters are there, the update is computed, the push
         step lets the worker go on, and the iteration ends; shape (workers, iterations), warm-up included.
+    applied
+        Instants (s) at which the last shard has applied the iteration's update, NaN if none has; the same shape.
     ingress
         Ingress times (s), shape (iterations, shards).
     staleness
@@ -102,6 +116,7 @@ class Timeline:
     computed: Array
     pushed: Array
     released: Array
+    applied: Array
     ingress: Array
     staleness: Mapping[int, int]
     warmup: int
@@ -124,7 +139,7 @@ class Metrics:
     ingress_time_s: float | None = None
     """Of the shard where it is longest."""
     updates_per_s: float | None = None
-    """Updates applied of all workers together: the sum over workers of 1 / mean iteration time."""
+    """Updates applied of all workers together, as the glossary says; None if nothing is pushed."""
     iteration_time_p50_s: float | None = None
     iteration_time_p95_s: float | None = None
     iteration_time_p99_s: float | None = None
@@ -159,6 +174,20 @@ def _rounds(timeline: Timeline) -> Array:
     return np.diff(edges)[timeline.warmup :]
 
 
+def _updates_per_s(timeline: Timeline) -> float | None:
+    if np.isnan(timeline.applied).all():
+        return None
+    warmup, count = timeline.warmup, timeline.applied.shape[1] - timeline.warmup
+    first, end = timeline.start[:, warmup, None], timeline.released[:, -1:]
+    window = np.fmax(end, np.nanmax(timeline.applied, axis=1, keepdims=True)) - first
+    iteration = (end - first) / count
+    if not (window > 0).all():
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.clip((timeline.applied[:, :warmup] - first) / iteration, 0, 1)
+    return float(((count + np.nansum(left, axis=1, keepdims=True)) / window).sum())
+
+
 def metrics(timeline: Timeline) -> Metrics:
     """The metrics of a run, simulated or real: one definition for both."""
     measured = slice(timeline.warmup, None)
@@ -174,8 +203,7 @@ def metrics(timeline: Timeline) -> Metrics:
         updates_per_s = float(quorum / rounds.mean()) if rounds.mean() > 0 else None
     else:
         rounds = iteration
-        per_worker = iteration.mean(axis=1)
-        updates_per_s = float((1 / per_worker).sum()) if (per_worker > 0).all() else None
+        updates_per_s = _updates_per_s(timeline)
     p50, p95, p99 = (float(p) for p in np.percentile(rounds, [50, 95, 99]))
 
     def mean(before: Array, after: Array) -> float:
@@ -199,7 +227,7 @@ def metrics(timeline: Timeline) -> Metrics:
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """One lower bound of a phase: no system with these resources can be faster."""
+    """A proved lower bound of the mean iteration time: what one resource has to do for it in one phase."""
 
     resource: str
     phase: Literal["push", "pull", "compute"]
@@ -247,8 +275,11 @@ class Prediction:
     ----------
     bottleneck
         The resource whose time per iteration is largest.
+    claims
+        Metric → whether its value is exact (equals the simulation), a lower bound or an estimate; empty of a
+        simulation, which is the reference.
     bounds
-        Every lower bound; the largest of a phase is a lower bound of that phase's time.
+        Every proved lower bound of the mean iteration time; those of one resource add up over the phases.
     half_widths
         Metric name → half width of its 95 % confidence interval, where there is randomness.
     steady
@@ -261,6 +292,7 @@ class Prediction:
     bottleneck: str
     bounds: tuple[Bound, ...]
     ingress_time_per_shard_s: tuple[float, ...]
+    claims: Mapping[str, Claim] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     utilisation: Mapping[str, float] = field(default_factory=dict)
     queue_length: Mapping[str, float] = field(default_factory=dict)
@@ -275,6 +307,7 @@ class Prediction:
             "scenario": self.scenario,
             "method": self.method,
             **self.metrics.to_json(),
+            "claims": dict(self.claims),
             "ingress_time_per_shard_s": list(self.ingress_time_per_shard_s),
             "bottleneck": self.bottleneck,
             "bounds": [

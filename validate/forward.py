@@ -78,7 +78,8 @@ class Forward:
     ) -> dict[str, Array]:
         """Signal → derivatives by each coefficient in units of its `scales`, shape (len(names),)."""
         here = self(scenario, calibration)
-        jumpy = calibration.head_start > 0 and scenario.mode != "bsp"
+        reordered = any(about.reorders and getattr(calibration, n) > 0 for n, about in COEFFICIENTS.items())
+        jumpy = reordered and scenario.mode != "bsp"
         columns = []
         for name, scale in zip(names, scales(names), strict=True):
             value = getattr(calibration, name)

@@ -159,7 +159,7 @@ def _predicted_phases(report: Report, measurement: Measurement) -> dict[str, flo
 
 
 def _work(report: Report, measurement: Measurement) -> Mapping[str, float]:
-    work = analytic.total_work(measurement.scenario, report.fit.calibration)
+    work = analytic.ClosedForm(scenario=measurement.scenario, calibration=report.fit.calibration).work
     return {resource: seconds for resource, seconds in work.items() if seconds > 0}
 
 

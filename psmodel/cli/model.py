@@ -1,12 +1,10 @@
 """scenarios, schema, predict, simulate."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import click
 
-from psmodel import analytic
 from psmodel.calibration import Calibration
 from psmodel.cli.common import (
     TIMES,
@@ -19,7 +17,7 @@ from psmodel.cli.common import (
     write_trace,
 )
 from psmodel.errors import BadInput
-from psmodel.methods import predictor
+from psmodel.methods import predictor, with_bounds
 from psmodel.results import SCHEMA_VERSION, Method, Prediction, SteadyState
 from psmodel.scenario import Scenario, load, packaged
 from psmodel.units import format_time
@@ -60,7 +58,7 @@ def predict(
     psmodel predict --workers 100 --shards 1 --model-size 100MB --bandwidth 10Gbps --json
     """
     methods: tuple[Method, ...] = get_args(Method) if compare else (method,)
-    predictions = [_predict(scenario, calibration, m) for m in methods]
+    predictions = [predictor(m)(scenario, calibration) for m in methods]
     if as_json:
         documents = [p.to_json() for p in predictions]
         print_json({"schema_version": SCHEMA_VERSION, "predictions": documents} if compare else documents[0])
@@ -117,7 +115,7 @@ def simulate(
                 on_progress=count,
             )
         prediction = run.prediction
-    prediction = replace(prediction, bounds=analytic.bounds(scenario, calibration))
+    prediction = with_bounds(prediction, scenario, calibration)
     if trace is not None:
         write_trace(trace, run.spans, scenario)
     if as_json:
@@ -138,15 +136,6 @@ def _replicated(
         return replicate(
             scenario, calibration, replications=replications, precision=precision, on_progress=count
         )
-
-
-def _predict(scenario: Scenario, calibration: Calibration, method: Method) -> Prediction:
-    prediction = predictor(method)(scenario, calibration)
-    return (
-        prediction
-        if prediction.bounds
-        else replace(prediction, bounds=analytic.bounds(scenario, calibration))
-    )
 
 
 _DUST = 1e-9

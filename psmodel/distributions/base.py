@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,6 +40,23 @@ class TimeDistribution(BaseModel, ABC):
     """What all kinds share; times in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    times: ClassVar[tuple[str, ...]]
+    """The parameters that are times; the others are numbers without a unit."""
+
+    def scaled(self, by: float) -> Self:
+        """The distribution of `by` (above 0) times as long a time: all its times are multiplied.
+
+        >>> from psmodel.distributions import LogNormal
+        >>> LogNormal(mean=2, cv=0.3).scaled(0.5)
+        LogNormal(kind='lognormal', mean=1.0, cv=0.3)
+        """
+        if not 0 < by < math.inf:
+            raise ValueError(f"by is {by:g}; a time is multiplied by a finite number above 0")
+        values = self.model_dump()
+        for name in self.times:
+            value = values[name]
+            values[name] = [by * v for v in value] if isinstance(value, tuple | list) else by * value
+        return type(self).model_validate(values)
 
     @property
     def is_random(self) -> bool:
@@ -65,6 +82,10 @@ class TimeDistribution(BaseModel, ABC):
     def cdf(self, x: ArrayLike) -> Array:
         """P(X ≤ x), the shape of ``x`` (s)."""
         return 1 - self.survival(x)
+
+    @abstractmethod
+    def quantile(self, p: ArrayLike) -> Array:
+        """F⁻¹(p) for 0 < p < 1, the shape of ``p``, s."""
 
     def expected_max(self, n: int) -> float:
         """E[max of n independent draws], s: what a barrier of n workers costs."""
@@ -99,6 +120,19 @@ class ContinuousTime(TimeDistribution):
     @abstractmethod
     def _from_normal(self, z: Array) -> Array:
         """The time at the quantile where a standard normal variable is ``z``, F⁻¹(Φ(z)), s."""
+
+    def quantile(self, p: ArrayLike) -> Array:
+        """F⁻¹(p) for 0 < p < 1, the shape of ``p``, s.
+
+        Examples
+        --------
+        >>> from psmodel.distributions import Exponential
+        >>> round(float(Exponential(mean=1).quantile(0.5)), 6)  # ln 2
+        0.693147
+        """
+        from scipy.special import ndtri
+
+        return self._from_normal(np.asarray(ndtri(p)))
 
     def expected_order_statistic(self, rank: int, n: int) -> float:
         """E[X₍r₎] = ∫ F⁻¹(Φ(z)) · r·C(n,r)·Φ(z)^(r−1)·(1−Φ(z))^(n−r)·φ(z) dz, s.

@@ -35,14 +35,14 @@ class Monitor:
         Whether all of them have finished as many as `aim_at` said.
     """
 
-    INSTANTS = ("start", "pulled", "computed", "pushed", "released")
+    INSTANTS = ("start", "pulled", "computed", "pushed", "released", "applied")
 
     def __init__(
         self, scenario: Scenario, worker_counts: list[int], shard_counts: list[int], *, trace: bool
     ) -> None:
         self._scenario = scenario
         self._room = _ROOM if scenario.is_steady else scenario.total_iterations
-        self.start, self.pulled, self.computed, self.pushed, self.released = (
+        self.start, self.pulled, self.computed, self.pushed, self.released, self.applied = (
             np.full((len(worker_counts), self._room), np.nan) for _ in self.INSTANTS
         )
         self.staleness: Counter[int] = Counter()
@@ -53,13 +53,16 @@ class Monitor:
         self.reached = False
         self._aim = self._behind = 0
         self._worker_counts, self._shard_counts = worker_counts, shard_counts
+        sizes = np.array(scenario.shard_sizes)[np.cumsum([0, *shard_counts[:-1]])]
+        self._used = sizes > 0
         # Of each simulated worker: the iterations whose staleness counts, and that of the first row of ingress times.
         self._first = [scenario.warmup or 0] * len(worker_counts)
         self._end = math.inf
         self._row = [0] * len(worker_counts)
         self._ingress = self._clock(self._room)
         self._past_ingress: list[Array] = []
-        self._applied = 0
+        self._updates = 0
+        self._in_step = scenario.mode == "bsp"
         self._pushes, self._pulls = scenario.push != "none", scenario.pull != "none"
 
     def _clock(self, rounds: int) -> IngressClock:
@@ -102,7 +105,7 @@ class Monitor:
 
     @property
     def records(self) -> int:
-        """Numbers held in memory: five instants of each worker and four sums of each shard in an iteration."""
+        """Numbers held in memory: six instants of each worker and four sums of each shard in an iteration."""
         return self._room * (len(self.INSTANTS) * len(self._worker_counts) + 4 * len(self._shard_counts))
 
     def _reserve(self, iterations: int) -> None:
@@ -121,17 +124,22 @@ class Monitor:
         if row >= 0:
             push_start = float(self.computed[worker, iteration])
             self._ingress.arrived(iteration=row, shard=shard, push_start=push_start, time=time)
-        self._applied += self._worker_counts[worker] * self._shard_counts[shard]
+        self._updates += self._worker_counts[worker] * self._shard_counts[shard]
         # An update that rests on no pull is not stale.
         if 0 <= iteration - self._first[worker] < self._end and self._pulls:
             for position in range(self._worker_counts[worker]):
-                self.staleness[staleness + position] += self._shard_counts[shard]
+                # Of those that arrive together one after the other is staler, unless they are of one round.
+                self.staleness[staleness + position * (not self._in_step)] += self._shard_counts[shard]
+
+    def update_ends(self, *, worker: int, iteration: int, time: float) -> None:
+        """One more shard has applied the updates of a worker (group)."""
+        self.applied[worker, iteration] = time
 
     def skip(self, worker: int, first: int, end: int, now: float) -> None:
         """A worker takes no part in the iterations from `first` to before `end`: they take it no time."""
         if first < end:
             self._reserve(end)
-            for name in self.INSTANTS:
+            for name in self.INSTANTS[:-1]:
                 getattr(self, name)[worker, first:end] = now
 
     def keep_from_now(self, iterations: float = math.inf) -> None:
@@ -147,6 +155,7 @@ class Monitor:
             self._first = [done + 1 for done in self.finished]
         self._row, self._end = list(self._first), iterations
         self.staleness.clear()
+        self._updates = 0
         self._ingress = self._clock(self._room)
 
     @property
@@ -155,19 +164,24 @@ class Monitor:
         return max(0, min(done - first for done, first in zip(self.finished, self._first, strict=True)))
 
     @property
+    def updates(self) -> float:
+        """Updates applied since then: those of single shards over the number of shards."""
+        return self._updates / self._scenario.used_shards
+
+    @property
     def deleted(self) -> int:
         """Iterations before those that are kept, of the worker that has the fewest."""
         return min(self._first)
 
     def _ingress_series(self) -> Array:
         """Mean ingress time of each complete round since the last `keep_from_now`, s."""
-        times = self._ingress.ingress_times()
-        return np.asarray(times[~np.isnan(times).any(axis=1)].mean(axis=1))
+        times = self._ingress.ingress_times()[:, self._used]
+        return np.asarray(times[~np.isnan(times).any(axis=1)].mean(axis=1)) if self._pushes else np.zeros(0)
 
     @property
     def complete_rounds(self) -> int:
         """Rounds, of those that are kept, of which all pushes have arrived without a gap from the first one."""
-        complete = ~np.isnan(self._ingress.ingress_times()).any(axis=1)
+        complete = ~np.isnan(self._ingress.ingress_times()[:, self._used]).any(axis=1)
         return int(np.argmin(np.append(complete, False)))
 
     def ingress_from_the_start(self) -> Array:
@@ -185,18 +199,18 @@ class Monitor:
         Parameters
         ----------
         iterations
-            Of an endless run, how many of those kept; the one before them, where there is one, is its warm-up.
+            Of an endless run, how many of those kept; what is deleted is its warm-up.
         """
         ingress = self._ingress.ingress_times()
         warmup, applied = self._scenario.warmup or 0, 1.0
         if iterations is None:
             instants = {name: getattr(self, name) for name in self.INSTANTS}
             if self._pushes:
-                applied = self._applied / (
-                    self._scenario.workers * self._scenario.total_iterations * self._scenario.shards
+                applied = self._updates / (
+                    self._scenario.workers * self._scenario.total_iterations * self._scenario.used_shards
                 )
         else:
-            warmup = int(self.deleted > 0)
+            warmup = self.deleted
             instants = self.instants(iterations, back=warmup)
             ingress = np.concatenate([np.full((warmup, ingress.shape[1]), np.nan), ingress[:iterations]])
             if self._pushes:

@@ -163,12 +163,6 @@ class _Search:
         notes = _traced(self._trace, monitor.deleted, min(_TRACED, monitor.kept))
         if not reached:
             notes = (self._how_far(steady, main), *notes)
-        if self._piles_up():
-            notes = (
-                f"More is pushed than is taken in: {self._run.under_way} pushes are under way at the end and ever more "
-                "would be, so that only the iteration time has a steady state.",
-                *notes,
-            )
         simulation = self._run.simulation(self._run.reading(), since=self._before, steady=steady, notes=notes)
         rate = simulation.prediction.metrics.updates_per_s
         if rate is not None and (width := widths.get("iteration_time_s")) is not None:
