@@ -184,6 +184,12 @@ class Monitor:
         complete = ~np.isnan(self._ingress.ingress_times()[:, self._used]).any(axis=1)
         return int(np.argmin(np.append(complete, False)))
 
+    def kept_ingress(self) -> Array:
+        """Ingress times (s) of the complete rounds that are kept, at the shard with the longest; shape (rounds,)."""
+        times = self._ingress.ingress_times()[:, self._used]
+        complete = times[~np.isnan(times).any(axis=1)]
+        return np.asarray(complete[:, int(np.argmax(complete.sum(axis=0)))] if complete.size else np.zeros(0))
+
     def ingress_from_the_start(self) -> Array:
         """Mean ingress time (s) of the rounds so far, those that are not kept included; shape (rounds,)."""
         return np.concatenate([*self._past_ingress, self._ingress_series()])

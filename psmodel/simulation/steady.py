@@ -235,6 +235,8 @@ class _Search:
             times = instants[end] - instants[begin]
             series = times.mean(axis=0) if in_step else _by_time(times, instants["released"])
             estimates[name] = output_analysis.sequential_mean(series)
+        if self._scenario.push != "none" and (ingress := monitor.kept_ingress()).size:
+            estimates["ingress_time_s"] = output_analysis.sequential_mean(ingress)
         return estimates
 
     def _may_repeat(self) -> bool:
