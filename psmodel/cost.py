@@ -213,11 +213,11 @@ def undominated(machines: Iterable[Machine]) -> list[Machine]:
 
 
 def price_per_hour(scenario: Scenario, machines: Machines) -> float:
-    """Price of all hosts: those of the workers and those of the shards, or the hosts that both share."""
+    """Price of all hosts: of the workers' and the shards', or of the larger number where they share hosts."""
     match scenario.placement:
         case "dedicated":
             return (
-                scenario.workers * machines.worker.price_per_hour
+                scenario.worker_hosts * machines.worker.price_per_hour
                 + scenario.shard_hosts * machines.shard.price_per_hour
             )
         case "colocated":

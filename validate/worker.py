@@ -29,8 +29,8 @@ class Job:
     Attributes
     ----------
     layer_elements, pushed_elements
-        Elements of each layer on each shard, as they are and as they are pushed; shape (K, L). Without layers the
-        whole model is one.
+        Elements of each layer on each shard that holds something, as they are and as they are pushed; shape (K, L).
+        Without layers the whole model is one.
     compute_shares, compress_times
         Share of the compute time, and seconds of CPU time, that each layer takes; shape (L,).
     in_step

@@ -106,13 +106,11 @@ def floor(closed: "ClosedForm") -> Floor:
     if closed.exact:
         metrics = closed.prediction.metrics
         best = {
-            "iteration_time_s": metrics.iteration_time_s,
-            "updates_per_s": metrics.updates_per_s,
-            "ingress_time_s": metrics.ingress_time_s,
-            "pull_time_s": metrics.pull_time_s,
-            "push_time_s": metrics.push_time_s,
+            name: value
+            for name in ("iteration_time_s", "updates_per_s", "ingress_time_s", "pull_time_s", "push_time_s")
+            if (value := getattr(metrics, name)) is not None
         }
-        return Floor(best={name: value for name, value in best.items() if value is not None}, reason=reason)
+        return Floor(best=best, reason=reason)
     time = _iteration(closed)
     best = {"iteration_time_s": time}
     if scenario.mode == "bsp" and time > 0:

@@ -110,11 +110,11 @@ class Inputs:
     @cached_property
     def largest(self) -> NDArray[np.intp]:
         """Group of the largest shards in each row."""
-        return np.argmax(np.where(self.counts > 0, self.sizes, -1.0), axis=0)
+        return np.asarray(np.argmax(np.where(self.counts > 0, self.sizes, -1.0), axis=0))
 
     def of_largest(self, values: Array) -> Array:
         """Of values per group, those of the largest shard; shape (rows,)."""
-        return np.take_along_axis(values, self.largest[None, :], axis=0)[0]
+        return np.asarray(np.take_along_axis(values, self.largest[None, :], axis=0)[0])
 
     def of_all(self, values: Array) -> Array:
         """Sum over all shards of values per group; shape (rows,)."""
@@ -219,7 +219,7 @@ def inputs(
 
 
 def _total(arrays: list[Array]) -> Array:
-    return np.sum(arrays, axis=0)
+    return np.asarray(np.sum(arrays, axis=0))
 
 
 def _groups(scenario: Scenario, elements: Array, shards: Array) -> tuple[Array, Array]:
@@ -272,7 +272,7 @@ def _busiest_host(
         at_home = np.where(counts > 0, (workers - (before < crowd)) * sizes, 0.0)
         alone = np.where(before + counts > crowd, workers * sizes, 0.0)
         most = np.maximum(at_home, np.where(counts > 0, alone, 0.0)).max(axis=0)
-        return np.divide(most, remote_workers, out=np.zeros_like(most), where=remote_workers > 0)
+        return np.asarray(np.divide(most, remote_workers, out=np.zeros_like(most), where=remote_workers > 0))
     step = scenario.shards_per_host
     if scenario.shard_weights is not None:
         starts = np.arange(0, sizes.shape[0], step)

@@ -101,9 +101,9 @@ def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
     # Layers share the links: the last byte is there when the last busy period of the links ends.
     behind = np.zeros_like(links[-1])
     earlier = np.zeros_like(i.workers)
-    for layer, link in zip(begun[-2::-1], links[-2::-1], strict=True) if len(begun) > 1 else ():
+    for start, link in zip(reversed(begun[:-1]), reversed(links[:-1]), strict=True):
         behind = behind + link
-        earlier = np.maximum(earlier, (layer - ready) + (behind + links[-1]).max(axis=0))
+        earlier = np.maximum(earlier, (start - ready) + (behind + links[-1]).max(axis=0))
     apply = i.of_largest(last.apply) + i.update
     half_way = i.delay + i.call_latency / 2
     served = np.maximum(arrive, earlier) + i.of_largest(last.take_in) + (crowd - 1) * apply
