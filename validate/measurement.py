@@ -16,6 +16,8 @@ from psmodel.results import Array, IngressClock, Metrics, Timeline, metrics
 from psmodel.scenario import Scenario, from_mapping
 from psmodel.trace import Span
 from validate.environment import Environment, Load
+from validate.record_check import check_samples, record_fields
+from validate.wording import plain
 
 FORMAT_VERSION = 1
 ComputeBy = Literal["sleep", "burn"]
@@ -182,27 +184,27 @@ class Measurement:
         Raises
         ------
         BadInput
-            If it was written by a later version, or is incomplete.
+            If it was written by a later version, is incomplete, or cannot be what a run has left.
         """
+        if not isinstance(record, Mapping):
+            raise BadInput(f"a measurement is a JSON object, not {type(record).__name__}")
         version = record.get("format_version")
         if version != FORMAT_VERSION:
             raise BadInput(
                 f"a measurement has format_version {version!r}; this psmodel reads {FORMAT_VERSION}"
             )
-        known = set(cls.__dataclass_fields__) - {"instants", "updates"}
+        fields = record_fields(record, cls)
+        scenario = record.get("scenario")
+        if not isinstance(scenario, Mapping):
+            raise BadInput("a measurement has no scenario")
+        fields["scenario"] = from_mapping(scenario, "measurement")
         try:
-            fields = {name: record[name] for name in known}
-            fields["scenario"] = from_mapping(record["scenario"], "measurement")
-            fields["environment"] = Environment(**record["environment"])
-            fields["load"] = Load(**record["load"])
-            fields["suspect"] = tuple(record["suspect"])
-            return cls(
-                **fields,
-                instants=Instants(**{name: arrays[name] for name in _INSTANTS}),
-                updates=Updates(**{name: arrays[f"update_{name}"] for name in _UPDATES}),
-            )
-        except (KeyError, TypeError) as error:
-            raise BadInput(f"a measurement is incomplete: {error}") from None
+            instants = {name: arrays[name] for name in _INSTANTS}
+            updates = {name: arrays[f"update_{name}"] for name in _UPDATES}
+        except KeyError as error:
+            raise BadInput(f"a measurement is incomplete: it has no samples {error}") from None
+        check_samples(fields["scenario"], instants, updates)
+        return cls(**fields, instants=Instants(**instants), updates=Updates(**updates))
 
     def to_json(self) -> dict[str, Any]:
         """All of it in plain JSON types, the metrics included."""
@@ -212,13 +214,21 @@ class Measurement:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The reverse of `to_json`; metrics are computed from the samples again."""
-        samples = values.get("samples", {})
+        samples = values.get("samples") if isinstance(values, Mapping) else None
+        if not isinstance(samples, Mapping):
+            raise BadInput("a measurement is a JSON object with its samples")
         return cls.from_record(values, {name: _array(name, samples[name]) for name in samples})
 
 
 def _array(name: str, values: Any) -> NDArray[Any]:
     whole = name.startswith("update_") and name not in ("update_begin", "update_end")
-    return np.array(values, np.int64 if whole else np.float64)
+    try:
+        array = np.array(values, np.float64)
+        if whole and (array != np.floor(array)).any():
+            raise ValueError
+        return array.astype(np.int64) if whole else array
+    except (TypeError, ValueError, OverflowError):
+        raise BadInput(f"a measurement's samples {plain(name)!r} are no numbers") from None
 
 
 def key(

@@ -13,7 +13,7 @@ from psmodel.errors import BadInput, CannotRun
 from psmodel.files import whole
 from validate import suite as suites
 from validate.fit import fit
-from validate.report import believable
+from validate.selection import believable
 from validate.store import Store
 
 _DECIMALS = 6
