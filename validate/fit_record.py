@@ -14,7 +14,7 @@ from psmodel.calibration import COEFFICIENTS, Calibration, CalibrationError, rea
 from psmodel.scenario import Scenario
 from validate.forward import Forward, scales
 from validate.region import Region
-from validate.signals import WAIT, to_seconds
+from validate.signals import WAIT, Machine, to_seconds
 
 Array = NDArray[np.float64]
 SCHEMA_VERSION = 1
@@ -23,6 +23,12 @@ DRAWS = 2000
 _GIVEN = 200
 """So many of them are in the file, for what-ifs (`psmodel.methods.load_calibrated`)."""
 _LIMITS = (2.5, 97.5)
+
+
+def impersonal(machine: Machine) -> dict[str, Any]:
+    """What a fit or a report says of a machine: nothing that names it, but the fingerprint that tells it from others."""
+    known = {key: value for key, value in machine.to_json().items() if key not in ("host", "machine_id")}
+    return known | {"fingerprint": machine.fingerprint}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,12 +135,12 @@ class Measurement:
             clock.arrived(iteration=iteration, shard=shard, push_start=start, time=begin)
         planned = scenario.workers * scenario.total_iterations * scenario.shards
         # An update that rests on no pull is not stale.
-        counted = (updates.iteration >= scenario.warmup) & (scenario.pull != "none")
+        counted = (updates.iteration >= (scenario.warmup or 0)) & (scenario.pull != "none")
         return Timeline(
             **{name: getattr(instants, name) for name in _INSTANTS if name != "submitted"},
             ingress=clock.ingress_times(),
             staleness=dict(sorted(Counter(updates.staleness[counted].tolist()).items())),
-            warmup=scenario.warmup,
+            warmup=scenario.warmup or 0,
             backup_workers=scenario.backup_workers,
             applied_share=len(updates.shard) / planned if scenario.push != "none" else 1.0,
         )
@@ -197,7 +197,8 @@ class Measurement:
         scenario = record.get("scenario")
         if not isinstance(scenario, Mapping):
             raise BadInput("a measurement has no scenario")
-        fields["scenario"] = from_mapping(scenario, "measurement")
+        # A record without iterations is from when one was what that stood for.
+        fields["scenario"] = from_mapping({"iterations": 1} | dict(scenario), "measurement")
         try:
             instants = {name: arrays[name] for name in _INSTANTS}
             updates = {name: arrays[f"update_{name}"] for name in _UPDATES}
@@ -241,6 +242,8 @@ def key(
     resolved = scenario.to_json()
     resolved.pop("name", None)
     resolved.pop("description", None)
+    if resolved.get("iterations") == 1:
+        del resolved["iterations"]  # once the default
     text = json.dumps([resolved, testbed, suite, repetition, compute_by], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from psmodel import table
 from psmodel.errors import BadInput, UserError
+from psmodel.results import Metrics
 from psmodel.scenario import Scenario, from_mapping
 from validate import store_file
 from validate.measurement import Measurement
@@ -287,6 +289,14 @@ def read_json(path: Path) -> list[Measurement]:
         except BadInput as error:
             raise BadInput(f"{path}: run {number}: {error}") from None
     return found
+
+
+COLUMNS = (
+    "run_id", "started_at", "testbed", "suite", "part", "scenario", "repetition", "workers", "shards", "model_bytes",
+    "bandwidth_bytes_per_s", "mode", "pull", "push", *(f.name for f in fields(Metrics)),
+    "duration_s", "sums_ok", "suspect", "machine",
+)  # fmt: skip
+"""Keys of `row`: the header of a table that has no rows yet."""
 
 
 def row(measurement: Measurement) -> dict[str, Any]:

@@ -147,7 +147,13 @@ def _count(table: Table) -> int:
 def _expand(table: Table, source: str) -> Iterator[Scenario]:
     grids = _grids(table)
     for values in itertools.product(*grids.values()):
-        yield from_mapping({**table, "name": table.get("name", ""), **dict(zip(grids, values, strict=True))}, source)
+        settings = {**table, "name": table.get("name", ""), **dict(zip(grids, values, strict=True))}
+        scenario = from_mapping(settings, source)
+        if scenario.is_steady:
+            raise BadInput(
+                f"{source}: iterations is missing; real runs end, so it is given, like iterations = 20"
+            )
+        yield scenario
 
 
 def _named(scenarios: Sequence[Scenario], source: str) -> dict[str, Scenario]:
