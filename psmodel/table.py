@@ -92,7 +92,7 @@ def _parquet(rows: Rows, file: IO[bytes], columns: Sequence[str]) -> None:
     for row in rows():
         for name, value in row.items():
             kinds.setdefault(name, set()).add(type(value))
-    kinds = kinds or dict.fromkeys(columns, {str})
+    kinds = kinds or {name: {str} for name in columns}
     schema = arrow.schema([(name, _arrow_type(arrow, found)) for name, found in kinds.items()])
     text = {name for name, found in kinds.items() if str in found}
     with arrow.parquet.ParquetWriter(file, schema) as writer:

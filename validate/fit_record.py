@@ -26,7 +26,7 @@ _LIMITS = (2.5, 97.5)
 
 
 def impersonal(machine: Machine) -> dict[str, Any]:
-    """What a fit or a report says of a machine: nothing that names it, but the fingerprint that tells it from others."""
+    """What a fit or a report says of a machine: not its name, but the fingerprint that tells it from others."""
     known = {key: value for key, value in machine.to_json().items() if key not in ("host", "machine_id")}
     return known | {"fingerprint": machine.fingerprint}
 

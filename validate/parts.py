@@ -83,7 +83,11 @@ def split(runs: Sequence[Measurement], suite: str | None = None) -> Parts:
         stored = sorted({run.suite for run in runs if run.suite is not None})
         raise BadInput(
             f"there are no runs of suite {plain(suite, 200)!r}; "
-            + (f"there are some of {', '.join(map(plain, stored))}" if stored else "there are none of any suite")
+            + (
+                f"there are some of {', '.join(map(plain, stored))}"
+                if stored
+                else "there are none of any suite"
+            )
         )
     return _apart(calibration, held_out, notes)
 
@@ -131,7 +135,9 @@ def _file(name: str | None, runs: Sequence[Measurement], wanted: Named | None) -
 
 def _by_file(file: Suite, runs: Sequence[Measurement], notes: list[str]) -> list[str | None]:
     """Each run's part by the suite's file; None of scenarios that the file does not have (any more)."""
-    parts = {content(s): "held_out" for s in file.held_out} | {content(s): "calibration" for s in file.calibration}
+    parts = {content(s): "held_out" for s in file.held_out} | {
+        content(s): "calibration" for s in file.calibration
+    }
     anywhere = {content(s) for s in file.scenarios if s.cores_per_host is None and s.total_cores is None}
     found: list[str | None] = []
     for run in runs:
@@ -140,7 +146,9 @@ def _by_file(file: Suite, runs: Sequence[Measurement], notes: list[str]) -> list
         found.append(parts.get(bare if bare in anywhere else content(run.scenario)))
     gone = [run.scenario for run, part in zip(runs, found, strict=True) if part is None]
     if gone:
-        notes.append(f"{len(gone)} runs are left out whose scenarios suite {file.label} does not have ({_list(gone)})")
+        notes.append(
+            f"{len(gone)} runs are left out whose scenarios suite {file.label} does not have ({_list(gone)})"
+        )
     moved = [run.scenario for run, part in zip(runs, found, strict=True) if part not in (None, run.part)]
     if moved:
         notes.append(
@@ -156,12 +164,16 @@ def _apart(calibration: Sequence[Measurement], held_out: Sequence[Measurement], 
     scored = [run for run in held_out if setting(run.scenario) not in fitted]
     both = [run.scenario for run in held_out if setting(run.scenario) in fitted]
     if both:
-        notes.append(f"{len(both)} held-out runs are not scored, since their scenarios calibrate too ({_list(both)})")
+        notes.append(
+            f"{len(both)} held-out runs are not scored, since their scenarios calibrate too ({_list(both)})"
+        )
     unseen = {setting(run.scenario) for run in scored}
     seen = [run for run in calibration if setting(run.scenario) not in unseen]
     lone = [run.scenario for run in calibration if setting(run.scenario) in unseen]
     if lone:
-        notes.append(f"{len(lone)} runs of no suite are not fitted, since a suite holds their scenarios out ({_list(lone)})")
+        notes.append(
+            f"{len(lone)} runs of no suite are not fitted, since a suite holds their scenarios out ({_list(lone)})"
+        )
     return Parts(calibration=tuple(seen), held_out=tuple(scored), notes=tuple(notes))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from datetime import datetime
 from functools import cache
+from itertools import pairwise
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -110,7 +111,7 @@ def check_samples(
         if not np.isfinite(array).all():
             raise BadInput(f"a measurement's instants {name!r} hold what is no number")
     names = list(instants)
-    for before, after in zip(names, names[1:], strict=False):
+    for before, after in pairwise(names):
         if (instants[after] < instants[before] - _TOLERANCE_S).any():
             raise BadInput(f"in a measurement an iteration's instant {after!r} lies before {before!r}")
     first, last = instants[names[0]], instants[names[-1]]
@@ -124,7 +125,8 @@ def _check_updates(scenario: Scenario, updates: Mapping[str, NDArray[Any]]) -> N
     sizes = {array.shape for array in updates.values()}
     if len(sizes) != 1 or any(len(size) != 1 or size[0] > planned for size in sizes):
         raise BadInput(
-            f"a measurement's updates have the shapes {sorted(sizes)}; they are lists of one length, of {planned} at most"
+            f"a measurement's updates have the shapes {sorted(sizes)}; they are lists of one length, "
+            f"of {planned} at most"
         )
     limits = {"shard": scenario.shards, "worker": scenario.workers, "iteration": scenario.total_iterations}
     for name in (*limits, "staleness"):
@@ -132,7 +134,8 @@ def _check_updates(scenario: Scenario, updates: Mapping[str, NDArray[Any]]) -> N
         if array.dtype.kind not in "iu" or (array < 0).any() or (array >= limits.get(name, np.inf)).any():
             raise BadInput(f"a measurement's updates have a {name} that its scenario does not have")
     begin, end = updates["begin"], updates["end"]
-    if not all(a.dtype.kind in "fiu" and np.isfinite(a).all() for a in (begin, end)) or (
-        end < begin - _TOLERANCE_S
-    ).any():
+    if (
+        not all(a.dtype.kind in "fiu" and np.isfinite(a).all() for a in (begin, end))
+        or (end < begin - _TOLERANCE_S).any()
+    ):
         raise BadInput("in a measurement an update ends before it begins, or at no time")

@@ -40,7 +40,7 @@ def _kind_of(field: str) -> Callable[[Scenario], str]:
     def kind(scenario: Scenario) -> str:
         value = getattr(scenario, field)
         if isinstance(value, TimeDistribution) and value.is_random:
-            return f"{value.kind} times"
+            return f"{value.model_dump()['kind']} times"
         return ", ".join(f.label for f in features if f.is_set(scenario)) or _NONE
 
     return kind
@@ -97,7 +97,9 @@ class Region:
         seen = list(scenarios)
         values: dict[str, list[float]] = {}
         for scenario in seen:
-            sized = {name: quantity(scenario) for name, (quantity, _) in _QUANTITIES.items()} | _sizes(scenario)
+            sized = {name: quantity(scenario) for name, (quantity, _) in _QUANTITIES.items()} | _sizes(
+                scenario
+            )
             for name, value in sized.items():
                 if value is not None:
                     values.setdefault(name, []).append(float(value))
@@ -132,7 +134,11 @@ class Region:
 
     def _another(self, name: str, kind: str) -> list[str]:
         if name not in self.kinds:
-            return [] if kind in (_NONE, _USUAL.get(name)) else [f'{name} "{kind}": the fit does not say whether it was calibrated']
+            return (
+                []
+                if kind in (_NONE, _USUAL.get(name))
+                else [f'{name} "{kind}": the fit does not say whether it was calibrated']
+            )
         if kind in self.kinds[name]:
             return []
         return [f'{name} "{kind}" was not calibrated (seen: {", ".join(sorted(self.kinds[name]))})']

@@ -1,7 +1,5 @@
 """The report: what was predicted, what was measured, how far apart; on the terminal, as HTML and as JSON."""
 
-import itertools
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,14 +18,12 @@ from validate.selection import believable, by_scenario
 from validate.staleness import Staleness, mean
 from validate.staleness import compare as compare_staleness
 from validate.stored import read
+from validate.suspicions import suspicions
 from validate.wording import plain
 
 SCHEMA_VERSION = 1
 STALENESS = "Staleness of updates: means, and the largest distance of the two distributions"
 Progress = Callable[[int | None, str], AbstractContextManager[Callable[[int, str], None]]]
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_REASONS = 5
-"""Different reasons that the sentence on suspect runs names."""
 NAMES = {
     "iteration_time_s": "iteration",
     "push_time_s": "push",
@@ -117,7 +113,9 @@ def from_store(
         )
     # Where the file lies is nobody's business who reads the report.
     title = f"suite {plain(Path(suite).name)}" if suite else plain(path.name)
-    return _made(parts, stored.notes, title, free=free, mix_machines=mix_machines, seed=seed, progress=progress)
+    return _made(
+        parts, stored.notes, title, free=free, mix_machines=mix_machines, seed=seed, progress=progress
+    )
 
 
 def from_runs(
@@ -215,29 +213,6 @@ def warnings(report: Report) -> list[str]:
             f"extrapolations ({scenario}: {'; '.join(phrases)})."
         )
     return found
-
-
-def suspicions(runs: Sequence[Measurement]) -> list[str]:
-    """One sentence on all suspect runs: how many, why, and the range of the numbers in each reason; none without any."""
-    suspect = [m for m in runs if m.suspect]
-    reasons: dict[str, list[list[float]]] = {}
-    for text in (text for m in suspect for text in m.suspect):
-        reasons.setdefault(_NUMBER.sub("{}", text), []).append([float(n) for n in _NUMBER.findall(text)])
-    if not suspect:
-        return []
-    phrases = []
-    for pattern, numbers in reasons.items():
-        ranges = [_range(min(column), max(column)) for column in zip(*numbers, strict=True)]
-        # The text is somebody's and may hold braces of its own.
-        pieces = pattern.split("{}") if pattern.count("{}") == len(ranges) else [pattern]
-        told = "".join(piece + span for piece, span in itertools.zip_longest(pieces, ranges[: len(pieces) - 1], fillvalue=""))
-        phrases.append(f"{plain(told, 200)} ({len(numbers)} {'run' if len(numbers) == 1 else 'runs'})")
-    shown = phrases[:_REASONS] + ([f"and {len(phrases) - _REASONS} more reasons"] if len(phrases) > _REASONS else [])
-    return [f"{len(suspect)} of {len(runs)} runs are suspect: {'; '.join(shown)}."]
-
-
-def _range(low: float, high: float) -> str:
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def coefficient_rows(fit: Fit) -> list[tuple[str, str, str, str]]:

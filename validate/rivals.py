@@ -49,7 +49,9 @@ class Rivals:
         """Baseline → time (s); without links there is no rate for the plain formula."""
         linked, point = has_links(scenario), _point(scenario, metric)
         unscaled = plain([], []).name
-        return {b.name: b.predict(point) for b in self._fitted[metric, linked] if linked or b.name != unscaled}
+        return {
+            b.name: b.predict(point) for b in self._fitted[metric, linked] if linked or b.name != unscaled
+        }
 
 
 def has_links(scenario: Scenario) -> bool:

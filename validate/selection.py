@@ -46,7 +46,7 @@ def content(scenario: Scenario) -> str:
 
 @lru_cache(maxsize=65_536)
 def setting(scenario: Scenario) -> str:
-    """The same of what is measured, however long and with whichever random numbers: what a fit has seen if it saw one."""
+    """The same of what is measured, however long and with whichever random numbers: a fit that saw one saw all."""
     return content(scenario.replace(iterations=1, warmup=0, seed=0))
 
 

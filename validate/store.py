@@ -5,14 +5,10 @@ that a killed process or a power cut loses at most the run in flight (sqlite.org
 Rows that have been damaged since are left out and named; the others stay usable.
 """
 
-import hashlib
 import io
 import json
 import os
 import sqlite3
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import fields
@@ -21,21 +17,17 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from psmodel import table
 from psmodel.errors import BadInput, UserError
 from psmodel.results import Metrics
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.scenario import Scenario
 from validate import store_file
 from validate.measurement import Measurement
-from validate.record_check import most_bytes
+from validate.store_row import Damaged, checksum_of, damage_of, measurement_of
 from validate.wording import plain
 
 _MOST_SAMPLES = 256 * 2**20
 """Bytes of a run's packed samples; no run has as many."""
-_SHOWN = 3
-"""Damaged rows that a sentence lists."""
 
 
 def default_path() -> Path:
@@ -105,7 +97,7 @@ class Store:
                     measurement.part,
                     record,
                     samples,
-                    _checksum(record, samples),
+                    checksum_of(record, samples),
                 ),
             )
         except sqlite3.Error as error:
@@ -116,7 +108,7 @@ class Store:
         found: set[str] = set()
         self.damaged = []
         for number in self._numbers():
-            with suppress(_Damaged):
+            with suppress(Damaged):
                 key, _ = self._row(number)
                 found.add(key)
         return found
@@ -137,7 +129,7 @@ class Store:
             )
         try:
             return self._row(held[0])[1]
-        except _Damaged as error:
+        except Damaged as error:
             raise BadInput(f"run {plain(run_id)} in {self.path} is damaged: {error}") from None
 
     def _starting(self, run_id: str) -> list[int]:
@@ -166,7 +158,7 @@ class Store:
         for number in self._numbers():
             try:
                 _, measurement = self._row(number)
-            except _Damaged as error:
+            except Damaged as error:
                 self.damaged.append((number, str(error)))
                 continue
             if (
@@ -205,19 +197,19 @@ class Store:
                 (number,),
             ).fetchone()
             if about is None:
-                raise _Damaged("it cannot be found")
+                raise Damaged("it cannot be found")
             *columns, record_type, samples_type, size = about
             if record_type != "text" or samples_type != "blob" or size > _MOST_SAMPLES:
-                raise _Damaged("its columns hold what no run has")
+                raise Damaged("its columns hold what no run has")
             record, samples, checksum = self._db.execute(
                 f"SELECT record, samples, {self._checksum} FROM measurement WHERE id = ?", (number,)
             ).fetchone()
         except (sqlite3.Error, MemoryError, OverflowError) as error:
-            raise _Damaged(str(error)) from None
-        measurement = _measurement(record, samples, checksum)
+            raise Damaged(str(error)) from None
+        measurement = measurement_of(record, samples, checksum)
         run_id, key, *rest = columns
         if [run_id, *rest] != [measurement.run_id, measurement.testbed, measurement.suite, measurement.part]:
-            raise _Damaged("its columns are not those of its record")
+            raise Damaged("its columns are not those of its record")
         return key, measurement
 
     def rows(self) -> list[dict[str, Any]]:
@@ -256,20 +248,6 @@ class Store:
             If it cannot be read, or is something else.
         """
         return self.import_runs(read_json(path))
-
-
-class _Damaged(Exception):
-    """A row that cannot be read; the message says why."""
-
-
-def damage_of(damaged: list[tuple[str, str]], path: Path) -> tuple[str, ...]:
-    """A sentence on entries of a file that are left out, given which and why; none if there are none."""
-    if not damaged:
-        return ()
-    some = "; ".join(f"{which}: {plain(reason, 200)}" for which, reason in damaged[:_SHOWN])
-    more = f"; and {len(damaged) - _SHOWN} more" if len(damaged) > _SHOWN else ""
-    verb = "run is" if len(damaged) == 1 else "runs are"
-    return (f"{len(damaged)} {verb} left out that cannot be read in {path} ({some}{more})",)
 
 
 def read_json(path: Path) -> list[Measurement]:
@@ -324,43 +302,3 @@ def row(measurement: Measurement) -> dict[str, Any]:
         "suspect": "; ".join(measurement.suspect),
         "machine": measurement.environment.fingerprint,
     }
-
-
-
-def _checksum(record: str, samples: bytes) -> str:
-    return hashlib.sha256(record.encode() + b"\0" + samples).hexdigest()
-
-
-def _measurement(record: Any, samples: Any, checksum: str | None) -> Measurement:
-    """What a row holds.
-
-    Raises
-    ------
-    _Damaged
-        If it holds no whole run.
-    """
-    # We write nothing but ASCII; other letters are bytes that something has changed.
-    if not record.isascii():
-        raise _Damaged("its record has been changed")
-    if checksum is not None and checksum != _checksum(record, samples):
-        raise _Damaged("its checksum is another one: something has changed it")
-    try:
-        values = json.loads(record)
-        scenario = values.get("scenario") if isinstance(values, dict) else None
-        if not isinstance(scenario, dict):
-            raise _Damaged("its record is no JSON object with a scenario")
-        arrays = _unpacked(samples, most_bytes(from_mapping(scenario)))
-        return Measurement.from_record(values, arrays)
-    except (ValueError, RecursionError, EOFError, OSError, MemoryError, KeyError) as error:
-        raise _Damaged(str(error) or type(error).__name__) from None
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, struct.error) as error:
-        raise _Damaged(f"its samples cannot be unpacked: {error}") from None
-
-
-def _unpacked(samples: bytes, most: int) -> dict[str, NDArray[Any]]:
-    """Name → array of what `Store.add` packed; nothing that unpacks to more than such a run has is unpacked."""
-    with zipfile.ZipFile(io.BytesIO(samples)) as packed:
-        if any(about.file_size > most for about in packed.infolist()):
-            raise ValueError("its samples are more than its scenario makes")
-    with np.load(io.BytesIO(samples), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}

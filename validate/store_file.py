@@ -199,12 +199,18 @@ def _bring_up(db: sqlite3.Connection, path: Path, version: int | None) -> tuple[
     if version is not None:
         _check_columns(db, path)
         copy = _copy(db, path, version)
-        notes = (f"{path} was brought from schema {version} to {SCHEMA_VERSION}; as it was it lies in {copy}",)
+        notes = (
+            f"{path} was brought from schema {version} to {SCHEMA_VERSION}; as it was it lies in {copy}",
+        )
     db.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have done it while this one waited.
         version = _version(db, path)
-        steps = _SCHEMA if version is None else [s for v in range(version, SCHEMA_VERSION) for s in _MIGRATIONS[v]]
+        steps = (
+            _SCHEMA
+            if version is None
+            else [s for v in range(version, SCHEMA_VERSION) for s in _MIGRATIONS[v]]
+        )
         for step in steps:
             db.execute(step)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -10,7 +10,8 @@ from typing import Any
 from psmodel import table
 from psmodel.errors import BadInput
 from validate.measurement import Measurement
-from validate.store import COLUMNS, Store, damage_of, row
+from validate.store import COLUMNS, Store, row
+from validate.store_row import damage_of
 
 _MOST_BYTES = 2**30
 

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
@@ -73,7 +73,9 @@ class SuiteFile(BaseModel):
     @classmethod
     def _read_here(cls, value: int) -> int:
         if value != SCHEMA_VERSION:
-            raise ValueError(f"{value} is not the version of suites that this psmodel reads, {SCHEMA_VERSION}")
+            raise ValueError(
+                f"{value} is not the version of suites that this psmodel reads, {SCHEMA_VERSION}"
+            )
         return value
 
     @field_validator("name")
@@ -99,7 +101,8 @@ def parse(values: Table, source: str) -> tuple[SuiteFile, dict[str, tuple[Scenar
     except ValidationError as error:
         raise BadInput(_shortened(sentence(_brief(error), source, SuiteFile.model_fields))) from None
     tables: dict[str, list[Table]] = {
-        part: [{**file.base, **table} for table in getattr(file, part)] for part in ("calibration", "held_out")
+        part: [{**file.base, **table} for table in getattr(file, part)]
+        for part in ("calibration", "held_out")
     }
     count = sum(_count(table) for part in tables.values() for table in part)
     if count > MOST_SCENARIOS or count * file.repetitions > MOST_RUNS:
@@ -122,7 +125,9 @@ def parse(values: Table, source: str) -> tuple[SuiteFile, dict[str, tuple[Scenar
 
 
 def _brief(error: ValidationError) -> dict[str, Any]:
-    first: dict[str, Any] = dict(error.errors()[0])
+    # A key that is unknown is likely the one that seems to be missing.
+    errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    first: dict[str, Any] = dict(errors[0])
     if isinstance(first["input"], str | int):
         return first
     return first | {"input": plain(repr(first["input"]))}
@@ -206,12 +211,12 @@ def _distinct(scenarios: Sequence[Scenario]) -> list[str]:
     """What to add to the names of scenarios that are otherwise named alike: the settings in which they differ."""
     if len(scenarios) == 1:
         return [""]
-    settings = [dict(_leaves(scenario.model_dump(mode="json", exclude_defaults=True))) for scenario in scenarios]
+    settings = [
+        dict(_leaves(scenario.model_dump(mode="json", exclude_defaults=True))) for scenario in scenarios
+    ]
     keys = dict.fromkeys(key for of in settings for key in of if key not in ("name", "description"))
     varying = [key for key in keys if len({str(of.get(key)) for of in settings}) > 1]
-    tails = [
-        "".join(f" {key}={plain(str(of[key]), 24)}" for key in varying if key in of) for of in settings
-    ]
+    tails = ["".join(f" {key}={plain(str(of[key]), 24)}" for key in varying if key in of) for of in settings]
     return [
         tail if tails.count(tail) == 1 else f"{tail} #{content(scenario)[:6]}"
         for tail, scenario in zip(tails, scenarios, strict=True)

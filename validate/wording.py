@@ -14,12 +14,3 @@ def plain(text: str, longest: int = _LONGEST) -> str:
     short = text if len(text) <= longest else f"{text[: longest // 2]}…{text[-((longest - 1) // 2) :]}"
     spaced = "".join(" " if letter.isspace() else letter for letter in short)
     return "".join(letter if letter.isprintable() else "�" for letter in spaced)
-
-
-def unmath(text: str) -> str:
-    r"""The text as Matplotlib draws it letter by letter: between two ``$`` it would read mathematics.
-
-    >>> unmath("$x$")
-    '\\$x\\$'
-    """
-    return text.replace("$", r"\$")
