@@ -31,9 +31,16 @@ _SEQUENCES = {
 Table = Mapping[str, Any]
 
 
+def _excerpt(value: object) -> str:
+    try:
+        return plain(repr(value))
+    except (RecursionError, ValueError):
+        return f"a {type(value).__name__}"
+
+
 def _table(value: object) -> object:
     if not isinstance(value, dict):
-        raise ValueError(f"{plain(repr(value))} is no table of scenario keys; it is written [base]")
+        raise ValueError(f"{_excerpt(value)} is no table of scenario keys; it is written [base]")
     return value
 
 
@@ -42,7 +49,7 @@ def _tables(value: object) -> object:
         raise ValueError("it is one table; a part is a list of tables, each written in two brackets, [[...]]")
     if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
         raise ValueError(
-            f"{plain(repr(value))} is no list of tables of scenario keys; each is written in two brackets, [[...]]"
+            f"{_excerpt(value)} is no list of tables of scenario keys; each is written in two brackets, [[...]]"
         )
     for key, values in (item for table in value for item in table.items()):
         if values == [] and key not in _SEQUENCES:
@@ -130,7 +137,7 @@ def _brief(error: ValidationError) -> dict[str, Any]:
     first: dict[str, Any] = dict(errors[0])
     if isinstance(first["input"], str | int):
         return first
-    return first | {"input": plain(repr(first["input"]))}
+    return first | {"input": _excerpt(first["input"])}
 
 
 def _shortened(text: str) -> str:
