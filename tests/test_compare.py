@@ -76,7 +76,9 @@ def test_phases_that_a_scenario_does_not_have_are_not_scored() -> None:
     thrown = scenario(2, 2, 8e6, push="fire-and-forget")
     made = [Run(case, closed_form(case, TRUTH)) for case in (pulls, thrown)]
     found = compare(fitted, made, calibration_runs=seen, forward=FORWARD)
-    assert {r.metric for r in found.rows if r.content == content(pulls) and not r.outside[1:]} >= {"pull_time_s"}
+    assert {r.metric for r in found.rows if r.content == content(pulls) and not r.outside[1:]} >= {
+        "pull_time_s"
+    }
     assert all(r.metric != "push_time_s" for r in found.rows)
 
 

@@ -26,6 +26,7 @@ from validate.measurement import Measurement
 from validate.store_row import Damaged, checksum_of, damage_of, measurement_of
 from validate.wording import plain
 
+_INDEXES = ("measurement_key", "measurement_suite", "sqlite_autoindex_measurement_1")
 _MOST_SAMPLES = 256 * 2**20
 """Bytes of a run's packed samples; no run has as many."""
 
@@ -59,6 +60,7 @@ class Store:
         opened = store_file.to_write(path) if write else store_file.to_read(path)
         self._db, self.notes, self._tidy = opened.db, opened.notes, opened.tidy
         self.damaged: list[tuple[int, str]] = []
+        self._empty = opened.empty
         self._checksum = "checksum" if store_file.has_checksums(self._db) else "NULL"
 
     def close(self) -> None:
@@ -175,16 +177,18 @@ class Store:
         return damage_of([(f"row {number}", reason) for number, reason in self.damaged], self.path)
 
     def _numbers(self) -> list[int]:
-        """Numbers of the rows; where pages of the table are damaged, as many as its indexes know."""
-        with suppress(sqlite3.Error):
-            return [number for (number,) in self._db.execute("SELECT id FROM measurement ORDER BY id")]
+        """Numbers of the rows: those that the table has, and those that only its indexes know of."""
+        if self._empty:
+            return []
         found: set[int] = set()
-        for index in ("measurement_key", "measurement_suite", "sqlite_autoindex_measurement_1"):
+        whole = False
+        for by in ("NOT INDEXED", *(f"INDEXED BY {index}" for index in _INDEXES)):
             # As far as each goes before it meets a damaged page of its own.
             with suppress(sqlite3.Error):
-                for (number,) in self._db.execute(f"SELECT id FROM measurement INDEXED BY {index}"):
+                for (number,) in self._db.execute(f"SELECT id FROM measurement {by}"):
                     found.add(number)
-        if not found:
+                whole = True
+        if not found and not whole:
             raise BadInput(f"{self.path} is damaged where its table begins; no run in it can be found")
         return sorted(found)
 

@@ -43,11 +43,12 @@ COLUMNS = ("run_id", "key", "testbed", "suite", "part", "record", "samples")
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A connection, what is to be said of the file, and what else must be done when it is closed."""
+    """A connection, what is to be said of the file, what else must be done when it is closed, and whether it is empty."""
 
     db: sqlite3.Connection
     notes: tuple[str, ...] = ()
     tidy: Callable[[], None] = lambda: None
+    empty: bool = False
 
 
 def to_write(path: Path) -> Opened:
@@ -119,7 +120,7 @@ def to_read(path: Path) -> Opened:
         tidy()
         raise
     notes = () if damage is None else (f"{path} is damaged ({damage}); what can be read of it is used",)
-    return Opened(db=db, notes=notes, tidy=tidy)
+    return Opened(db=db, notes=notes, tidy=tidy, empty=version is None)
 
 
 def _connect(uri: str) -> sqlite3.Connection:
@@ -160,9 +161,17 @@ def _ended_unclean(path: Path) -> bool:
 
 def _version(db: sqlite3.Connection, path: Path) -> int | None:
     """Version of the schema; None if there is nothing in the file yet."""
-    application = db.execute("PRAGMA application_id").fetchone()[0]
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+    alone = not db.in_transaction
+    if alone:
+        db.execute("BEGIN")  # another process may be making the store: all three answers are of one moment
+    try:
+        objects = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    finally:
+        if alone and db.in_transaction:
+            db.execute("ROLLBACK")
+    if objects == 0:
         return None
     if application != APPLICATION_ID:
         raise BadInput(f"{path} is no store of psmodel's measurements; name another file")
