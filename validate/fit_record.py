@@ -204,7 +204,8 @@ class Fit:
         CalibrationError
             If it is no fit of this schema version.
         """
-        if values.get("schema_version") != SCHEMA_VERSION or "covariance" not in values:
+        version = values.get("schema_version")
+        if type(version) is not int or version != SCHEMA_VERSION or "covariance" not in values:
             raise CalibrationError(f"{source} holds no fit of schema_version {SCHEMA_VERSION}")
         plain = ("degrees_of_freedom", "unidentified", "noise", "misfit", "environment", "runs", "converged",
                  "message", "seed")  # fmt: skip
@@ -218,7 +219,9 @@ class Fit:
                 region=Region.from_json(values["region"]),
                 **{key: values[key] for key in plain},
             )
-        except (KeyError, TypeError) as error:
+        except CalibrationError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CalibrationError(f"{source} is not a whole fit: {error}") from None
 
 

@@ -189,7 +189,7 @@ class Measurement:
         if not isinstance(record, Mapping):
             raise BadInput(f"a measurement is a JSON object, not {type(record).__name__}")
         version = record.get("format_version")
-        if version != FORMAT_VERSION:
+        if type(version) is not int or version != FORMAT_VERSION:
             raise BadInput(
                 f"a measurement has format_version {version!r}; this psmodel reads {FORMAT_VERSION}"
             )

@@ -16,11 +16,16 @@ from validate.report import (
     warnings,
 )
 
+_WIDE = 160
+"""Columns where no terminal says how many there are."""
+
 
 def show(report: Report, *, err: bool = False) -> None:
     """The report as terminal tables, on stdout or stderr."""
     # Names are somebody's: no markup, no emoji codes.
     console = Console(highlight=False, markup=False, emoji=False, stderr=err)
+    if not console.is_terminal:
+        console.width = _WIDE  # into a file or pipe: whoever reads it wraps lines, and nothing is cut
     console.print(summary(report))
     for sentence in warnings(report):
         console.print(f"Note: {sentence}")
