@@ -5,12 +5,16 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from psmodel.errors import BadInput
 from tests.command_line import run
@@ -482,3 +486,58 @@ def test_names_of_suites_are_no_patterns(tmp_path: Path) -> None:
 def test_the_store_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PSMODEL_STORE", "")
     assert default_path() == Path(".psmodel/measurements.sqlite")
+
+
+@settings(max_examples=80)
+@given(st.data())
+def test_whatever_bytes_change_no_run_comes_out_changed(data: st.DataObject) -> None:
+    """Any bytes of a store overwritten: a sentence, or runs that are exactly what was stored."""
+    whole = _whole()
+    content = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 20))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at] = data.draw(st.integers(0, 255))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.sqlite"
+        path.write_bytes(content)
+        try:
+            stored = read(path)
+        except BadInput:
+            return
+        for measurement in stored.runs:
+            original = record(measurement.run_id, repetition=measurement.repetition)
+            assert measurement.record() == original.record()
+            arrays = original.arrays()
+            assert all(np.array_equal(array, arrays[n]) for n, array in measurement.arrays().items())
+
+
+@cache
+def _whole() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.sqlite"
+        with Store(path) as store:
+            for number in range(3):
+                store.add(record(f"run-{number}", repetition=number))
+        return path.read_bytes()
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_whatever_letters_change_an_export_is_read_or_refused(data: st.DataObject) -> None:
+    text = json.dumps([to_json(record("a")), to_json(record("b"))])
+    for _ in range(data.draw(st.integers(1, 5))):
+        at = data.draw(st.integers(0, len(text) - 1))
+        piece = data.draw(st.sampled_from(["", "null", "{", "]", '"', "-", "9", "1e999", "NaN", "[[]]", "\x00", "\ud800"]))
+        text = text[:at] + piece + text[at + data.draw(st.integers(0, 8)) :]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.json"
+        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+        try:
+            stored = read(path)
+        except BadInput as error:
+            sentence = str(error)
+            assert len(sentence) < 1000
+            return
+        assert len(stored.runs) <= 2
+        for measurement in stored.runs:
+            assert measurement.metrics.iteration_time_s >= 0

@@ -225,7 +225,8 @@ def _array(name: str, values: Any) -> NDArray[Any]:
     whole = name.startswith("update_") and name not in ("update_begin", "update_end")
     try:
         array = np.array(values, np.float64)
-        if whole and (array != np.floor(array)).any():
+        # Whole numbers of which a float holds each.
+        if whole and not ((np.abs(array) < 2.0**53) & (array == np.floor(array))).all():
             raise ValueError
         return array.astype(np.int64) if whole else array
     except (TypeError, ValueError, OverflowError):
