@@ -38,7 +38,8 @@ def answered(asked: Asked) -> dict[str, Any]:
 
     ``curves`` holds iteration and ingress time against the number of shards and of workers, ``map`` the binding
     resource of every (N, K), ``front`` the machine types and numbers of shards that nothing beats in both cost and
-    time; ``left_out`` says why a chart is missing; ``runs`` are the measurements of this scenario and of those that differ in N or K alone.
+    time; ``left_out`` says why a chart is missing; ``runs`` are the measurements of this scenario and of those that
+    differ in N or K alone.
     """
     scenario, known = asked.scenario, asked.known
     said = answer(scenario, predictor("analytic"), known.calibrated)
