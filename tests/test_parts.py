@@ -95,7 +95,8 @@ def test_the_part_is_that_of_the_suite_s_file(tmp_path: Path) -> None:
 
 
 def test_a_packaged_suite_s_file_decides() -> None:
-    runs = [record(m.run_id, scenario=m.scenario, suite=m.suite, part="calibration") for m in read_json(MEASURED / "sharding.json")]  # fmt: skip
+    shipped = read_json(MEASURED / "sharding.json")
+    runs = [record(m.run_id, scenario=m.scenario, suite=m.suite, part="calibration") for m in shipped]
     parts = split(runs, "sharding")
     assert {m.scenario.shards for m in parts.calibration} == {1, 3}
     assert {m.scenario.shards for m in parts.held_out} == {2, 4}
@@ -114,7 +115,8 @@ def test_shipped_runs_are_in_the_parts_they_were_stored_in() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"name": "another"}, {"description": "x"}, {"seed": 9}, {"iterations": 7}, {"warmup": 0}, {"model_size": 64}]
+    "change", [{"name": "another"}, {"description": "x"}, {"seed": 9}, {"iterations": 7}, {"warmup": 0},
+               {"model_size": 64}]
 )  # fmt: skip
 def test_what_one_suite_fits_another_does_not_score(tmp_path: Path, change: dict[str, Any]) -> None:
     one = suite(tmp_path, 1, [1], [2])

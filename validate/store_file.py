@@ -74,7 +74,7 @@ def to_write(path: Path) -> Opened:
             )
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        notes = _bring_up(db, path, version) if version != SCHEMA_VERSION else ()
+        notes = _bring_up(db, path) if version != SCHEMA_VERSION else ()
     except sqlite3.Error as error:
         db.close()
         raise BadInput(f"{path} cannot be used as a store of measurements: {error}") from None
@@ -203,23 +203,22 @@ def _damage(db: sqlite3.Connection) -> str | None:
     return None if first == "ok" else " ".join(str(first).split())
 
 
-def _bring_up(db: sqlite3.Connection, path: Path, version: int | None) -> tuple[str, ...]:
+def _bring_up(db: sqlite3.Connection, path: Path) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
-    if version is not None:
-        _check_columns(db, path)
-        copy = _copy(db, path, version)
-        notes = (
-            f"{path} was brought from schema {version} to {SCHEMA_VERSION}; as it was it lies in {copy}",
-        )
     db.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have done it while this one waited.
         version = _version(db, path)
-        steps = (
-            _SCHEMA
-            if version is None
-            else [s for v in range(version, SCHEMA_VERSION) for s in _MIGRATIONS[v]]
-        )
+        if version is None:
+            steps: tuple[str, ...] = _SCHEMA
+        else:
+            _check_columns(db, path)
+            steps = tuple(step for v in range(version, SCHEMA_VERSION) for step in _MIGRATIONS[v])
+        if version is not None and steps:
+            copy = _copy(db, path, version)
+            notes = (
+                f"{path} was brought from schema {version} to {SCHEMA_VERSION}; as it was it lies in {copy}",
+            )
         for step in steps:
             db.execute(step)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -45,6 +45,25 @@ def read(path: Path) -> Stored:
     return Stored(runs=runs, notes=notes)
 
 
+def one(path: Path, run_id: str) -> Measurement:
+    """The run of a store or of an exported .json file whose run_id starts so.
+
+    Raises
+    ------
+    BadInput
+        If there is none, more than one, or it is damaged.
+    """
+    if not _is_json(path):
+        with Store(path, write=False) as store:
+            return store.load(run_id)
+    runs = [m for m in read(path).runs if m.run_id.startswith(run_id)]
+    if len(runs) != 1:
+        raise BadInput(
+            f"{'no run' if not runs else 'more than one run'} in {path} has an id that starts with {run_id!r}"
+        )
+    return runs[0]
+
+
 def _is_json(path: Path) -> bool:
     """Whether a file begins as a list does; a store begins with SQLite's own words."""
     try:

@@ -119,10 +119,9 @@ def diagnose(run: str, plot: Path | None, calibration: Calibration, store_path: 
     psmodel validate diagnose 47bf2258 --fit fit.json
     """
     from validate import diagnose as diagnosis
-    from validate.store import Store
+    from validate.stored import one
 
-    with Store(store_path, write=False) as store:
-        found = diagnosis.diagnose(store.load(run), calibration)
+    found = diagnosis.diagnose(one(store_path, run), calibration)
     if plot is not None:
         from psmodel.plot import save
         from validate import report_plots

@@ -83,6 +83,7 @@ def run(
     prediction = simulation.predict(scenario, calibration).prediction
     made: list[Measurement] = []
     with Store(store_path) as store, entered(testbed, [scenario], address) as bed:
+        caution(store.notes)
         first = sum(m.testbed == testbed and m.suite is None for m in store.measurements(scenario=scenario))
         with progress(repetitions, scenario.name) as advance:
             for repetition in range(first, first + repetitions):
@@ -193,6 +194,7 @@ def suite(
     from validate.campaign import run_suite
 
     with Store(store_path) as store:
+        caution(store.notes)
         result = run_suite(
             chosen,
             store,
