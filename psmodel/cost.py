@@ -184,7 +184,7 @@ def _memory(scenario: Scenario, role: Role) -> float:
     match scenario.placement:
         case "dedicated":
             if role == "worker":
-                return worker
+                return worker * min(scenario.workers_per_host, scenario.workers)
             each = scenario.shards_per_host
             return max(sum(sizes[i : i + each]) for i in range(0, len(sizes), each)) + max(sizes)
         case "colocated":

@@ -232,6 +232,7 @@ def test_none_that_is_left_out_is_cheaper_and_as_fast_as_one_that_is_kept() -> N
     [
         ({}, 200, 20),  # a worker: parameters and update; a shard: its tenth and an update of it
         ({"shards_per_host": 10}, 200, 110),
+        ({"workers_per_host": 3}, 600, 20),
         ({"shards": 2, "shard_weights": [1, 4]}, 200, 160),
         ({"placement": "colocated"}, 220, 220),
         ({"placement": "single-host", "workers": 2}, 510, 510),
