@@ -9,7 +9,7 @@ import itertools
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -246,9 +246,32 @@ def written(key: str, value: Any) -> str:
         return format_size(value)
     if key in ("compute", "update_cost", "propagation_delay", "message_overhead") or "time" in key:
         return format_time(value)
+    if key in _WRITTEN:
+        return _WRITTEN[key](value)
     if key.startswith("cost"):
-        return f"{value:,.2f}"
+        return four_digits(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def four_digits(value: float) -> str:
+    """A number with four significant digits, never in powers of ten.
+
+    >>> four_digits(318.823), four_digits(0.012345), four_digits(1234567)
+    ('318.8', '0.01235', '1,235,000')
+    """
+    rounded = float(f"{value:.4g}")
+    decimals = 0 if rounded == 0 else max(0, 3 - math.floor(math.log10(abs(rounded))))
+    text = f"{rounded:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+_WRITTEN: dict[str, Callable[[float], str]] = {
+    "communication_share": lambda v: f"{100 * v:.4g} %",
+    "scaling_efficiency": lambda v: f"{100 * v:.4g} %",
+    "goodput_bytes_per_s": format_rate,
+    "speedup": lambda v: f"{v:.4g} ×",
+    "updates_per_s": lambda v: f"{four_digits(v)} /s",
+}
 
 
 def varying(points: Sequence[Point]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from psmodel.methods import load_calibrated
 from psmodel.scenario import load
 from tests.command_line import run
 from validate.fit_record import Fit
-from validate.region import Region
+from psmodel.region import Region
 
 
 def test_sweep_writes_a_row_per_scenario(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

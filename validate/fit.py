@@ -24,7 +24,7 @@ from psmodel.scenario import Scenario
 from validate.fit_record import Fit, Residual
 from validate.forward import Forward, scales, with_values
 from validate.noise import Block, Noise, run_to_run
-from validate.region import Region
+from psmodel.region import Region
 from validate.signals import Observed, fitted_names, signals, tolerance
 
 Array = NDArray[np.float64]

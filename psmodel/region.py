@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from psmodel.scenario import Scenario
+from psmodel.scenario.features import features_of
 from psmodel.units import format_rate, format_size, format_time
 
 _TOLERANCE = 0.05
@@ -36,12 +37,21 @@ _KINDS: dict[str, Callable[[Scenario], str]] = {
 }
 
 
+def _features(scenario: Scenario) -> list[str]:
+    """Labels of the optional features that the kinds do not name already."""
+    return [feature.label for feature in features_of(scenario) if feature.field not in _KINDS]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """Ranges of the quantities (SI) and the kinds of scenario that a fit has seen."""
+    """Ranges of the quantities (SI), the kinds of scenario and the optional features that a fit has seen.
+
+    `features` is None in a fit that was written before they were kept; then nothing is said of them.
+    """
 
     ranges: Mapping[str, tuple[float, float]]
     kinds: Mapping[str, frozenset[str]]
+    features: frozenset[str] | None = None
 
     @classmethod
     def of(cls, scenarios: Iterable[Scenario]) -> "Region":
@@ -54,6 +64,7 @@ class Region:
         return cls(
             ranges={name: (float(min(v)), float(max(v))) for name, v in values.items() if v},
             kinds={name: frozenset(map(kind, seen)) for name, kind in _KINDS.items()},
+            features=frozenset(label for scenario in seen for label in _features(scenario)),
         )
 
     def outside(self, scenario: Scenario) -> tuple[str, ...]:
@@ -74,6 +85,9 @@ class Region:
             if kind(scenario) not in self.kinds[name]:
                 seen = ", ".join(sorted(self.kinds[name]))
                 phrases.append(f'{name} "{kind(scenario)}" was not calibrated (seen: {seen})')
+        if self.features is not None:
+            phrases += [f"{label}: the calibration runs had none" for label in _features(scenario)
+                        if label not in self.features]  # fmt: skip
         return tuple(phrases)
 
     def to_json(self) -> dict[str, Any]:
@@ -81,7 +95,7 @@ class Region:
         return {
             "ranges": {name: list(limits) for name, limits in self.ranges.items()},
             "kinds": {name: sorted(kinds) for name, kinds in self.kinds.items()},
-        }
+        } | ({} if self.features is None else {"features": sorted(self.features)})
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Region":
@@ -89,4 +103,5 @@ class Region:
         return cls(
             ranges={name: (low, high) for name, (low, high) in values["ranges"].items()},
             kinds={name: frozenset(kinds) for name, kinds in values["kinds"].items()},
+            features=frozenset(values["features"]) if "features" in values else None,
         )
