@@ -89,6 +89,8 @@ def predict(
     trace
         Keep a span for everything that happened.
     """
+    if scenario.is_steady:
+        scenario = scenario.replace(iterations=1)
     return _Run(scenario, calibration, replication=replication, trace=trace).result()
 
 
