@@ -39,7 +39,9 @@ class Certainty:
     def __post_init__(self) -> None:
         for name in ("risk", "indifference"):
             if not 0 < getattr(self, name) < 0.5:
-                raise BadInput(f"{name} = {getattr(self, name)}; it is a share above 0 and below 0.5, like 1%")
+                raise BadInput(
+                    f"{name} = {getattr(self, name)}; it is a share above 0 and below 0.5, like 1%"
+                )
         if self.budget < 1:
             raise BadInput(f"budget = {self.budget}; it is a number of simulations, at least 1")
 
@@ -192,4 +194,3 @@ class Judge:
 
 def _always(prediction: Prediction) -> Predictor:
     return lambda scenario, coefficients: prediction
-

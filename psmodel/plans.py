@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from psmodel.analytic import ClosedForm
 from psmodel.cost import Catalogue, load_catalogue, machines_for, no_machine, price_per_hour
-from psmodel.derived import payload_per_update
+from psmodel.derived import OF_ONE_WORKER, payload_per_update
 from psmodel.errors import BadInput
-from psmodel.floor import Floor, floor
+from psmodel.floor import Floor
 from psmodel.judge import Certainty, Judge, Judgement
-from psmodel.methods import Calibrated, predictor
+from psmodel.methods import Calibrated, Predictor, predictor
 from psmodel.scenario import Scenario
 from psmodel.space import Point
 from psmodel.sweeps import Base, Setup
@@ -106,8 +107,12 @@ class Candidate:
     estimate: Mapping[str, Any]
 
     def bound(self, target: Target) -> float | None:
-        """The best value that the target's metric can have, where that is proven."""
+        """The best value that the target's metric can have, where that is proven: of an exact one its value."""
         name, best = target.name, self.floor.best
+        if self.estimate["claim"] == "exact" and name not in OF_ONE_WORKER:
+            value: float | None = self.estimate[name]
+            if value is not None:
+                return value
         time, rate = best.get("iteration_time_s"), best.get("updates_per_s")
         if name == "cost_per_hour":
             return self.price
@@ -205,18 +210,26 @@ def _candidates(
     quick = replace(
         setup, known=Calibrated(best=setup.known.best), method="mva" if setup.method == "mva" else "analytic"
     )
-    predict = predictor(quick.method)
+    other = predictor(quick.method)
     for number, point in enumerate(points):
         tell(f"estimating {number + 1} of {len(points)}")
         scenario = setup.scenario(base, point)
         machines = machines_for(scenario, point, catalogue)
+        closed = ClosedForm(scenario=scenario, calibration=setup.known.best)
         yield Candidate(
             point=point,
             scenario=scenario,
-            floor=floor(scenario, setup.known.best),
+            floor=closed.floor,
             price=None if machines is None else price_per_hour(scenario, machines),
-            estimate=quick.row(scenario, point, predict),
+            estimate=quick.row(scenario, point, _of(closed) if quick.method == "analytic" else other),
         )
+
+
+def _of(closed: ClosedForm) -> Predictor:
+    """Closed forms that know one scenario's answer already."""
+    return lambda scenario, coefficients: (
+        closed.prediction if scenario is closed.scenario else predictor("analytic")(scenario, coefficients)
+    )
 
 
 class _Search:

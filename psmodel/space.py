@@ -6,6 +6,7 @@ An axis is written ``key=values``: a list (``shards=1,2,4``), a range with its e
 """
 
 import itertools
+import json
 import math
 import re
 import tomllib
@@ -25,6 +26,8 @@ Point = Mapping[str, Any]
 _PART = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
 _FORM = "write it like shards=1,2,4 or workers=1:256:x2 or bandwidth=10Gbps:40Gbps:10Gbps"
 _MOST_VALUES = 1_000_000
+_WORDS = ("name", "description")
+"""Keys whose text may have commas and colons."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +67,10 @@ def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
+        pass
+    try:
+        return json.loads(text)
+    except ValueError:
         return text
 
 
@@ -114,6 +121,8 @@ def parse_axis(text: str) -> Axis:
     ('10Gbps', '25Gbps')
     """
     key, value = _key_and_text(text)
+    if key in _WORDS or key.endswith(".file"):
+        return Axis(key=key, values=(_value(value),))
     parts = value.split(":")
     if len(parts) == 3 and not set(value) & set("\"'[{"):
         return Axis(key=key, values=_range(parts, text))

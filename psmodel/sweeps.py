@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, fields
+from functools import lru_cache, partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from psmodel import table
+from psmodel.calibration import Calibration
 from psmodel.cost import MACHINE_KEYS, Catalogue, cost, equip, machines_for
 from psmodel.derived import derived
 from psmodel.errors import BadInput, CannotRun
@@ -77,7 +79,10 @@ class Setup:
             | settings(scenario, {key: value for key, value in point.items() if key not in MACHINE_KEYS})
             | metrics
             | self.derived(scenario, said.prediction, predict)
-            | {"bottleneck": said.prediction.bottleneck}
+            | {
+                "bottleneck": said.prediction.bottleneck,
+                "claim": said.prediction.claims.get("iteration_time_s"),
+            }
             | {f"{name}_half_width": said.prediction.half_widths.get(name) for name in _METRICS}
         )
         if self.known.draws:
@@ -103,7 +108,7 @@ class Setup:
         self, scenario: Scenario, prediction: Prediction, predict: Predictor
     ) -> dict[str, float | None]:
         """`psmodel.derived` of a prediction; a second simulation, of one worker alone, is not made for it."""
-        one = None if self.method == "simulate" else lambda alone: predict(alone, self.known.best)
+        one = None if self.method == "simulate" else partial(_of_one_worker, predict, self.known.best)
         return derived(scenario, prediction, one)
 
     def key(self, scenario: Scenario, point: Point) -> str:
@@ -120,6 +125,12 @@ class Setup:
             "point": {k: str(v) for k, v in point.items()},
         }
         return hashlib.sha256(json.dumps(asked | resolved, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=256)
+def _of_one_worker(predict: Predictor, coefficients: Calibration, scenario: Scenario) -> Prediction:
+    """Many rows have the same worker alone: those that differ in nothing but their number of workers."""
+    return predict(scenario, coefficients)
 
 
 @dataclass(frozen=True, kw_only=True)

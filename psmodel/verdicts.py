@@ -115,7 +115,9 @@ def _rests_on(search: "_Search", points: Sequence[Point]) -> list[str]:
         )
     for _, judgement in search.judgements:
         if judgement.decision == "undecided":
-            values = ", ".join(f"{target.name} = {_value(judgement.row, target)}" for target in search.targets)
+            values = ", ".join(
+                f"{target.name} = {_value(judgement.row, target)}" for target in search.targets
+            )
             sentences.append(
                 f"{named(judgement.row, points)} is undecided after {len(judgement.runs)} simulations: {values}."
             )

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psmodel.analytic_grid import predict_grid
 
 from psmodel import analytic
-from psmodel.analytic_grid import predict_grid
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario, from_mapping, load

@@ -8,10 +8,10 @@ import pytest
 
 from psmodel.calibration import Calibration
 from psmodel.methods import load_calibrated
+from psmodel.region import Region
 from psmodel.scenario import load
 from tests.command_line import run
 from validate.fit_record import Fit
-from psmodel.region import Region
 
 
 def test_sweep_writes_a_row_per_scenario(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -20,11 +20,11 @@ from scipy.stats import t as student
 
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
 from psmodel.errors import BadInput
+from psmodel.region import Region
 from psmodel.scenario import Scenario
 from validate.fit_record import Fit, Residual
 from validate.forward import Forward, scales, with_values
 from validate.noise import Block, Noise, run_to_run
-from psmodel.region import Region
 from validate.signals import Observed, fitted_names, signals, tolerance
 
 Array = NDArray[np.float64]

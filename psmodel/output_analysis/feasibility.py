@@ -14,7 +14,9 @@ FIRST = 10
 """Replications from which the variance is estimated before the first look."""
 
 
-def side(values: ArrayLike, limit: float, *, tolerance: float, error: float, first: int = FIRST) -> Side | None:
+def side(
+    values: ArrayLike, limit: float, *, tolerance: float, error: float, first: int = FIRST
+) -> Side | None:
     """On which side of a limit the mean of independent values lies; None: another value must tell.
 
     Procedure F_B, fully sequential: call it after every value and stop at the first answer. The partial sum of
