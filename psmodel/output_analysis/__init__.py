@@ -14,7 +14,7 @@ from psmodel.output_analysis.estimate import (
     replications_needed,
     student_quantile,
 )
-from psmodel.output_analysis.feasibility import FIRST, Side, most_values, side
+from psmodel.output_analysis.feasibility import Side, side
 from psmodel.output_analysis.series import (
     CORRELATED,
     WARMING_UP,
@@ -26,13 +26,11 @@ from psmodel.output_analysis.series import (
 
 __all__ = [
     "CORRELATED",
-    "FIRST",
     "TOO_FEW",
     "WARMING_UP",
     "Estimate",
     "Side",
     "batch_means",
-    "most_values",
     "quantile",
     "replications",
     "replications_needed",
