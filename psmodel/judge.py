@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from psmodel import output_analysis
+from psmodel.cost import SECONDS_PER_HOUR
 from psmodel.derived import OF_ONE_WORKER, alone, derived
 from psmodel.errors import BadInput
 from psmodel.methods import Predictor, predictor
@@ -118,17 +119,29 @@ class Judge:
             number = len(runs)
             self._tell(f"simulating {scenario.name}, {number + 1}")
             runs.append(simulation.predict(scenario, best, replication=number).prediction)
-            one = self._alone(scenario, number)
-            row = self._quick.row(scenario, point, _always(runs[-1]))
-            row |= derived(scenario, runs[-1], one)
+            if not row:
+                row = self._quick.row(scenario, point, _always(runs[-1]))
+            told = self._told(scenario, runs[-1], self._alone(scenario, number), row["cost_per_hour"])
             for name, listed in values.items():
-                listed.append(row[name])
+                listed.append(told[name])
             decision = self._decide(values, certain=not scenario.is_random)
         row = self._row(scenario, point, runs, values)
         return Judgement(
             decision=decision, row={**row, "decision": decision, "replications": len(runs)},
             miss=self._miss(row), runs=runs,
         )  # fmt: skip
+
+    @staticmethod
+    def _told(
+        scenario: Scenario,
+        run: Prediction,
+        one: Callable[[Scenario], Prediction] | None,
+        price: float | None,
+    ) -> dict[str, float | None]:
+        """Everything that a target may be of, of one simulation."""
+        each = None if price is None else price * run.metrics.iteration_time_s * 1000 / SECONDS_PER_HOUR
+        costs = {"cost_per_hour": price, "cost_per_1000_iterations": each}
+        return run.metrics.to_json() | derived(scenario, run, one) | costs
 
     def _alone(self, scenario: Scenario, number: int) -> Callable[[Scenario], Prediction] | None:
         from psmodel import simulation

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from psmodel.analytic import ClosedForm
-from psmodel.cost import Catalogue, load_catalogue, machines_for, no_machine, price_per_hour
+from psmodel.cost import SECONDS_PER_HOUR, Catalogue, load_catalogue, machines_for, no_machine, price_per_hour
 from psmodel.derived import OF_ONE_WORKER, payload_per_update
 from psmodel.errors import BadInput
 from psmodel.floor import Floor
@@ -123,7 +123,7 @@ class Candidate:
         if not target.at_most:
             return None  # of a time the least is known, which rules out nothing here
         if name == "cost_per_1000_iterations":
-            return None if self.price is None or time is None else self.price * time / 3.6
+            return None if self.price is None or time is None else self.price * time * 1000 / SECONDS_PER_HOUR
         return best.get(name)
 
     def may_meet(self, target: Target) -> bool:

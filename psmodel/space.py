@@ -24,7 +24,7 @@ from psmodel.units import format_rate, format_size, format_time
 Point = Mapping[str, Any]
 """Key → value, as in a scenario file."""
 _PART = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
-_FORM = "write it like shards=1,2,4 or workers=1:256:x2 or bandwidth=10Gbps:40Gbps:10Gbps"
+_FORM = "write it like shards=4, shards=1,2,4 or workers=1:256:x2 or bandwidth=10Gbps:40Gbps:10Gbps"
 _MOST_VALUES = 1_000_000
 _WORDS = ("name", "description")
 """Keys whose text may have commas and colons."""
@@ -41,7 +41,7 @@ class Axis:
 def _key_and_text(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip() or not value.strip():
-        raise BadInput(f"{text!r} is no key with values; {_FORM}")
+        raise BadInput(f"--set {text!r} is no key with a value; {_FORM}")
     return key.strip().replace("-", "_"), value.strip()
 
 

@@ -29,7 +29,9 @@ REAL = Calibration(
     copy_s_per_byte=4e-10,
     update_s_per_byte=4e-10,
 )
-_TRUTH = 80
+CERTAINTY = Certainty(indifference=0.03)
+"""Runs of a few iterations differ by tens of percent, so that 1 % would take thousands of them."""
+_TRUTH = 40
 """Simulations of each configuration, none of which the plan sees."""
 _FROM = 10_000
 
@@ -49,11 +51,18 @@ class Problem:
 
     def solve(self) -> Plan:
         """Ask `plan`."""
-        return plan(self.base, self.points, [self.target], minimise=self.minimise, setup=self.setup)
+        return plan(
+            self.base,
+            self.points,
+            [self.target],
+            minimise=self.minimise,
+            setup=self.setup,
+            certainty=CERTAINTY,
+        )
 
     def is_right(self, answer: Plan) -> bool:
         """Whether the answer meets the target, and nothing better does, but for the indifference zone."""
-        margin = Certainty().indifference * self.target.value
+        margin = CERTAINTY.indifference * self.target.value
         sign = 1 if self.target.at_most else -1
         excess = [sign * (value - self.target.value) for value in self.values]
         surely = [c for c, x, e in zip(self.costs, excess, self.errors, strict=True) if x < -margin - 2 * e]

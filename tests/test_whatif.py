@@ -33,7 +33,7 @@ def test_sweep_equals_predict(capsys: pytest.CaptureFixture[str]) -> None:
     assert times == [8.0, 0.08]
     _, text, _ = run(capsys, "sweep", "--samples", "5", "--set", "workers=1:9", "--set", "shards=2",
                      "--set", "model_size=1GB", "--set", "machine=c5.9xlarge", "--catalogue", "example")  # fmt: skip
-    assert "cost/h" in text
+    assert "USD/h" in text
     assert len(text.splitlines()) == 6
 
 
