@@ -42,9 +42,12 @@ def _settings(options: dict[str, Any], settings: tuple[str, ...]) -> list[str]:
     """
     given: dict[str, str] = {}
     for name in SHORTCUTS:
-        value = options.pop(name)
-        if value is not None:
-            given[name] = f"{name}={value}"
+        values = options.pop(name)
+        if len(values) > 1:
+            option = f"--{name.replace('_', '-')}"
+            raise BadInput(f"{option} is given {len(values)} times ({', '.join(values)}); give it once")
+        if values:
+            given[name] = f"{name}={values[0]}"
     for text in settings:
         key = text.partition("=")[0].strip().replace("-", "_")
         if key in given:
@@ -65,8 +68,12 @@ def _nest(changes: dict[str, Any], dotted: str, value: Any) -> None:
         if not isinstance(inner, dict):
             raise BadInput(f"--set {dotted}: {part} is already set to {inner!r}; set either it or its parts")
         changes = inner
-    if isinstance(changes.get(last), dict) and path != [] and isinstance(value, dict):
-        raise BadInput(f"--set {dotted}: parts of {last} are already set; set either it or its parts")
+    if last in changes:
+        earlier = changes[last]
+        twice = (
+            "its parts are already set" if isinstance(earlier, dict) else f"it is already set to {earlier!r}"
+        )
+        raise BadInput(f"--set {dotted}: {twice}; set each key once")
     changes[last] = value
 
 
@@ -101,7 +108,9 @@ def _with_options(
         help="Set any other key of the scenario, in TOML or JSON" + (f"; {several}." if varies else "."),
     )(wrapped)
     for name, text in reversed(SHORTCUTS.items()):
-        wrapped = click.option(f"--{name.replace('_', '-')}", metavar="TEXT", help=text)(wrapped)
+        wrapped = click.option(f"--{name.replace('_', '-')}", metavar="TEXT", multiple=True, help=text)(
+            wrapped
+        )
     return click.argument("scenario", required=False)(wrapped)
 
 
