@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from validate.region import Region
 
 from psmodel import simulation
 from psmodel.analytic import ClosedForm, mva, predict, predict_grid
@@ -15,6 +14,7 @@ from psmodel.calibration import IDEAL, Calibration
 from psmodel.cost import load_catalogue, machines_for, price_per_hour
 from psmodel.errors import BadInput, CannotRun
 from psmodel.explain import explain
+from psmodel.region import Region
 from psmodel.results import Metrics
 from psmodel.scenario import Scenario, ScenarioError, from_mapping
 from psmodel.scenario.features import FEATURES, PLAIN_FIELDS, Feature, features_of

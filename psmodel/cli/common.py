@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -215,18 +216,30 @@ def write_trace(path: Path, spans: "Iterable[Span]", scenario: Scenario) -> None
 @contextmanager
 def progress(total: int | None, what: str) -> Iterator[Callable[[int, str], None]]:
     """A bar on stderr with rate and time left (on a terminal only); yields ``advance(steps, text)``."""
+    with _bar(total, what) as update:
+
+        def advance(steps: int = 1, text: str = "") -> None:
+            update(advance=steps, description=f"{what} {text}".rstrip())
+
+        yield advance
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """The same for something whose end is a guess that changes; yields ``count(done, of)``."""
+    with _bar(None, what) as update:
+        yield lambda done, of: update(completed=done, total=of)
+
+
+@contextmanager
+def _bar(total: int | None, what: str) -> Iterator[Callable[..., None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-
-        def advance(steps: int = 1, text: str = "") -> None:
-            bar.update(task, advance=steps, description=f"{what} {text}".rstrip())
-
-        yield advance
+        yield partial(bar.update, bar.add_task(what, total=total))
 
 
 def describe(scenario: Scenario) -> str:

@@ -9,6 +9,7 @@ import click
 from psmodel.calibration import Calibration
 from psmodel.cli.common import (
     TIMES,
+    counted,
     describe,
     fit_option,
     json_option,
@@ -23,7 +24,7 @@ from psmodel.cli.tables import print_table, quantity
 from psmodel.derived import communication_share
 from psmodel.errors import BadInput
 from psmodel.methods import Answer, Calibrated, answer, predictor, with_bounds
-from psmodel.results import SCHEMA_VERSION, Method, Prediction
+from psmodel.results import SCHEMA_VERSION, Method, Prediction, SteadyState
 from psmodel.scenario import Scenario, load, packaged
 from psmodel.units import format_time
 
@@ -99,7 +100,9 @@ def _document(said: Answer) -> dict[str, Any]:
 @click.option("--trace", type=click.Path(path_type=Path), help="Write a Chrome trace, to open in Perfetto.")
 @click.option("--replications", type=click.IntRange(1), help="Independent simulations to average.")
 @click.option(
-    "--precision", callback=percentage, help="Replicate until the iteration time is this precise, like 1%."
+    "--precision",
+    callback=percentage,
+    help="Go on (with iterations given: replicate) until the iteration time is this precise, like 1%.",
 )
 @fit_option
 @json_option
@@ -111,16 +114,22 @@ def simulate(
     known: Calibrated,
     as_json: bool,
 ) -> None:
-    """Simulate SCENARIO, worker by worker and message by message."""
+    """Simulate SCENARIO, worker by worker and message by message: its steady state, or the iterations that it gives."""
     from psmodel import simulation
 
-    if trace is not None and (replications or precision):
+    if trace is not None and (replications or (precision and not scenario.is_steady)):
         raise BadInput("--trace shows one simulation; leave out --replications and --precision")
-    if replications or precision:
+    if replications or (precision and not scenario.is_steady):
         prediction = _replicated(scenario, known.best, replications, precision)
     else:
-        with progress(None, "Simulating"):
-            run = simulation.predict(scenario, known.best, trace=trace is not None)
+        with counted("Simulating") as count:
+            run = simulation.predict(
+                scenario,
+                known.best,
+                trace=trace is not None,
+                precision=precision or PRECISION,
+                on_progress=count,
+            )
         prediction = run.prediction
     prediction = with_bounds(prediction, scenario, known.best)
     said = _with_draws(scenario, prediction, known.by("simulate"))
@@ -155,16 +164,14 @@ def _replicated(
 ) -> Prediction:
     from psmodel.replicate import replicate
 
-    with progress(None, "Simulating") as advance:
+    with counted("Simulating") as count:
         return replicate(
-            scenario,
-            calibration,
-            replications=replications,
-            precision=precision,
-            on_progress=lambda done, needed: advance(1, f"{done} of {needed}"),
+            scenario, calibration, replications=replications, precision=precision, on_progress=count
         )
 
 
+PRECISION = 0.01
+"""Of a steady state, if none is asked for."""
 _ROWS = TIMES | {"iteration_time_p95_s": "iteration, 95th percentile"}
 
 
@@ -203,8 +210,26 @@ def show(answers: Sequence[Answer]) -> None:
                 mark = "  ◂ binds" if binding[b.phase] is b else ""
                 table.add_row(b.phase, b.resource, format_time(b.time_s), f"{b.formula}{mark}")
         print_table(table)
+    for p in predictions:
+        if p.steady is not None:
+            click.echo(f"\n{_how_steady(p.steady)}")
     for note in dict.fromkeys(note for p in predictions for note in p.notes):
         click.echo(f"\n{note}")
+
+
+def _how_steady(steady: SteadyState) -> str:
+    """What was simulated for a steady state, in a sentence."""
+    if steady.period is not None:
+        every = "iteration" if steady.period == 1 else f"{steady.period} iterations"
+        return (
+            f"Steady state: after {steady.warmup_iterations} iterations, every {every} the same again; exact."
+        )
+    width = "unknown" if steady.half_width_s is None else f"± {format_time(steady.half_width_s)}"
+    outcome = "reached" if steady.reached else "not reached"
+    return (
+        f"Steady state: {steady.iterations} iterations after {steady.warmup_iterations} of warm-up, which are deleted; "
+        f"95 % interval of the iteration time {width}, precision {steady.precision:.2g} {outcome}."
+    )
 
 
 def _metric(prediction: Prediction, name: str) -> float | None:

@@ -7,6 +7,7 @@ interval around the mean of the rest. Independent runs (replications) give one n
 should not be believed. `side` decides, with as many replications as that takes, whether a mean is below a limit.
 """
 
+from psmodel.output_analysis.cycle import period
 from psmodel.output_analysis.estimate import (
     TOO_FEW,
     Estimate,
@@ -20,6 +21,7 @@ from psmodel.output_analysis.series import (
     WARMING_UP,
     batch_means,
     quantile,
+    sequential_mean,
     steady_state,
     warmup_length,
 )
@@ -31,9 +33,11 @@ __all__ = [
     "Estimate",
     "Side",
     "batch_means",
+    "period",
     "quantile",
     "replications",
     "replications_needed",
+    "sequential_mean",
     "side",
     "steady_state",
     "student_quantile",
