@@ -43,7 +43,7 @@ COLUMNS = ("run_id", "key", "testbed", "suite", "part", "record", "samples")
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A connection, what is to be said of the file, what else must be done when it is closed, and whether it is empty."""
+    """A connection, what is to be said of its file, what else closing it takes, and whether it is empty."""
 
     db: sqlite3.Connection
     notes: tuple[str, ...] = ()
