@@ -49,7 +49,7 @@ class Updates:
     shard, worker, iteration
         Where it was applied and what it came from.
     staleness
-        Updates that the shard applied between the pull on which this one rests and itself.
+        Updates that the shard applied between the pull on which this one rests and itself, of its own round too.
     begin, end
         When it was applied, in s since the first worker started.
     """
@@ -88,7 +88,7 @@ class Measurement:
     started_at
         ISO 8601, UTC.
     duration_s
-        From the first worker's start to the end of the last one.
+        From the first worker's start until the last one has ended and the last update has been applied.
     """
 
     run_id: str
@@ -133,13 +133,17 @@ class Measurement:
             *(a.tolist() for a in (updates.iteration, updates.shard, push_start, updates.begin)), strict=True
         ):
             clock.arrived(iteration=iteration, shard=shard, push_start=start, time=begin)
-        planned = scenario.workers * scenario.total_iterations * scenario.shards
+        planned = scenario.workers * scenario.total_iterations * scenario.used_shards
         # An update that rests on no pull is not stale.
         counted = (updates.iteration >= (scenario.warmup or 0)) & (scenario.pull != "none")
+        applied = np.full(instants.released.shape, np.nan)
+        np.fmax.at(applied, (updates.worker, updates.iteration), updates.end)
+        staleness = _of_other_rounds(updates) if scenario.mode == "bsp" else updates.staleness
         return Timeline(
             **{name: getattr(instants, name) for name in _INSTANTS if name != "submitted"},
+            applied=applied,
             ingress=clock.ingress_times(),
-            staleness=dict(sorted(Counter(updates.staleness[counted].tolist()).items())),
+            staleness=dict(sorted(Counter(staleness[counted].tolist()).items())),
             warmup=scenario.warmup or 0,
             backup_workers=scenario.backup_workers,
             applied_share=len(updates.shard) / planned if scenario.push != "none" else 1.0,
@@ -198,7 +202,9 @@ class Measurement:
         if not isinstance(scenario, Mapping):
             raise BadInput("a measurement has no scenario")
         # A record without iterations is from when one was what that stood for.
-        fields["scenario"] = from_mapping({"iterations": 1} | dict(scenario), "measurement")
+        read = from_mapping({"iterations": 1} | dict(scenario), "measurement")
+        # One without compute_on is from when that was said of the run alone.
+        fields["scenario"] = with_compute_on(read, fields["compute_by"])
         try:
             instants = {name: arrays[name] for name in _INSTANTS}
             updates = {name: arrays[f"update_{name}"] for name in _UPDATES}
@@ -221,6 +227,18 @@ class Measurement:
         return cls.from_record(values, {name: _array(name, samples[name]) for name in samples})
 
 
+def _of_other_rounds(updates: Updates) -> NDArray[np.int64]:
+    """Staleness without the updates of each one's own round, shape (updates,)."""
+    staleness = updates.staleness.copy()
+    for shard in np.unique(updates.shard):
+        log = np.flatnonzero(updates.shard == shard)  # in the order of application
+        rounds = updates.iteration[log]
+        for position, update in enumerate(log.tolist()):
+            between = rounds[position - updates.staleness[update] : position]
+            staleness[update] -= int((between == rounds[position]).sum())
+    return staleness
+
+
 def _array(name: str, values: Any) -> NDArray[Any]:
     whole = name.startswith("update_") and name not in ("update_begin", "update_end")
     try:
@@ -233,6 +251,18 @@ def _array(name: str, values: Any) -> NDArray[Any]:
         raise BadInput(f"a measurement's samples {plain(name)!r} are no numbers") from None
 
 
+def compute_by(scenario: Scenario) -> ComputeBy:
+    """How a real worker spends its compute time: on its core, or asleep while the core is free."""
+    return "burn" if scenario.compute_on == "cpu" else "sleep"
+
+
+def with_compute_on(scenario: Scenario, by: ComputeBy) -> Scenario:
+    """The scenario that says what a run did to compute, if it does not say it itself: then both sides mean the same."""
+    if scenario.compute_on is not None or scenario.compute.expected() == 0:
+        return scenario
+    return scenario.replace(compute_on="cpu" if by == "burn" else "accelerator")
+
+
 def key(
     scenario: Scenario, *, testbed: str, suite: str | None, repetition: int, compute_by: ComputeBy = "sleep"
 ) -> str:
@@ -243,6 +273,7 @@ def key(
     resolved = scenario.to_json()
     resolved.pop("name", None)
     resolved.pop("description", None)
+    resolved.pop("compute_on", None)  # `compute_by` says it
     if resolved.get("iterations") == 1:
         del resolved["iterations"]  # once the default
     text = json.dumps([resolved, testbed, suite, repetition, compute_by], sort_keys=True)

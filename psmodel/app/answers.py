@@ -8,7 +8,7 @@ import numpy as np
 from psmodel.analytic import predict_grid
 from psmodel.app.asked import Asked, Known
 from psmodel.app.measured import Measured
-from psmodel.cost import Machines, cost, machines_for
+from psmodel.cost import Machines, cost, machines_for, undominated
 from psmodel.explain import explain
 from psmodel.methods import Calibrated, answer, predictor
 from psmodel.plans import pareto_front
@@ -145,7 +145,8 @@ def _front(asked: Asked, iteration_time: float) -> dict[str, Any]:
         else _numbers(_reach(scenario, "shards"), _POINTS, always=[scenario.shards])
     )
     linked = scenario.placement != "single-host"
-    machines = [m for m in catalogue.machine if (m.cores or 0) >= (scenario.cores_per_host or 1)]
+    cores = scenario.cores_per_host or 1
+    machines = undominated(m for m in catalogue.machine if (m.cores or cores) >= cores)
     rows = []
     for machine in machines:
         columns = {} if fixed else {"shards": shards}

@@ -127,6 +127,14 @@ FEATURES: tuple[Feature, ...] = (
         mva=_leaves_out("that shards share a host's interface"),
     ),
     Feature(
+        field="workers_per_host",
+        label="several workers on a host",
+        closed_form=ESTIMATE,
+        breaks=_WORKERS,
+        goes_with=_DEDICATED,
+        mva=_leaves_out("that workers share a host's interface"),
+    ),
+    Feature(
         field="racks",
         label="racks",
         closed_form=_leaves_out("that racks let some workers go on sooner than others"),
@@ -160,6 +168,14 @@ FEATURES: tuple[Feature, ...] = (
         breaks=_BOTH,
         excludes=("cores_per_host",),
         mva=_leaves_out("that threads wait for a core"),
+    ),
+    Feature(
+        field="compute_on",
+        value="cpu",
+        label="computing that takes a core",
+        closed_form=ESTIMATE,
+        mva=_leaves_out("that computing waits for a core"),
+        present=lambda s: s.computes_on_cores,
     ),
     Feature(
         field="compute",
