@@ -1,14 +1,18 @@
 """What every testbed gives: a running Ray to place shards and workers on, and how fast its links really are."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
+from validate.guarded import bounded
+from validate.vigil import Signs
 
-__all__ = ["RAY_ENVIRONMENT", "CannotRun", "Placement", "Testbed"]
+__all__ = ["RAY_ENVIRONMENT", "CannotRun", "Placement", "Testbed", "disconnect", "hush"]
 
 RAY_ENVIRONMENT: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -60,6 +64,36 @@ class Testbed(Protocol):
         """
         ...
 
+    def signs(self) -> Signs:
+        """What has to be alive and to answer as long as runs are made."""
+        ...
+
+    def log_files(self, pattern: str, host: str = "") -> list[Path]:
+        """Ray's log files with such names, of one host or of all."""
+        ...
+
+    def disturbances(self) -> tuple[str, ...]:
+        """What has happened to the links since `prepare`, a sentence each."""
+        ...
+
     def link_goodput(self) -> dict[str, float]:
         """Goodput in bytes/s of a plain TCP stream over each kind of link as now shaped (empty: no links)."""
         ...
+
+
+_SHUTDOWN_S = 10.0
+
+
+def disconnect() -> None:
+    """``ray.shutdown`` with an end: it waits for ever for a GCS or raylet that has died."""
+    if "ray" in sys.modules:
+        import ray
+
+        bounded(ray.shutdown, _SHUTDOWN_S)
+
+
+def hush() -> None:
+    """Keep Ray's own messages about processes that died off the terminal: the vigil's sentence says it."""
+    from ray._private import worker
+
+    worker.print_to_stdstream = lambda *_arguments, **_named: None

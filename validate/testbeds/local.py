@@ -23,7 +23,9 @@ from typing import Self
 from psmodel.scenario import Scenario
 from psmodel.units import format_size
 from validate.environment import available_memory, processes_with
-from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement
+from validate.testbeds import raynode
+from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush
+from validate.vigil import Signs, Vital
 
 _SMALLEST_STORE = 200_000_000
 _SPARE = 100_000_000
@@ -52,6 +54,7 @@ class LocalTestbed:
         self.object_store = object_store
         self._directory: Path | None = None
         self._lock = -1
+        self._vital: dict[int, Vital] = {}
         self._environment_before: dict[str, str | None] = {}
 
     @classmethod
@@ -86,6 +89,8 @@ class LocalTestbed:
             "RAY_AUTH_MODE": "token",
             _TOKEN_PATH: str(directory / "token"),
             "RAY_AUTH_TOKEN": None,
+            # Else Ray takes the address of another interface, and listens on all of them.
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
             **RAY_ENVIRONMENT,
         }
         if sys.dont_write_bytecode:
@@ -102,6 +107,8 @@ class LocalTestbed:
             # Ray reads its settings when it is imported, which was before they were set.
             ray._raylet.Config.initialize("")
             ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
+            ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
+        hush()
         try:
             ray.init(
                 address="local",
@@ -115,14 +122,12 @@ class LocalTestbed:
             )
         except (RuntimeError, OSError, ValueError, TimeoutError) as error:
             raise CannotRun(f"Ray does not start on this machine: {error}") from error
+        self._vital = raynode.vital(processes_with(_TOKEN_PATH, str(directory / "token")))
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        if "ray" in sys.modules:
-            import ray
-
-            ray.shutdown()
+        disconnect()
         _set_environment(self._environment_before)
         if self._directory is not None:
             _clear(self._directory)
@@ -146,6 +151,16 @@ class LocalTestbed:
             shard_options=[{"num_cpus": 0}] * scenario.shards,
             coordinator_options={"num_cpus": 0},
         )
+
+    def signs(self) -> Signs:
+        token = os.environ.get(_TOKEN_PATH, "")
+        return Signs(here=True, processes=self._vital, scan=lambda: processes_with(_TOKEN_PATH, token))
+
+    def log_files(self, pattern: str, host: str = "") -> list[Path]:
+        return [] if self._directory is None else list(self._directory.glob(f"ray/session_2*/logs/{pattern}"))
+
+    def disturbances(self) -> tuple[str, ...]:
+        return ()
 
     def link_goodput(self) -> dict[str, float]:
         return {}

@@ -14,7 +14,8 @@ from typing import Self
 
 from psmodel.scenario import Scenario
 from validate.testbeds import netlink, raynode, sandbox, tcp_probe
-from validate.testbeds.base import CannotRun, Placement
+from validate.testbeds.base import CannotRun, Placement, disconnect, hush
+from validate.vigil import Signs, TestbedLost, Vital
 
 DIRECTORY = Path("/run/psmodel")
 """The run's own directory, in the sandbox's private /run; every host but the head has its own Ray temp dir."""
@@ -71,6 +72,9 @@ class NetnsTestbed:
         self.nodes = dict(zip(self.hosts, nodes, strict=True))
         self.cluster = raynode.Cluster(directory=DIRECTORY, head=nodes[0], settings=settings)
         self._probed: dict[str, str] = {}
+        self._signs = Signs()
+        self._shaped: list[str] = []
+        self._links: dict[str, netlink.Link] = {}
 
     @classmethod
     def for_scenarios(cls, scenarios: Iterable[Scenario], *, on_progress: Progress = _silent) -> Self:
@@ -111,12 +115,49 @@ class NetnsTestbed:
         os.environ.update(self.cluster.environment())
         import ray
 
+        hush()
         ray.init(
             address=self.cluster.address,
             log_to_driver=False,
             logging_level=logging.ERROR,
             _node_ip_address=self.nodes[netlink.HEAD].address,
         )
+        self._signs = self._look_up()
+
+    def _look_up(self) -> Signs:
+        """Ray's processes and ports, once all are up."""
+        import ray
+
+        vital: dict[int, Vital] = {}
+        for host, processes in self.cluster.host_processes().items():
+            vital |= raynode.vital(processes, host)
+        ports = {node["NodeManagerAddress"]: node["NodeManagerPort"] for node in ray.nodes()}
+        return Signs(
+            here=True,
+            processes=vital,
+            doors={
+                host: (self.nodes[host].address, ports[self.nodes[host].address]) for host in self.hosts[1:]
+            },
+            queue_bytes=self.shaping.queue,
+            scan=self.cluster.processes,
+        )
+
+    def signs(self) -> Signs:
+        return self._signs
+
+    def log_files(self, pattern: str, host: str = "") -> list[Path]:
+        below = f"ray/session_2*/logs/{pattern}"
+        files = list(self.cluster.directory.glob(below)) if host in ("", netlink.HEAD) else []
+        for name, processes in self.cluster.host_processes().items():
+            # The others' file systems are seen through any of their processes that is alive.
+            if processes and name != netlink.HEAD and host in ("", name):
+                root = Path(f"/proc/{processes[-1]}/root{self.cluster.directory}")
+                files += root.glob(below)
+        return files
+
+    def disturbances(self) -> tuple[str, ...]:
+        now = netlink.links(self._shaped)
+        return netlink.changes(self._links, now)
 
     def _private(self, host: str) -> list[str]:
         """Puts a command on a host, with a temp dir and shared memory that only the host's processes see."""
@@ -128,9 +169,7 @@ class NetnsTestbed:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        import ray
-
-        ray.shutdown()
+        disconnect()
         self.cluster.stop()
         netlink.remove(self.hosts)
 
@@ -148,7 +187,10 @@ class NetnsTestbed:
             case "single-host":
                 workers = [workers[0]] * len(workers)
                 shards = [workers[0]] * len(shards)
-        netlink.shape(_rates(scenario, workers, shards), self.shaping)
+        rates = _rates(scenario, workers, shards)
+        netlink.shape(rates, self.shaping)
+        self._shaped = list(rates)
+        self._links = netlink.links(self._shaped)
         self._probed = (
             {} if scenario.placement == "single-host" else {"worker": workers[0], "shard": shards[0]}
         )
@@ -163,8 +205,11 @@ class NetnsTestbed:
         result = {}
         for role, host in self._probed.items():
             there, here = netlink.enter(host), netlink.enter(netlink.HEAD)
-            result[f"{role}_up"] = tcp_probe.goodput(there, here, head, seconds)
-            result[f"{role}_down"] = tcp_probe.goodput(here, there, self.nodes[host].address, seconds)
+            try:
+                result[f"{role}_up"] = tcp_probe.goodput(there, here, head, seconds)
+                result[f"{role}_down"] = tcp_probe.goodput(here, there, self.nodes[host].address, seconds)
+            except TimeoutError:
+                raise TestbedLost(f"the link of host {host} carries nothing") from None
         return result
 
 
