@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from psmodel.errors import CannotRun
 from psmodel.results import Array
 from psmodel.scenario import Scenario
+from psmodel.scenario.features import model_only
 from validate.actors import Actors, Observation
 from validate.disturbance import retransmissions, silence
 from validate.environment import Load, Watch, environment, processes_with
@@ -25,13 +26,10 @@ from validate.guarded import EVERY_S, bounded, guarded
 from validate.logs import keep
 from validate.measurement import ComputeBy, Instants, Measurement, Updates
 from validate.presence import Presence
-from validate.testbeds.base import Testbed
+from validate.testbeds.base import Testbed, require_iterations
 from validate.vigil import RunFailed, TestbedLost, Vigil, start_limit, upper_limit
 
-__all__ = ["MODEL_ONLY", "Observation", "RunFailed", "TestbedLost", "run"]
-
-MODEL_ONLY = ("racks", "background", "failures")
-"""Fields of a scenario that only the model knows."""
+__all__ = ["Observation", "RunFailed", "TestbedLost", "run"]
 
 
 _LOOKS_AFTER_ERROR = 8
@@ -70,6 +68,8 @@ def run(
 
     Raises
     ------
+    BadInput
+        If the scenario does not say how many iterations.
     CannotRun
         If the testbed cannot host the scenario.
     RunFailed
@@ -77,9 +77,9 @@ def run(
     TestbedLost
         If no other run can be made on this testbed either.
     """
-    for field in MODEL_ONLY:
-        if getattr(scenario, field):
-            raise CannotRun(f"scenario {scenario.name} has {field}, which the model has but no testbed makes")
+    require_iterations(scenario)
+    if unreal := model_only(scenario):
+        raise CannotRun(f"scenario {scenario.name} has {unreal[0]}, which the model has but no testbed makes")
     placement = testbed.prepare(scenario)
     goodput = testbed.link_goodput() if link_goodput is None else link_goodput
     rates = [math.inf] if scenario.bandwidth is None else [rate for _, rate in scenario.bandwidth]
