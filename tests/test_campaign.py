@@ -71,6 +71,7 @@ class Stage:
     def _run(self, scenario: Scenario, bed: object, **given: Any) -> Measurement:
         assert bed == "bed"
         self.goodput_given.append(given.pop("link_goodput"))
+        assert given.pop("logs") == self.store.path.parent / "logs"
         self.stored_before.append(len(self.store.rows()))
         self.played.append((scenario.name, given["repetition"]))
         changes = self.behave(scenario.name, len(self.played))

@@ -22,7 +22,7 @@ from psmodel.results import Prediction
 from psmodel.scenario import Scenario
 from psmodel.units import format_time
 from validate import testbeds
-from validate.cli.common import address_option, enter_sandbox, entered, store_option, testbed_option
+from validate.cli.common import address_option, entered, store_option, supervised, testbed_option
 from validate.measurement import Measurement, spans
 from validate.store import Store
 
@@ -64,7 +64,7 @@ def run(
     """
     testbed = testbed or testbeds.default_for(scenario)
     scenario = testbeds.on_this_machine(scenario, testbed)
-    enter_sandbox(context, testbed)
+    supervised(context, testbed)
     from psmodel import simulation
     from validate.run import run as run_scenario
 
@@ -80,6 +80,7 @@ def run(
                     repetition=repetition,
                     compute_by="burn" if burn else "sleep",
                     on_observation=_observer(scenario, advance) if watch else None,
+                    logs=store_path.parent / "logs",
                 )
                 store.add(measurement)
                 made.append(measurement)
@@ -169,8 +170,9 @@ def suite(
 
     chosen = suites.load(name)
     testbed = testbed or chosen.testbed
-    enter_sandbox(context, testbed)
-    from validate.campaign import run_suite
+    supervised(context, testbed)
+    from validate import supervised as supervision
+    from validate.campaign import Outcome, run_suite
 
     with Store(store_path) as store:
         result = run_suite(
@@ -179,6 +181,7 @@ def suite(
             testbed=testbed,
             entered=lambda scenarios: entered(testbed, scenarios, address),
             progress=progress,
+            earlier=Outcome.earlier(supervision.earlier()),
         )
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION, "store": str(store_path), **result.to_json()})
@@ -189,6 +192,8 @@ def suite(
         )
         for scenario, reason in result.failed:
             click.echo(f"  {scenario}: {reason}")
+        if result.left:
+            click.echo(f"  {result.left} runs were not tried since the testbed was lost; run the suite again")
     if result.failed:
         context.exit(1)
 

@@ -1,17 +1,16 @@
 """Testbed ``local``: one Ray node on this machine; no network, so copies and calls are what costs time.
 
-Everything of it lives in a directory of its own (token, Ray's files), everything listens on the loopback
-interface only, and nothing in the user's home is read or written. A directory whose owner was killed is
-cleared away, with the processes that still use it, when the next one starts.
+Everything of it lives in a directory of its own (token, Ray's files, temporary files), everything listens on the
+loopback interface only, and nothing in the user's home is read or written. The directory of an owner who was killed
+is cleared away, with the processes that still use it: in a sandbox by the kernel, else by a guardian process, and
+if that was killed too when the next testbed starts.
 """
 
-import contextlib
 import fcntl
 import logging
 import os
 import secrets
-import shutil
-import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,8 +22,9 @@ from typing import Self
 from psmodel.scenario import Scenario
 from psmodel.units import format_size
 from validate.environment import available_memory, processes_with
-from validate.testbeds import raynode
+from validate.testbeds import raynode, sandbox
 from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush
+from validate.testbeds.guardian import clear, watch_over
 from validate.vigil import Signs, Vital
 
 _SMALLEST_STORE = 200_000_000
@@ -54,6 +54,7 @@ class LocalTestbed:
         self.object_store = object_store
         self._directory: Path | None = None
         self._lock = -1
+        self._guardian: subprocess.Popen[bytes] | None = None
         self._vital: dict[int, Vital] = {}
         self._environment_before: dict[str, str | None] = {}
 
@@ -64,7 +65,7 @@ class LocalTestbed:
         return cls(object_store=max(_SMALLEST_STORE, min(wanted, _shared_memory())))
 
     def __enter__(self) -> Self:
-        base = _base_directory()
+        base = base_directory()
         clear_leftovers(base)
         if self.object_store > _shared_memory():
             raise CannotRun(
@@ -74,10 +75,13 @@ class LocalTestbed:
         self._directory = Path(tempfile.mkdtemp(prefix=_prefix(), dir=base))
         self._lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        token = self._directory / "token"
-        token.touch(0o600)
-        token.write_text(_token)
         try:
+            if not sandbox.inside():  # there, the kernel sees to it
+                self._guardian = watch_over(self._directory)
+            token = self._directory / "token"
+            token.touch(0o600)
+            token.write_text(_token)
+            (self._directory / "tmp").mkdir()
             self._start(self._directory)
         except BaseException:
             self.__exit__(None, None, None)
@@ -89,6 +93,7 @@ class LocalTestbed:
             "RAY_AUTH_MODE": "token",
             _TOKEN_PATH: str(directory / "token"),
             "RAY_AUTH_TOKEN": None,
+            "TMPDIR": str(directory / "tmp"),
             # Else Ray takes the address of another interface, and listens on all of them.
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
             **RAY_ENVIRONMENT,
@@ -130,9 +135,12 @@ class LocalTestbed:
         disconnect()
         _set_environment(self._environment_before)
         if self._directory is not None:
-            _clear(self._directory)
+            clear(self._directory)
             os.close(self._lock)
             self._directory = None
+        if self._guardian is not None:
+            self._guardian.wait()  # it has the lock now, and nothing to do
+            self._guardian = None
 
     def prepare(self, scenario: Scenario) -> Placement:
         if scenario.placement != "single-host":
@@ -184,8 +192,10 @@ def _prefix() -> str:
     return f"psm-{os.getuid()}-"
 
 
-def _base_directory() -> Path:
+def base_directory() -> Path:
     """Where temporary files go, if Ray's socket names still fit there (unix(7): 107 bytes), else /tmp."""
+    if sandbox.inside():
+        return Path("/run")  # it goes with the sandbox
     base = Path(tempfile.gettempdir())
     longest = len(f"{base}/{_prefix()}12345678{_LONGEST_SOCKET}")
     return base if longest <= _SOCKET_PATH_LIMIT else Path("/tmp")
@@ -210,7 +220,7 @@ def clear_leftovers(base: Path) -> list[Path]:
         except FileNotFoundError:
             # Being made at this moment; or what a dying process wrote while the rest was being removed.
             if time.time() - directory.stat().st_mtime > _BEING_MADE_S:
-                _clear(directory)
+                clear(directory)
                 cleared.append(directory)
             continue
         try:
@@ -218,22 +228,8 @@ def clear_leftovers(base: Path) -> list[Path]:
         except BlockingIOError:
             continue  # its owner, who holds the lock as long as it lives, is at work
         else:
-            _clear(directory)
+            clear(directory)
             cleared.append(directory)
         finally:
             os.close(lock)
     return cleared
-
-
-def _clear(directory: Path) -> None:
-    """End every process that was started with this directory's token, then remove it."""
-    end = time.monotonic() + 5.0
-    while time.monotonic() < end:
-        left = [p for p in processes_with(_TOKEN_PATH, str(directory / "token")) if p != os.getpid()]
-        if not left:
-            break
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.02)
-    shutil.rmtree(directory, ignore_errors=True)

@@ -7,7 +7,9 @@ lives in a sandbox (`validate.testbeds.sandbox`), in which the process that uses
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -156,8 +158,8 @@ class NetnsTestbed:
         return files
 
     def disturbances(self) -> tuple[str, ...]:
-        now = netlink.links(self._shaped)
-        return netlink.changes(self._links, now)
+        with _lost_if_broken():
+            return netlink.changes(self._links, netlink.links(self._shaped))
 
     def _private(self, host: str) -> list[str]:
         """Puts a command on a host, with a temp dir and shared memory that only the host's processes see."""
@@ -188,9 +190,10 @@ class NetnsTestbed:
                 workers = [workers[0]] * len(workers)
                 shards = [workers[0]] * len(shards)
         rates = _rates(scenario, workers, shards)
-        netlink.shape(rates, self.shaping)
         self._shaped = list(rates)
-        self._links = netlink.links(self._shaped)
+        with _lost_if_broken():
+            netlink.shape(rates, self.shaping)
+            self._links = netlink.links(self._shaped)
         self._probed = (
             {} if scenario.placement == "single-host" else {"worker": workers[0], "shard": shards[0]}
         )
@@ -211,6 +214,14 @@ class NetnsTestbed:
             except TimeoutError:
                 raise TestbedLost(f"the link of host {host} carries nothing") from None
         return result
+
+
+@contextmanager
+def _lost_if_broken() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, subprocess.SubprocessError) as error:
+        raise TestbedLost(f"a link of the testbed cannot be had: {str(error).splitlines()[0]}") from error
 
 
 def _rates(scenario: Scenario, workers: list[str], shards: list[str]) -> dict[str, netlink.Rates]:
