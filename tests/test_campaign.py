@@ -167,7 +167,7 @@ def test_a_suspect_run_is_repeated_once_and_both_are_kept(suite: Suite, stage: S
     doubted = suite.runs()[0].scenario.name
     stage.behave = lambda name, count: {"suspect": ("noisy",)} if name == doubted else {}
     outcome = stage.run(suite)
-    assert outcome.to_json() == {"made": 8, "found": 0, "suspect": 4, "failed": []}
+    assert outcome.to_json() == {"made": 8, "found": 0, "suspect": 4, "failed": [], "left": 0}
     assert stage.played[6:] == [p for p in planned(suite.runs()) if p[0] == doubted]
     assert sum(bool(m.suspect) for m in stage.store.measurements()) == 4
     assert stage.run(suite).made == 0
