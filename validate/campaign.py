@@ -110,12 +110,21 @@ def run_suite(
     todo = [r for r in todo if _key(r, suite, testbed) not in before.given_up]
     if not todo:
         return replace(before, found=found, left=0)
-    with entered([r.scenario for r in todo]) as bed:
-        with progress(len(todo), f"Suite {suite.name}") as advance:
-            outcome = _make_all(todo, suite, store, bed, testbed, advance, replace(before, found=found))
-        if outcome.left and outcome.lost_in_a_row < _LOST_IN_A_ROW and supervised.inside():
-            # The testbed is not put in order, which might never end: this process ends, and another one goes on.
-            supervised.again(outcome.handed_on(), f"{outcome.failed[-1][1]}; the testbed is started anew")
+    outcome = before
+    try:
+        with entered([r.scenario for r in todo]) as bed:
+            with progress(len(todo), f"Suite {suite.name}") as advance:
+                outcome, lost = _make_all(
+                    todo, suite, store, bed, testbed, advance, replace(before, found=found)
+                )
+            if lost is not None:
+                if outcome.left and outcome.lost_in_a_row < _LOST_IN_A_ROW and supervised.inside():
+                    # This process ends without putting the testbed in order, and another one goes on.
+                    supervised.again(outcome.handed_on(), f"{lost}; the testbed is started anew")
+                raise lost  # so that whoever started the testbed knows in which state it is
+    except TestbedLost:
+        if outcome is before:
+            raise
     return outcome
 
 
@@ -127,15 +136,16 @@ def _make_all(
     testbed: str,
     advance: Callable[[int, str], None],
     before: Outcome,
-) -> Outcome:
+) -> tuple[Outcome, TestbedLost | None]:
     made: list[Measurement] = []
     broken: list[tuple[Run, RunFailed | CannotRun]] = []
     again: list[Run] = []
     goodput: dict[object, Mapping[str, float]] = {}
-    left, lost = len(todo), False
+    left = len(todo)
+    lost: TestbedLost | None = None
     for runs, remark, step in ((todo, "", 1), (again, ", once more", 0)):
         for planned in runs:
-            if lost:
+            if lost is not None:
                 break
             advance(0, f"{planned.scenario.name}{remark}")
             left -= step
@@ -143,7 +153,7 @@ def _make_all(
                 measurement = _make(planned, suite, bed, goodput, store.path.parent / "logs")
             except (RunFailed, CannotRun) as error:
                 broken.append((planned, error))
-                lost = isinstance(error, TestbedLost)
+                lost = error if isinstance(error, TestbedLost) else None
                 _write_down(store.path, planned, suite, testbed, error)
             else:
                 store.add(measurement)
@@ -151,15 +161,16 @@ def _make_all(
                 if measurement.suspect and runs is todo:
                     again.append(planned)
             advance(step, "")
-    return Outcome(
+    outcome = Outcome(
         made=before.made + len(made),
         found=before.found,
         suspect=before.suspect + sum(bool(m.suspect) for m in made),
         failed=before.failed + tuple((run.scenario.name, str(error)) for run, error in broken),
         left=left,
         given_up=before.given_up + tuple(_key(run, suite, testbed) for run, _ in broken),
-        lost_in_a_row=lost + (0 if made else before.lost_in_a_row),
+        lost_in_a_row=(lost is not None) + (0 if made else before.lost_in_a_row),
     )
+    return outcome, lost
 
 
 def _write_down(store: Path, planned: Run, suite: Suite, testbed: str, error: Exception) -> None:

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -32,7 +33,6 @@ _PATIENCE_S = 4.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_S = 0.05
 _NATIVE_LINES = 3
-_EXPECTED = (0, 1, 2, 3, 130, AGAIN)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -99,7 +99,7 @@ class _Outer:
             if code != 130:
                 _say("interrupted" if self._signal == signal.SIGINT else "terminated")
             return 128 + self._signal
-        if code not in _EXPECTED or (code and not _read(self._state)["started"]):
+        if code != AGAIN and not _read(self._state).get("finished"):
             _say(f"the process that makes the runs ended unexpectedly ({_how(code)}){self._last_words()}")
             return 1
         return code
@@ -199,14 +199,16 @@ def main() -> None:
     _write(_state, {**_read(_state), "started": True})
     from psmodel.cli import main as psmodel
 
-    code = 1
     try:
         psmodel(sys.argv[1:])
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    finally:
-        # Ray's handlers at exit may wait for ever for a process that has died.
-        _leave(code)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    _write(_state, {"started": True, "finished": True})
+    # Ray's handlers at exit may wait for ever for a process that has died.
+    _leave(code)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 from psmodel.errors import BadInput, CannotRun
 from psmodel.scenario import Scenario
 from validate.guarded import bounded
-from validate.vigil import Signs
+from validate.vigil import Signs, TestbedLost
 
 __all__ = ["RAY_ENVIRONMENT", "CannotRun", "Placement", "Testbed", "disconnect", "hush"]
 
@@ -98,9 +98,9 @@ class Testbed(Protocol):
 _SHUTDOWN_S = 10.0
 
 
-def disconnect() -> None:
-    """``ray.shutdown`` with an end: it waits for ever for a GCS or raylet that has died."""
-    if "ray" in sys.modules:
+def disconnect(reason: BaseException | None) -> None:
+    """``ray.shutdown`` with an end, unless the testbed is lost: then it waits for ever, or ends this process."""
+    if "ray" in sys.modules and not isinstance(reason, TestbedLost):
         import ray
 
         bounded(ray.shutdown, _SHUTDOWN_S)

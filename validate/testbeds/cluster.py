@@ -79,7 +79,7 @@ class ClusterTestbed:
 
         if ray.is_initialized():
             bounded(self._free, _PROBE_TIMEOUT_S)
-            disconnect()
+            disconnect(exc)
 
     def _free(self) -> None:
         from ray.util.placement_group import remove_placement_group

@@ -132,7 +132,7 @@ class LocalTestbed:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        disconnect()
+        disconnect(exc)
         _set_environment(self._environment_before)
         if self._directory is not None:
             clear(self._directory)

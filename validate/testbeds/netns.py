@@ -171,7 +171,7 @@ class NetnsTestbed:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        disconnect()
+        disconnect(exc)
         self.cluster.stop()
         netlink.remove(self.hosts)
 
