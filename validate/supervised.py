@@ -82,7 +82,9 @@ class _Outer:
 
     def wait(self) -> int:
         """Until it has ended; its exit code, or that of the signal that we got."""
-        before = {number: signal.signal(number, self._told) for number in _SIGNALS}
+        # Who ignores a signal (nohup) goes on doing so.
+        heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._told) for number in heard}
         try:
             while self._process.poll() is None:
                 if self._asked_at is not None and time.monotonic() - self._asked_at > _PATIENCE_S:
@@ -97,10 +99,10 @@ class _Outer:
         code = self._process.returncode
         if self._signal is not None:
             if code != 130:
-                _say("interrupted" if self._signal == signal.SIGINT else "terminated")
+                _say("Interrupted")
             return 128 + self._signal
         if code != AGAIN and not _read(self._state).get("finished"):
-            _say(f"the process that makes the runs ended unexpectedly ({_how(code)}){self._last_words()}")
+            _say(f"The process that makes the runs ended unexpectedly ({_how(code)}){self._last_words()}")
             return 1
         return code
 
@@ -196,6 +198,8 @@ def main() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+    # It comes from the outer process, also where Ctrl-C itself is ignored (a job in the background).
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _write(_state, {**_read(_state), "started": True})
     from psmodel.cli import main as psmodel
 

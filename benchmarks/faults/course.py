@@ -157,6 +157,8 @@ class Course:
 
     def meet(self, case: Case) -> Row:
         """Let a fault happen to the next run, and wait until something is said of it."""
+        if self.process is None or self.process.poll() is not None:
+            self.start()
         root = self.at_work()
         before, failed = self.stored(), len(self.failures())
         began = time.monotonic()

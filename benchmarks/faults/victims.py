@@ -1,6 +1,7 @@
 """The processes of a command, found below it in /proc, and what can be done to them."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -39,9 +40,9 @@ def descendants(root: int) -> dict[int, str]:
 
 
 def find(root: int, *words: str) -> int:
-    """The first process below `root` with all these words in its command line."""
+    """The first process below `root` with all these words (regular expressions) in its command line."""
     for pid, title in sorted(descendants(root).items()):
-        if all(word in title for word in words):
+        if all(re.search(word, title) for word in words):
             return pid
     raise NotFound(" ".join(words))
 

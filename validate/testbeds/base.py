@@ -1,7 +1,10 @@
 """What every testbed gives: a running Ray to place shards and workers on, and how fast its links really are."""
 
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +15,7 @@ from psmodel.scenario import Scenario
 from validate.guarded import bounded
 from validate.vigil import Signs, TestbedLost
 
-__all__ = ["RAY_ENVIRONMENT", "CannotRun", "Placement", "Testbed", "disconnect", "hush"]
+__all__ = ["RAY_ENVIRONMENT", "CannotRun", "Placement", "Testbed", "disconnect", "hush", "own_signals"]
 
 RAY_ENVIRONMENT: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -104,6 +107,18 @@ def disconnect(reason: BaseException | None) -> None:
         import ray
 
         bounded(ray.shutdown, _SHUTDOWN_S)
+
+
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """Signals stay as they are around ``ray.init``, which would answer SIGTERM by a stack trace."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None and threading.current_thread() is threading.main_thread():
+                signal.signal(number, handler)
 
 
 def hush() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from psmodel.scenario import Scenario
 from validate.guarded import bounded
-from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush
+from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush, own_signals
 from validate.vigil import Signs, TestbedLost
 
 _SHARE = 0.001
@@ -66,7 +66,8 @@ class ClusterTestbed:
 
         hush()
         try:
-            ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
+            with own_signals():
+                ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise CannotRun(f"no Ray cluster answers at --address {self.address}: {reason}") from None

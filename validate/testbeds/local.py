@@ -13,7 +13,6 @@ import secrets
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -22,8 +21,9 @@ from typing import Self
 from psmodel.scenario import Scenario
 from psmodel.units import format_size
 from validate.environment import available_memory, processes_with
+from validate.leftovers import clear_leftovers, prefix
 from validate.testbeds import raynode, sandbox
-from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush
+from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush, own_signals
 from validate.testbeds.guardian import clear, watch_over
 from validate.vigil import Signs, Vital
 
@@ -31,7 +31,6 @@ _SMALLEST_STORE = 200_000_000
 _SPARE = 100_000_000
 _LINGER = 2
 """Ray frees objects in batches, so that as much as is in use may lie there unused."""
-_BEING_MADE_S = 60.0
 _SOCKET_PATH_LIMIT = 107
 _LONGEST_SOCKET = "/ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store.1"
 _TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"
@@ -72,7 +71,7 @@ class LocalTestbed:
                 f"an object store of {format_size(self.object_store)} does not fit into "
                 f"{format_size(_shared_memory())} of free shared memory"
             )
-        self._directory = Path(tempfile.mkdtemp(prefix=_prefix(), dir=base))
+        self._directory = Path(tempfile.mkdtemp(prefix=prefix(), dir=base))
         self._lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
@@ -115,16 +114,17 @@ class LocalTestbed:
             ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
         hush()
         try:
-            ray.init(
-                address="local",
-                num_cpus=len(os.sched_getaffinity(0)),
-                object_store_memory=self.object_store,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _node_ip_address="127.0.0.1",
-                _temp_dir=str(directory / "ray"),
-            )
+            with own_signals():
+                ray.init(
+                    address="local",
+                    num_cpus=len(os.sched_getaffinity(0)),
+                    object_store_memory=self.object_store,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _node_ip_address="127.0.0.1",
+                    _temp_dir=str(directory / "ray"),
+                )
         except (RuntimeError, OSError, ValueError, TimeoutError) as error:
             raise CannotRun(f"Ray does not start on this machine: {error}") from error
         self._vital = raynode.vital(processes_with(_TOKEN_PATH, str(directory / "token")))
@@ -188,16 +188,12 @@ def _shared_memory() -> int:
     return min(shm.f_bavail * shm.f_frsize, available_memory() // 2)
 
 
-def _prefix() -> str:
-    return f"psm-{os.getuid()}-"
-
-
 def base_directory() -> Path:
     """Where temporary files go, if Ray's socket names still fit there (unix(7): 107 bytes), else /tmp."""
     if sandbox.inside():
         return Path("/run")  # it goes with the sandbox
     base = Path(tempfile.gettempdir())
-    longest = len(f"{base}/{_prefix()}12345678{_LONGEST_SOCKET}")
+    longest = len(f"{base}/{prefix()}12345678{_LONGEST_SOCKET}")
     return base if longest <= _SOCKET_PATH_LIMIT else Path("/tmp")
 
 
@@ -207,29 +203,3 @@ def _set_environment(values: dict[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-def clear_leftovers(base: Path) -> list[Path]:
-    """Remove directories of this user's testbeds whose owner is dead, and the processes that it left."""
-    cleared = []
-    for directory in base.glob(f"{_prefix()}*"):
-        if directory.is_symlink() or directory.stat().st_uid != os.getuid():
-            continue
-        try:
-            lock = os.open(directory / "lock", os.O_RDWR)
-        except FileNotFoundError:
-            # Being made at this moment; or what a dying process wrote while the rest was being removed.
-            if time.time() - directory.stat().st_mtime > _BEING_MADE_S:
-                clear(directory)
-                cleared.append(directory)
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue  # its owner, who holds the lock as long as it lives, is at work
-        else:
-            clear(directory)
-            cleared.append(directory)
-        finally:
-            os.close(lock)
-    return cleared

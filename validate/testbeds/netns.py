@@ -16,7 +16,7 @@ from typing import Self
 
 from psmodel.scenario import Scenario
 from validate.testbeds import netlink, raynode, sandbox, tcp_probe
-from validate.testbeds.base import CannotRun, Placement, disconnect, hush
+from validate.testbeds.base import CannotRun, Placement, disconnect, hush, own_signals
 from validate.vigil import Signs, TestbedLost, Vital
 
 DIRECTORY = Path("/run/psmodel")
@@ -118,12 +118,13 @@ class NetnsTestbed:
         import ray
 
         hush()
-        ray.init(
-            address=self.cluster.address,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _node_ip_address=self.nodes[netlink.HEAD].address,
-        )
+        with own_signals():
+            ray.init(
+                address=self.cluster.address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _node_ip_address=self.nodes[netlink.HEAD].address,
+            )
         self._signs = self._look_up()
 
     def _look_up(self) -> Signs:
