@@ -56,7 +56,9 @@ def test_a_dead_process_is_named_at_once_and_its_logs_are_known(sleeper: subproc
     looks(vigil, clock, 5)
     sleeper.kill()
     state_becomes(sleeper.pid, "Z")
-    with pytest.raises(RunFailed, match=rf"run x broke off: shard 1 \(process {sleeper.pid}\) has died") as told:
+    with pytest.raises(
+        RunFailed, match=rf"run x broke off: shard 1 \(process {sleeper.pid}\) has died"
+    ) as told:
         looks(vigil, clock, 0.5)
     assert not isinstance(told.value, TestbedLost)
     assert told.value.blamed == Vital(name="shard 1", logs=f"*[-_]{sleeper.pid}.*")
@@ -68,7 +70,7 @@ def test_without_the_testbed_s_own_processes_it_is_lost(sleeper: subprocess.Pope
     vigil = Vigil(Signs(here=True, processes=vital), "run x", clock=clock)
     sleeper.kill()
     sleeper.wait()
-    with pytest.raises(TestbedLost, match="Ray's GCS .* has died"):
+    with pytest.raises(TestbedLost, match=r"Ray's GCS .* has died"):
         looks(vigil, clock, 0.5)
 
 
@@ -88,7 +90,7 @@ def test_a_stopped_process_fails_the_run_after_10_s_and_a_shorter_stop_is_told_o
     assert sentence == "worker 0 was stopped for 5.0 s"
     sleeper.send_signal(signal.SIGSTOP)
     state_becomes(sleeper.pid, "T")
-    with pytest.raises(RunFailed, match="worker 0 .* has been stopped for 10 s"):
+    with pytest.raises(RunFailed, match=r"worker 0 .* has been stopped for 10 s"):
         looks(vigil, clock, 12)
 
 
@@ -196,7 +198,11 @@ def test_a_host_that_sends_much_again_is_told_of_once() -> None:
     def presence(sent: int, resent: int, namespace: str = "net:[1]") -> Presence:
         return Presence(pid=1, namespace=namespace, sent=sent, resent=resent)
 
-    before = {"worker 0": presence(100, 3), "worker 1": presence(100, 3), "shard 0": presence(50, 0, "net:[2]")}
+    before = {
+        "worker 0": presence(100, 3),
+        "worker 1": presence(100, 3),
+        "shard 0": presence(50, 0, "net:[2]"),
+    }
     after = {
         "worker 0": presence(5100, 303),
         "worker 1": presence(5100, 303),

@@ -125,12 +125,9 @@ def _abandoned(base: Path) -> list[Path]:
             names = {entry.name for entry in directory.iterdir()}
             if not names <= _CONTENTS:
                 continue
-            if "lock" in names:
-                free = not _locked(directory / "lock")
-            else:
-                # Being made at this moment; or what a dying process wrote while the rest was being removed.
-                free = time.time() - status.st_mtime > _BEING_MADE_S
-            if free:
+            # Without a lock: being made now; or what a dying process wrote while the rest was being removed.
+            old = time.time() - status.st_mtime > _BEING_MADE_S
+            if not _locked(directory / "lock") if "lock" in names else old:
                 abandoned.append(directory)
         except OSError:
             continue  # it went meanwhile

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +27,7 @@ placement = "single-host"
 workers = 2
 elements = 50_000
 compute = "10 ms"
-iterations = 1000
+iterations = 300
 warmup = 1
 
 [[calibration]]
@@ -43,7 +43,7 @@ shards = 2
 mtu = 1500
 frame_overhead = 14
 bandwidth = "100Mbps"
-iterations = 60
+iterations = 25
 warmup = 1
 
 [[calibration]]
@@ -93,8 +93,11 @@ class Case:
 class Course:
     """One command that makes the runs of a suite, in a folder of its own with temporary files of its own."""
 
-    def __init__(self, testbed: str, *, repetitions: int) -> None:
+    def __init__(
+        self, testbed: str, *, repetitions: int, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.testbed = testbed
+        self._environment = dict(environment or {})
         self.folder = Path(tempfile.mkdtemp(prefix="f", dir="/tmp"))
         self.temporary = self.folder / "t"
         self.temporary.mkdir()
@@ -113,7 +116,7 @@ class Course:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "psmodel", "validate", "suite", "faults.toml", "--json"],
                 cwd=self.folder,
-                env=os.environ | {"TMPDIR": str(self.temporary), "PYTHONDONTWRITEBYTECODE": ""},
+                env=os.environ | {"TMPDIR": str(self.temporary)} | self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
