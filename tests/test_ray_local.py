@@ -20,7 +20,7 @@ from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario, load
 from validate.environment import processes_with
 from validate.measurement import Measurement, unfinished_bytes
-from validate.run import Observation, run
+from validate.run import Observation, RunFailed, run
 from validate.store import Store
 from validate.testbeds.local import LocalTestbed
 
@@ -163,6 +163,16 @@ def test_what_does_not_fit_is_refused(bed: LocalTestbed) -> None:
         run(SMALL.replace(failures=[{"role": "worker", "at": "1 s"}]), bed)
     with pytest.raises(CannotRun, match="single-host"):
         run(SMALL.replace(placement="dedicated", bandwidth="1Gbps"), bed)
+
+
+def test_a_run_that_takes_far_longer_than_predicted_is_stopped_and_the_next_one_is_made(
+    bed: LocalTestbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("validate.run.upper_limit", lambda scenario: 1.0)
+    with pytest.raises(RunFailed, match="was stopped: it had not ended after 1 s, 10 times its prediction"):
+        run(SMALL.replace(compute="30 s"), bed)
+    monkeypatch.undo()
+    assert run(SMALL, bed).sums_ok
 
 
 def test_the_home_is_left_alone(bed: LocalTestbed, place: Path) -> None:

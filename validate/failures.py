@@ -1,8 +1,12 @@
 """Runs that could not be made, in a file beside the store: a line of JSON each."""
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+_NAMES = ("at", "scenario", "reason")
 
 
 def file_of(store: Path) -> Path:
@@ -26,3 +30,18 @@ def add(store: Path, *, key: str, scenario: str, repetition: int, suite: str | N
             file.write(json.dumps(entry) + "\n")
     except OSError:
         return
+
+
+def entries(store: Path) -> list[dict[str, Any]]:
+    """The failures that are written down, oldest first; a damaged line is left out."""
+    try:
+        lines = file_of(store).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    read = []
+    for line in lines:
+        with contextlib.suppress(ValueError, RecursionError):
+            entry = json.loads(line)
+            if isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in _NAMES):
+                read.append(entry)
+    return read

@@ -21,9 +21,9 @@ from psmodel.cli.common import (
 from psmodel.results import Prediction
 from psmodel.scenario import Scenario
 from psmodel.units import format_time
-from validate import testbeds
+from validate import failures, testbeds
 from validate.cli.common import address_option, entered, store_option, supervised, testbed_option
-from validate.measurement import Measurement, spans
+from validate.measurement import Measurement, key, spans
 from validate.store import Store
 
 SCHEMA_VERSION = 1
@@ -66,6 +66,7 @@ def run(
     scenario = testbeds.on_this_machine(scenario, testbed)
     supervised(context, testbed)
     from psmodel import simulation
+    from validate.run import RunFailed
     from validate.run import run as run_scenario
 
     prediction = simulation.predict(scenario, calibration).prediction
@@ -74,14 +75,26 @@ def run(
         first = sum(m.testbed == testbed and m.suite is None for m in store.measurements(scenario=scenario))
         with progress(repetitions, scenario.name) as advance:
             for repetition in range(first, first + repetitions):
-                measurement = run_scenario(
-                    scenario,
-                    bed,
-                    repetition=repetition,
-                    compute_by="burn" if burn else "sleep",
-                    on_observation=_observer(scenario, advance) if watch else None,
-                    logs=store_path.parent / "logs",
-                )
+                try:
+                    measurement = run_scenario(
+                        scenario,
+                        bed,
+                        repetition=repetition,
+                        compute_by="burn" if burn else "sleep",
+                        on_observation=_observer(scenario, advance) if watch else None,
+                        logs=store_path.parent / "logs",
+                    )
+                except RunFailed as error:
+                    where = key(scenario, testbed=testbed, suite=None, repetition=repetition)
+                    failures.add(
+                        store_path,
+                        key=where,
+                        scenario=scenario.name,
+                        repetition=repetition,
+                        suite=None,
+                        reason=str(error),
+                    )
+                    raise
                 store.add(measurement)
                 made.append(measurement)
                 advance(1, "")
@@ -229,8 +242,9 @@ def list_runs(store_path: Path, as_json: bool) -> None:
     """List the measurements of a store."""
     with Store(store_path) as store:
         rows = store.rows()
+    failed = failures.entries(store_path)
     if as_json:
-        print_json({"schema_version": SCHEMA_VERSION, "measurements": rows})
+        print_json({"schema_version": SCHEMA_VERSION, "measurements": rows, "failed": failed})
         return
     for row in rows:
         mark = "" if row["sums_ok"] and not row["suspect"] else "  (suspect)"
@@ -238,7 +252,9 @@ def list_runs(store_path: Path, as_json: bool) -> None:
             f"{row['run_id'][:8]}  {row['started_at'][:19]}  {row['testbed']:7} {row['suite'] or '–':12} "
             f"{row['scenario']} #{row['repetition']}  {format_time(row['iteration_time_s'])}{mark}"
         )
-    click.echo(f"{len(rows)} measurements in {store_path}")
+    for failure in failed:
+        click.echo(f"failed    {failure['at'][:19]}  {failure['reason']}")
+    click.echo(f"{len(rows)} measurements in {store_path}, {len(failed)} failed runs beside it")
 
 
 @click.command()

@@ -79,8 +79,8 @@ def _first_process(argv: Sequence[str]) -> int:
     process = subprocess.Popen(argv, close_fds=False, env=os.environ | {"TMPDIR": str(TEMPORARY)})
     for number in _FORWARDED:
         signal.signal(number, lambda n, _frame: process.send_signal(n))
-    for number in told:
-        process.send_signal(number)
+    for early in told:
+        process.send_signal(early)
     while True:
         pid, status = os.wait()
         if pid == process.pid:
