@@ -83,7 +83,8 @@ def run(
     placement = testbed.prepare(scenario)
     goodput = testbed.link_goodput() if link_goodput is None else link_goodput
     rates = [math.inf] if scenario.bandwidth is None else [rate for _, rate in scenario.bandwidth]
-    vigil = Vigil(testbed.signs(), f"scenario {scenario.name} on {testbed.name}", slowest_rate=min(rates))
+    signs = testbed.signs()
+    vigil = Vigil(signs, f"scenario {scenario.name} on {testbed.name}", slowest_rate=min(rates))
     try:
         seen = _watched(
             partial(Actors, scenario, placement, repetition=repetition, compute_by=compute_by),
@@ -95,7 +96,7 @@ def run(
         blamed = failed.blamed
         if logs is None or blamed is None:
             raise
-        kept = keep(logs, blamed.name, testbed.log_files(blamed.logs, blamed.host))
+        kept = keep(logs, blamed.name, signs.log_files(blamed))
         if kept is None:
             raise
         raise type(failed)(f"{failed}; log: {kept}", blamed=blamed) from failed
@@ -134,7 +135,7 @@ def run(
         suspect=(
             *seen.load.suspicions(networked=scenario.placement != "single-host"),
             *vigil.suspicions(),
-            *testbed.disturbances(),
+            *signs.disturbances(),
             *retransmissions(seen.before, seen.after),
             *silence(instants, (updates.begin, updates.end), actors.longest_step_s),
         ),

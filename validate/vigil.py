@@ -91,6 +91,10 @@ class Signs:
         What may wait at a link before a knock gets its turn.
     scan
         Gives all processes of the testbed, if they are `here`.
+    disturbances
+        Says what has happened to the links since the scenario was prepared, a sentence each.
+    log_files
+        Gives Ray's log files of something.
     """
 
     here: bool = False
@@ -98,6 +102,8 @@ class Signs:
     doors: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     queue_bytes: int = 0
     scan: Callable[[], Iterable[int]] = tuple
+    disturbances: Callable[[], tuple[str, ...]] = tuple
+    log_files: Callable[[Vital], list[Path]] = lambda _vital: []
 
 
 def upper_limit(scenario: Scenario) -> float:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -82,15 +81,7 @@ class Testbed(Protocol):
         ...
 
     def signs(self) -> Signs:
-        """What has to be alive and to answer as long as runs are made."""
-        ...
-
-    def log_files(self, pattern: str, host: str = "") -> list[Path]:
-        """Ray's log files with such names, of one host or of all."""
-        ...
-
-    def disturbances(self) -> tuple[str, ...]:
-        """What has happened to the links since `prepare`, a sentence each."""
+        """What has to be alive and to answer as long as runs are made; ``Signs()`` if nothing can be said."""
         ...
 
     def link_goodput(self) -> dict[str, float]:

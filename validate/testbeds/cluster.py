@@ -7,7 +7,6 @@ the environment (or ``RAY_AUTH_MODE=disabled`` for a cluster without authenticat
 import logging
 import os
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -139,12 +138,6 @@ class ClusterTestbed:
         alive = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] in ours]
         doors = {n["NodeManagerHostname"]: (n["NodeManagerAddress"], n["NodeManagerPort"]) for n in alive}
         return Signs(doors=doors)
-
-    def log_files(self, pattern: str, host: str = "") -> list[Path]:
-        return []  # they are on the machines, where their owner finds them
-
-    def disturbances(self) -> tuple[str, ...]:
-        return ()
 
     def link_goodput(self) -> dict[str, float]:
         """Bytes/s of a large array from one actor to another, the fastest of a few, in both directions."""

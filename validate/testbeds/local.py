@@ -162,13 +162,17 @@ class LocalTestbed:
 
     def signs(self) -> Signs:
         token = os.environ.get(_TOKEN_PATH, "")
-        return Signs(here=True, processes=self._vital, scan=lambda: processes_with(_TOKEN_PATH, token))
+        return Signs(
+            here=True,
+            processes=self._vital,
+            scan=lambda: processes_with(_TOKEN_PATH, token),
+            log_files=self._log_files,
+        )
 
-    def log_files(self, pattern: str, host: str = "") -> list[Path]:
-        return [] if self._directory is None else list(self._directory.glob(f"ray/session_2*/logs/{pattern}"))
-
-    def disturbances(self) -> tuple[str, ...]:
-        return ()
+    def _log_files(self, vital: Vital) -> list[Path]:
+        return (
+            [] if self._directory is None else list(self._directory.glob(f"ray/session_2*/logs/{vital.logs}"))
+        )
 
     def link_goodput(self) -> dict[str, float]:
         return {}

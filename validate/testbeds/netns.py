@@ -143,13 +143,15 @@ class NetnsTestbed:
             },
             queue_bytes=self.shaping.queue,
             scan=self.cluster.processes,
+            disturbances=self._disturbances,
+            log_files=self._log_files,
         )
 
     def signs(self) -> Signs:
         return self._signs
 
-    def log_files(self, pattern: str, host: str = "") -> list[Path]:
-        below = f"ray/session_2*/logs/{pattern}"
+    def _log_files(self, vital: Vital) -> list[Path]:
+        below, host = f"ray/session_2*/logs/{vital.logs}", vital.host
         files = list(self.cluster.directory.glob(below)) if host in ("", netlink.HEAD) else []
         for name, processes in self.cluster.host_processes().items():
             # The others' file systems are seen through any of their processes that is alive.
@@ -158,7 +160,7 @@ class NetnsTestbed:
                 files += root.glob(below)
         return files
 
-    def disturbances(self) -> tuple[str, ...]:
+    def _disturbances(self) -> tuple[str, ...]:
         with _lost_if_broken():
             return netlink.changes(self._links, netlink.links(self._shaped))
 
