@@ -27,15 +27,20 @@ class Observation:
     elapsed_s
         Since the workers were told to start.
     applied
-        Updates applied, shape (shards,); `planned` is what each will have in the end.
+        Updates applied, shape (shards that hold something,); `planned` is what each will have in the end.
     parameters
-        First and last parameter of each shard.
+        First and last parameter of each of them.
     """
 
     elapsed_s: float
     applied: tuple[int, ...]
     planned: int
     parameters: tuple[tuple[float, float], ...]
+
+
+def used(scenario: Scenario) -> list[int]:
+    """The shards that hold something; the others would never be called."""
+    return [k for k, elements in enumerate(scenario.shard_elements) if elements > 0]
 
 
 class Actors:
@@ -63,10 +68,10 @@ class Actors:
             scenario.compression.decompress_time / scenario.total_elements if scenario.compression else 0.0
         )
         self.shards = [
-            shard_class.options(**options).remote(elements, scenario.dtype, cost, quorum, decompress)
-            for elements, cost, options in zip(
-                scenario.shard_elements, costs, placement.shard_options, strict=True
+            shard_class.options(**placement.shard_options[k]).remote(
+                scenario.shard_elements[k], scenario.dtype, costs[k], quorum, decompress
             )
+            for k in used(scenario)
         ]
         slack = scenario.staleness_bound or 0
         coordinator = ray.remote(Coordinator).options(**placement.coordinator_options)
@@ -100,7 +105,7 @@ class Actors:
         import ray
 
         named = {f"worker {i}": worker for i, worker in enumerate(self._workers)}
-        named |= {f"shard {k}": shard for k, shard in enumerate(self.shards)}
+        named |= {f"shard {k}": shard for k, shard in zip(used(self.scenario), self.shards, strict=True)}
         named["the coordinator"] = self._coordinator
         answers = ray.get([actor.presence.remote() for actor in named.values()])
         return dict(zip(named, answers, strict=True))
@@ -155,13 +160,12 @@ class Actors:
 def _job(scenario: Scenario, compute_by: ComputeBy) -> Any:
     from validate.worker import Job
 
-    layers = [sum(column) for column in zip(*scenario.layer_elements, strict=True)]
+    elements = tuple(scenario.layer_elements[k] for k in used(scenario))
+    layers = [sum(column) for column in zip(*elements, strict=True)]
     compress = scenario.compression.compress_time if scenario.compression else 0.0
     return Job(
-        layer_elements=scenario.layer_elements,
-        pushed_elements=tuple(
-            tuple(map(scenario.pushed_elements, counts)) for counts in scenario.layer_elements
-        ),
+        layer_elements=elements,
+        pushed_elements=tuple(tuple(map(scenario.pushed_elements, counts)) for counts in elements),
         compute_shares=tuple(layer.compute_share for layer in scenario.layers) or (0.0,),
         compress_times=tuple(compress * count / scenario.total_elements for count in layers),
         dtype=scenario.dtype,

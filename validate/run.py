@@ -19,18 +19,18 @@ from psmodel.errors import CannotRun
 from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import model_only
-from validate.actors import Actors, Observation
+from validate.actors import Actors, Observation, used
 from validate.disturbance import retransmissions, silence
+from validate.dtypes import epsilon
 from validate.environment import Load, Watch, environment, processes_with
 from validate.guarded import EVERY_S, bounded, guarded
 from validate.logs import keep
-from validate.measurement import ComputeBy, Instants, Measurement, Updates
+from validate.measurement import Instants, Measurement, Updates, compute_by, with_compute_on
 from validate.presence import Presence
 from validate.testbeds.base import Testbed, require_iterations
 from validate.vigil import RunFailed, TestbedLost, Vigil, start_limit, upper_limit
 
 __all__ = ["Observation", "RunFailed", "TestbedLost", "run"]
-
 
 _LOOKS_AFTER_ERROR = 8
 _KILL_S = 5.0
@@ -43,7 +43,6 @@ def run(
     repetition: int = 0,
     suite: str | None = None,
     part: str | None = None,
-    compute_by: ComputeBy = "sleep",
     link_goodput: Mapping[str, float] | None = None,
     on_observation: Callable[[Observation], None] | None = None,
     observe_every_s: float = 1.0,
@@ -57,8 +56,6 @@ def run(
         Chooses the random numbers too, as a simulation's `replication`.
     suite, part
         Kept in the record, see `Measurement`.
-    compute_by
-        Sleep the compute time, or burn it on the CPU.
     link_goodput
         What the testbed measured before with these links; it measures again if not given.
     on_observation
@@ -78,6 +75,8 @@ def run(
         If no other run can be made on this testbed either.
     """
     require_iterations(scenario)
+    spent = compute_by(scenario)
+    scenario = with_compute_on(scenario, spent)
     if unreal := model_only(scenario):
         raise CannotRun(f"scenario {scenario.name} has {unreal[0]}, which the model has but no testbed makes")
     placement = testbed.prepare(scenario)
@@ -87,7 +86,7 @@ def run(
     vigil = Vigil(signs, f"scenario {scenario.name} on {testbed.name}", slowest_rate=min(rates))
     try:
         seen = _watched(
-            partial(Actors, scenario, placement, repetition=repetition, compute_by=compute_by),
+            partial(Actors, scenario, placement, repetition=repetition, compute_by=spent),
             vigil,
             on_observation,
             observe_every_s,
@@ -114,7 +113,9 @@ def run(
     )
     origin = int(ticks[:, 0, 0].min())
     updates = _updates(
-        [log for log, _, _ in seen.shard_logs], [offset.ns + origin for offset in actors.shard_offsets]
+        used(scenario),
+        [log for log, _, _ in seen.shard_logs],
+        [offset.ns + origin for offset in actors.shard_offsets],
     )
     offsets = actors.worker_offsets + actors.shard_offsets
     columns: list[Array] = list(np.moveaxis((ticks - origin) * 1e-9, 2, 0))
@@ -126,7 +127,7 @@ def run(
         suite=suite,
         part=part,
         repetition=repetition,
-        compute_by=compute_by,
+        compute_by=spent,
         environment=environment(),
         link_goodput=dict(goodput),
         load=seen.load,
@@ -140,7 +141,7 @@ def run(
             *silence(instants, (updates.begin, updates.end), actors.longest_step_s),
         ),
         started_at=seen.started_at.isoformat(timespec="seconds"),
-        duration_s=float(columns[-1].max()),
+        duration_s=float(max(columns[-1].max(), updates.end.max(initial=0.0))),
         instants=Instants(**instants),
         updates=updates,
     )
@@ -221,13 +222,13 @@ def _ours() -> list[int]:
     return list({os.getpid(), *processes_with("RAY_AUTH_TOKEN_PATH", token)})
 
 
-def _updates(logs: Sequence[NDArray[np.int64]], origins: Sequence[int]) -> Updates:
-    """All shards' logs as one table, instants in s from the run's origin in each shard's own clock."""
+def _updates(shards: Sequence[int], logs: Sequence[NDArray[np.int64]], origins: Sequence[int]) -> Updates:
+    """The logs of these shards as one table, instants in s from the run's origin in each shard's own clock."""
     table = np.concatenate(logs)
     counts = [len(log) for log in logs]
     since = table[:, 3:] - np.repeat(np.array(origins, np.int64), counts)[:, None]
     return Updates(
-        shard=np.repeat(np.arange(len(logs)), counts),
+        shard=np.repeat(np.array(shards), counts),
         worker=table[:, 0],
         iteration=table[:, 1],
         staleness=table[:, 2],
@@ -258,9 +259,7 @@ def _sum_ok(
         complete = len(set(applied)) == len(applied) and bool((counts == scenario.quorum).all())
     if scenario.layers and scenario.update_rule == "affine":
         return complete
-    exact = (
-        0.0 if not scenario.layers else scenario.workers * len(applied) * float(np.finfo(pushed.dtype).eps)
-    )
+    exact = 0.0 if not scenario.layers else scenario.workers * len(applied) * epsilon(pushed.dtype)
     return complete and all(
         abs(value - float(total)) <= exact * abs(float(total)) for value in (least, largest)
     )

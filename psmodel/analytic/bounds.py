@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from psmodel.analytic.inputs import Array, Inputs
+from psmodel.analytic.phases import endless
 from psmodel.analytic.resources import rules_of
 from psmodel.results import Bound
 from psmodel.units import format_time
@@ -59,7 +60,15 @@ def _unequal(i: Inputs, resource: str) -> float:
     With bₙ bytes of worker n per iteration and a mean iteration Tₙ, Σ bₙ/Tₙ ≤ C, so that the mean of Tₙ is at least
     (Σ √bₙ)²/(N·C) (Cauchy–Schwarz): of a shard's host, to which one worker is at home, (N − 1)²·b/(N·C).
     """
-    if i.scenario.placement != "colocated" or i.scenario.mode == "bsp":
+    if i.scenario.mode == "bsp":
+        return 1.0
+    if i.scenario.workers_per_host > 1 and resource in ("worker ingress", "worker egress"):
+        # Of hosts with fewer workers each has more of the link: the mean over all workers.
+        each = i.scenario.workers_per_host
+        rest = i.scenario.workers % each
+        full = i.scenario.workers // each
+        return (full * each**2 + rest**2) / i.scenario.workers / float(i.on_host[0])
+    if i.scenario.placement != "colocated":
         return 1.0
     if resource in ("shard ingress", "shard egress"):
         return float((i.remote_workers / i.workers)[0])
@@ -71,6 +80,8 @@ def _unequal(i: Inputs, resource: str) -> float:
 
 def _bounds_iteration(i: Inputs, phase: str, resource: str) -> bool:
     scenario = i.scenario
+    if resource == "latency" and scenario.placement == "colocated":
+        return False  # of a shard on the worker's own host the reply takes none
     if phase == "compute":
         return resource == "worker CPU" or _all_work_counts(i)
     if phase == "pull":
@@ -81,14 +92,8 @@ def _bounds_iteration(i: Inputs, phase: str, resource: str) -> bool:
     if scenario.push == "fire-and-forget":
         if resource == "worker CPU":
             return True
-        return scenario.iterations is None and resource != "latency" and not _endless(i)
+        return scenario.iterations is None and resource != "latency" and not endless(i)
     return resource in ("worker egress", "latency", "worker CPU") or _all_work_counts(i)
-
-
-def _endless(i: Inputs) -> bool:
-    """Whether pushes can pile up without end."""
-    s = i.scenario
-    return s.push == "fire-and-forget" and s.pull == "none" and s.max_in_flight_pushes is None
 
 
 def _all_work_counts(i: Inputs) -> bool:
@@ -104,13 +109,11 @@ def floor(closed: "ClosedForm") -> Floor:
     if closed.exact:
         metrics = closed.prediction.metrics
         best = {
-            "iteration_time_s": metrics.iteration_time_s,
-            "updates_per_s": metrics.updates_per_s,
-            "ingress_time_s": metrics.ingress_time_s,
-            "pull_time_s": metrics.pull_time_s,
-            "push_time_s": metrics.push_time_s,
+            name: value
+            for name in ("iteration_time_s", "updates_per_s", "ingress_time_s", "pull_time_s", "push_time_s")
+            if (value := getattr(metrics, name)) is not None
         }
-        return Floor(best={name: value for name, value in best.items() if value is not None}, reason=reason)
+        return Floor(best=best, reason=reason)
     time = _iteration(closed)
     best = {"iteration_time_s": time}
     if scenario.mode == "bsp" and time > 0:
@@ -173,7 +176,7 @@ def _own_pull(i: Inputs, *, least: bool) -> Array:
     if scenario.pull == "none" or scenario.prefetch:
         return np.zeros_like(i.workers)
     link = _remote(i, i.sizes, least=least) / i.worker_down
-    latency = i.latency * (i.shards if scenario.pull == "sequential" else 1.0)
+    latency = _latency(i) * (i.shards if scenario.pull == "sequential" else 1.0)
     return np.asarray(latency + np.maximum(link, i.request_all))
 
 
@@ -186,8 +189,13 @@ def _own_push(i: Inputs, *, least: bool) -> Array:
     if scenario.push == "fire-and-forget":
         return i.of_all(last.send)
     link = _remote(i, last.pushed, least=least) / i.worker_up
-    latency = i.latency * (i.shards if scenario.push == "sequential" else 1.0)
+    latency = _latency(i) * (i.shards if scenario.push == "sequential" else 1.0)
     return np.asarray(latency + np.maximum(link, i.of_all(last.send)) + i.of_largest(last.apply))
+
+
+def _latency(i: Inputs) -> Array:
+    """Of a call and its reply; what stays on one host has no way to go."""
+    return np.asarray(i.delay + i.call_latency if i.scenario.placement == "colocated" else i.latency)
 
 
 def _remote(i: Inputs, sizes: Array, *, least: bool = False) -> Array:
