@@ -16,7 +16,7 @@ from validate.suite import Suite
 from validate.wording import plain
 
 _FILLED_IN = ("cores_per_host", "total_cores", "compute_on")
-"""Keys of a scenario that a run gives where a suite does not (`testbeds.on_this_machine`, `Measurement.from_record`)."""
+"""Keys that a run gives where a suite does not (`testbeds.on_this_machine`, `Measurement.from_record`)."""
 _SHOWN = 3
 """Names of scenarios that a sentence lists."""
 
