@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from psmodel.region import Region
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import FEATURES
 from validate.fit_record import load
-from validate.region import Region
 
 PLAIN = Scenario.model_validate(
     {"workers": 4, "shards": 4, "model_size": "8MB", "bandwidth": "10Gbps", "compute": "1 s", "iterations": 2}
