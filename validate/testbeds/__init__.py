@@ -6,7 +6,6 @@ from typing import Literal, get_args
 
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
-from validate.measurement import with_compute_on
 from validate.testbeds.base import Testbed, require_iterations
 
 Name = Literal["local", "netns", "cluster"]
@@ -32,6 +31,9 @@ def on_this_machine(scenario: Scenario, testbed: str, *, burn: bool = False) -> 
         If it does not say how many iterations a run has.
     """
     require_iterations(scenario)
+    # Measurements know their environment, and that knows which processes a testbed has started.
+    from validate.measurement import with_compute_on
+
     scenario = with_compute_on(scenario, "burn" if burn else "sleep")
     if scenario.cores_per_host is not None or scenario.total_cores is not None:
         return scenario
