@@ -21,10 +21,10 @@ from typing import Self
 from psmodel.scenario import Scenario
 from psmodel.units import format_size
 from validate.environment import available_memory, processes_with
+from validate.guardian import clear, watch_over
 from validate.leftovers import clear_leftovers, prefix
 from validate.testbeds import raynode, sandbox
 from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush, own_signals
-from validate.testbeds.guardian import clear, watch_over
 from validate.vigil import Signs, Vital
 
 _SMALLEST_STORE = 200_000_000
