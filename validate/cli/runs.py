@@ -34,7 +34,8 @@ from validate.cli.common import (
     supervised,
     testbed_option,
 )
-from validate.measurement import Measurement, compute_by, key, spans
+from validate.computing import compute_by
+from validate.measurement import Measurement, key, spans
 from validate.store import Store, row
 from validate.suspicions import suspicions
 from validate.wording import plain
