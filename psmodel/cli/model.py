@@ -191,7 +191,7 @@ def show(predictions: list[Prediction]) -> None:
         console.print(table)
     for p in predictions:
         if p.steady is not None:
-            console.print(f"\n{_how_steady(p.steady)}")
+            console.print(f"\n{_how_steady(p.steady)}", soft_wrap=True)
     for note in dict.fromkeys(note for p in predictions for note in p.notes):
         console.print(f"\n{note}")
 
@@ -205,7 +205,10 @@ def _how_steady(steady: SteadyState) -> str:
         )
     width = "unknown" if steady.half_width_s is None else f"± {format_time(steady.half_width_s)}"
     outcome = "reached" if steady.reached else "not reached"
+    after = ", none deleted"
+    if steady.warmup_iterations:
+        after = f" after {steady.warmup_iterations} of warm-up, which are deleted"
     return (
-        f"Steady state: {steady.iterations} iterations after {steady.warmup_iterations} of warm-up, which are deleted; "
+        f"Steady state: {steady.iterations} iterations{after}; "
         f"95 % interval of the iteration time {width}, precision {steady.precision:.2g} {outcome}."
     )

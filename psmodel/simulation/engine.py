@@ -359,6 +359,8 @@ class Run:
         backlog = note(scenario, self._demands, iteration_times)
         if backlog is not None:
             notes = (backlog, *notes)
+        if steady is not None and any(failure.at is not None for failure in scenario.failures):
+            notes = (*notes, "A failure at a given instant does not last: the steady state is without it.")
         if steady is not None and measured.updates_per_s is not None and not scenario.backup_workers:
             # In the steady state as many are applied as are made, unless they pile up.
             elapsed = reading.time_s - (since.time_s if since else 0.0)
