@@ -46,7 +46,7 @@ def test_it_agrees_with_trying_everything(
     assert any(row.items() <= answer.best.items() for row in rows)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(150, 164))  # of the study's 200 below, which takes long
 def test_random_problems_are_answered_right(seed: int) -> None:
     asked = problem(seed)
     answer = asked.solve()
