@@ -9,11 +9,13 @@ settings.load_profile("psmodel")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--runslow", action="store_true", help="Run the whole studies too (many minutes).")
+    """``--runslow`` runs studies that take minutes too."""
+    parser.addoption("--runslow", action="store_true", help="run tests marked slow too")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked slow, unless it is asked for."""
     if not config.getoption("--runslow"):
         for item in items:
             if "slow" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason="a whole study; run it with --runslow"))
+                item.add_marker(pytest.mark.skip(reason="slow; run with --runslow"))
