@@ -158,6 +158,16 @@ def test_of_a_thousand_at_most_a_tenth_is_simulated() -> None:
     assert found.best["cost_per_hour"] == pytest.approx(expected)
 
 
+def test_of_a_thousand_with_random_times_too() -> None:
+    base = load("ingress-single", workers=3, iterations=2, compute=RANDOM)
+    points = grid("shards=1:100:1", "bandwidth=1Gbps:10Gbps:1Gbps")
+    answer = plan(base, points, ["iteration_time<=0.2s"], minimise="shards")
+    assert answer.best is not None
+    assert answer.considered == 1000
+    assert len(answer.tried) <= 100
+    assert answer.best["iteration_time_s"] <= 0.2 * 1.01
+
+
 def test_none_exists_and_the_bound_is_named() -> None:
     found = plan(load("ingress-single"), grid("shards=1:200:1"), ["iteration_time<=0.1s"], minimise="shards")
     assert (found.best, found.simulations, found.ruled_out) == (None, 0, 200)
