@@ -60,6 +60,10 @@ def test_more_shards_than_workers_are_said_not_to_help(capsys: pytest.CaptureFix
         (["--set", "model_size=nan"], ["model_size", "nan"]),
         (["--set", "shards"], ["--set", "shards=4"]),
         (["--workers", "many"], ["workers", "many"]),
+        (["--elements", "1.2B"], ["elements", "1.2B", "bytes", '"1.2 billion"']),
+        (["--elements", "350M"], ["elements", "350M", '"350 million"']),
+        (["--elements", "2.4GB"], ["elements", "2.4GB", "model_size"]),
+        (["--elements", "1.5"], ["elements", "1.5"]),
         (["--fit", "nowhere.json"], ["nowhere.json"]),
         (["--shards", "2", "--set", "shards=4"], ["hards is given twice", "--shards 2"]),
         (["--shards", "2", "--shards", "4"], ["--shards", "2 times (2, 4)"]),
@@ -135,3 +139,11 @@ def test_scenarios_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "scenarios", "--json")
     names = {scenario["name"] for scenario in json.loads(out)["scenarios"]}
     assert {"tutorial-single", "tutorial-sharded", "ingress-single", "ingress-sharded", "laptop"} <= names
+
+
+@pytest.mark.parametrize("count", ["1.2 billion", "1.2e9", "1_200_000_000", "1200 million"])
+def test_numbers_of_parameters_as_people_say_them(capsys: pytest.CaptureFixture[str], count: str) -> None:
+    options = ["--workers", "2", "--shards", "1", "--bandwidth", "10Gbps", "--set", "dtype=float16"]
+    code, out, _ = run(capsys, "predict", *options, "--elements", count, "--json")
+    assert code == 0
+    assert json.loads(out)["bytes_per_iteration"]["push"] == 2 * 2.4e9

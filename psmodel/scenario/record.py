@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from psmodel.counts import parse_count
 from psmodel.distributions import Deterministic, Distribution, TimeDistribution
 from psmodel.scenario.features import features_of
 from psmodel.scenario.parts import (
@@ -61,7 +62,7 @@ class Scenario(Part):
     """Number of shards, K: every one is an actor with its own network interface unless `placement` says else."""
     model_size: Size | None = None
     """Bytes of the trained parameters, M; give this or `elements`."""
-    elements: Annotated[int, Field(ge=1)] | None = None
+    elements: Annotated[int, BeforeValidator(parse_count), Field(ge=1)] | None = None
     """Number of trained parameters; give this or `model_size`."""
     dtype: Literal["float64", "float32", "float16", "bfloat16"] = "float64"
     """Type of one parameter."""
