@@ -9,10 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from psmodel.distributions.base import refuse_booleans
 from psmodel.errors import BadInput
+from psmodel.files import parse_toml, read_text
 from psmodel.scenario import Scenario
+from psmodel.scenario.sentences import sentence
 from psmodel.space import Point
-from psmodel.units import Rate, format_rate
+from psmodel.units import READ, Rate, format_rate
 
 SECONDS_PER_HOUR = 3600
 MACHINE_KEYS = ("machine", "worker_machine", "shard_machine")
@@ -22,15 +25,25 @@ MACHINE_KEYS = ("machine", "worker_machine", "shard_machine")
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers(cls, values: Any) -> Any:
+        return refuse_booleans(cls, values)
+
 
 class Machine(_Part):
     """A machine type: price per hour (in the catalogue's currency) and rate of its network, bytes/s each way."""
 
     name: Annotated[str, Field(min_length=1)]
-    price_per_hour: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    price_per_hour: Annotated[float, Field(ge=0, le=1e9)]
     bandwidth: Annotated[Rate, Field(gt=0)]
-    cores: Annotated[int, Field(ge=1)] | None = None
+    cores: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     origin: str = ""
+
+    @property
+    def rate(self) -> str:
+        """The bandwidth as a scenario's file has it."""
+        return f"{self.bandwidth!r} B/s"
 
 
 class Catalogue(_Part):
@@ -73,23 +86,13 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
     BadInput
         If the file is missing or is no catalogue; the sentence names the key.
     """
-    from psmodel.scenario import parse_toml
-
     source = "catalogue.toml" if path is None else str(path)
     file = resources.files("psmodel") / "catalogue.toml" if path is None else path
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(
-            f"{source} cannot be read: {getattr(error, 'strerror', 'it is not UTF-8 text')}"
-        ) from None
-    try:
-        return Catalogue.model_validate(parse_toml(text, source))
+        values = parse_toml(read_text(file, source), source)
+        return Catalogue.model_validate(values, context={READ: True})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        value = "" if first["type"] in ("missing", "value_error") else f" = {first['input']!r}"
-        raise BadInput(f"{source}: {where}{value}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise BadInput(sentence(error.errors(include_url=False)[0], source, Machine.model_fields)) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +121,11 @@ def equip(point: Point, catalogue: Catalogue) -> dict[str, Any]:
     chosen = _chosen(point, catalogue)
     if len(chosen) == 2:
         changes["bandwidth"] = {
-            f"{role}_{way}": chosen[role].bandwidth for role in ("worker", "shard") for way in ("up", "down")
+            f"{role}_{way}": chosen[role].rate for role in ("worker", "shard") for way in ("up", "down")
         }
     else:
         for role, machine in chosen.items():
-            changes |= {f"bandwidth.{role}_{way}": machine.bandwidth for way in ("up", "down")}
+            changes |= {f"bandwidth.{role}_{way}": machine.rate for way in ("up", "down")}
     return changes
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from psmodel.errors import BadInput
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.scenario import Scenario, changed, from_mapping
 from psmodel.units import format_rate, format_size, format_time
 
 Point = Mapping[str, Any]
@@ -207,26 +207,19 @@ def resolve(base: Scenario | Mapping[str, Any], point: Point) -> Scenario:
     ScenarioError
         If it is not a possible one.
     """
-    fields = base.model_dump(exclude_unset=True) if isinstance(base, Scenario) else dict(base)
     changes: dict[str, Any] = {}
     for key, value in point.items():
-        first, *rest = key.split(".")
-        if not rest:
-            changes[first] = value
-            continue
-        table = changes.get(first, fields.get(first))
-        changes[first] = _changed(table if isinstance(table, Mapping) else {}, rest, value)
+        *path, last = key.split(".")
+        table = changes
+        for part in path:
+            inner = table.get(part)
+            # A table is changed key by key, and so is one that another key of this point gives.
+            table[part] = dict(inner) if isinstance(inner, Mapping) else {}
+            table = table[part]
+        table[last] = value
     if isinstance(base, Scenario):
-        return base.replace(**changes)
-    return from_mapping({"name": "command line"} | fields | changes)
-
-
-def _changed(table: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
-    first, *rest = path
-    inner = table.get(first)
-    return dict(table) | {
-        first: _changed(inner if isinstance(inner, Mapping) else {}, rest, value) if rest else value
-    }
+        return base.with_settings(changes)
+    return from_mapping(changed({"name": "command line"} | dict(base), changes))
 
 
 def settings(scenario: Scenario, point: Point) -> dict[str, Any]:

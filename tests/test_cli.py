@@ -55,7 +55,7 @@ def test_more_shards_than_workers_are_said_not_to_help(capsys: pytest.CaptureFix
     [
         (["--shards", "0"], ["shards", "0"]),
         (["--model-size", "-1MB"], ["model_size", "-1MB"]),
-        (["--bandwidth", "10 Gb"], ["bandwidth", "10 Gb", "10 Gbit/s"]),
+        (["--bandwidth", "10 Gb"], ["bandwidth", "10 Gb", "10 Gbps"]),
         (["--set", "shardz=3"], ["shardz", "shards"]),
         (["--set", "model_size=nan"], ["model_size", "nan"]),
         (["--set", "shards"], ["--set", "shards=4"]),

@@ -93,7 +93,7 @@ def test_each_role_gets_the_cheapest_machine_that_suffices(mine: Catalogue) -> N
 
 def test_a_chosen_machine_brings_its_rate(mine: Catalogue) -> None:
     base = load("ingress-single")
-    assert equip({"machine": "fast", "shards": 2}, mine)["bandwidth"]["worker_up"] == 12.5e9
+    assert equip({"machine": "fast", "shards": 2}, mine)["bandwidth"]["worker_up"] == "12500000000.0 B/s"
     both = resolve(base, equip({"shard_machine": "fast"}, mine))
     assert both.bandwidth is not None
     assert (both.bandwidth.worker_up, both.bandwidth.shard_down) == (1.25e9, 12.5e9)

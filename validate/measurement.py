@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from psmodel.errors import BadInput
 from psmodel.results import Array, IngressClock, Metrics, Timeline, metrics
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.scenario import Scenario
 from psmodel.trace import Span
 from validate.environment import Environment, Load
 
@@ -192,7 +192,7 @@ class Measurement:
         known = set(cls.__dataclass_fields__) - {"instants", "updates"}
         try:
             fields = {name: record[name] for name in known}
-            fields["scenario"] = from_mapping(record["scenario"], "measurement")
+            fields["scenario"] = Scenario.from_json(record["scenario"], "measurement")
             fields["environment"] = Environment(**record["environment"])
             fields["load"] = Load(**record["load"])
             fields["suspect"] = tuple(record["suspect"])

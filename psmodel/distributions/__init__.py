@@ -15,6 +15,7 @@ from psmodel.distributions.empirical import Empirical
 from psmodel.distributions.families import Deterministic, Exponential, Gamma, LogNormal, Normal
 from psmodel.distributions.pareto import Pareto
 from psmodel.units import Time
+from psmodel.wording import excerpt
 
 __all__ = [
     "KINDS",
