@@ -103,6 +103,33 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     return values
 
 
+def parse_value(text: str, source: str) -> Any:
+    """A TOML value, or the text itself where it is none (one word need not stand in quotes).
+
+    Raises
+    ------
+    BadInput
+        If it is nested too deeply or has a number of too many digits.
+
+    >>> parse_value("[1, 2]", ""), parse_value("10Gbps", "")
+    ([1, 2], '10Gbps')
+    """
+    if "\n" not in text and "\r" not in text:
+        try:
+            values = tomllib.loads(f"value = {text}")
+            _check_values(values, source)
+            return values["value"]
+        except tomllib.TOMLDecodeError:
+            pass
+        except (RecursionError, MemoryError):
+            raise _too_deep(source) from None
+        except ValueError as error:
+            if isinstance(error, BadInput):
+                raise
+            raise BadInput(f"{plain(source)}: {_number_problem(error)}") from None
+    return text.strip()
+
+
 def parse_json(text: str | bytes, source: str) -> Any:
     """A JSON value; no key may be given twice, and NaN and infinity are no JSON.
 
@@ -188,7 +215,9 @@ def writable(path: Path) -> None:
         about = os.stat(path)
     except FileNotFoundError:
         if not path.parent.is_dir():
-            raise BadInput(f"{name} cannot be written: there is no folder {plain(str(path.parent))}") from None
+            raise BadInput(
+                f"{name} cannot be written: there is no folder {plain(str(path.parent))}"
+            ) from None
         if path.is_symlink():
             raise BadInput(f"{name} cannot be written: it is a link to nothing") from None
         return

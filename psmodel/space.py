@@ -8,7 +8,6 @@ An axis is written ``key=values``: a list (``shards=1,2,4``), a range with its e
 import itertools
 import math
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from psmodel.errors import BadInput
+from psmodel.files import parse_value
 from psmodel.scenario import Scenario, changed, from_mapping
 from psmodel.units import format_rate, format_size, format_time
 
@@ -61,10 +61,7 @@ def _split(text: str) -> list[str]:
 
 
 def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+    return parse_value(text, "--set")
 
 
 def _number(text: str, whole: str) -> tuple[Decimal, str]:

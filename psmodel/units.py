@@ -71,7 +71,9 @@ def _bits_or_bytes(unit: str) -> tuple[str, ...]:
     >>> _bits_or_bytes("gbps"), _bits_or_bytes("GBps"), _bits_or_bytes("Gb"), _bits_or_bytes("furlong")
     (('Gbps',), ('GB/s', 'Gbps'), ('Gbps',), ())
     """
-    match = re.fullmatch(r"([kmgtp]?)(i?)(bits?|bytes?|b|B|)(ps|/s|/sec|p|)", unit.replace(" ", ""), re.IGNORECASE)
+    match = re.fullmatch(
+        r"([kmgtp]?)(i?)(bits?|bytes?|b|B|)(ps|/s|/sec|p|)", unit.replace(" ", ""), re.IGNORECASE
+    )
     if match is None or not match[0]:
         return ()
     prefix = _prefix(match[1]) + match[2].lower()
@@ -161,7 +163,9 @@ def _finite(value: float, kind: _Kind) -> float:
     try:
         number = float(value)
     except OverflowError:
-        raise ValueError(f"{excerpt(value)} is too large; a {kind.name} is at most {kind.most_text}") from None
+        raise ValueError(
+            f"{excerpt(value)} is too large; a {kind.name} is at most {kind.most_text}"
+        ) from None
     if not math.isfinite(number):
         raise ValueError(f"{excerpt(value)} is not a finite {kind.name}; write it like {kind.examples}")
     return number

@@ -1,7 +1,6 @@
 """Options and output that commands share."""
 
 import json
-import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +10,14 @@ import click
 
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.calibration import load as load_calibration
-from psmodel.errors import BadInput
+from psmodel.errors import BadInput, CannotRun
+from psmodel.files import MOST_DEPTH, parse_value, whole
 from psmodel.scenario import Scenario, from_mapping, load
+from psmodel.wording import cut, excerpt, plain
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from psmodel.trace import Span
 
 # Options for the fields people change most; every other one is reached by --set.
@@ -40,20 +43,21 @@ def set_value(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise BadInput(f"--set {text!r}: write it like --set shards=4 or --set push=sequential")
-    try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()
-    return key.strip().replace("-", "_"), parsed
+        raise BadInput(f"--set {excerpt(text)}: write it like --set shards=4 or --set push=sequential")
+    key = key.strip().replace("-", "_")
+    return key, parse_value(value, f"--set {cut(plain(key))}")
 
 
 def _nest(changes: dict[str, Any], dotted: str, value: Any) -> None:
     *path, last = dotted.split(".")
+    if len(path) > MOST_DEPTH:
+        raise BadInput(f"--set {excerpt(dotted)} is nested too deeply; no key of a scenario is")
     for part in path:
         inner = changes.setdefault(part, {})
         if not isinstance(inner, dict):
-            raise BadInput(f"--set {dotted}: {part} is already set to {inner!r}; set either it or its parts")
+            raise BadInput(
+                f"--set {cut(plain(dotted))}: {part} is already set to {excerpt(inner)}; set either it or its parts"
+            )
         changes = inner
     changes[last] = value
 
@@ -103,8 +107,25 @@ calibration_option = click.option(
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout; NaN and infinity, which JSON does not have, are a bug and raise."""
-    click.echo(json.dumps(value, indent=2, allow_nan=False))
+    """One JSON document on stdout.
+
+    Raises
+    ------
+    CannotRun
+        If a number in it is NaN or infinite, which JSON does not have: some value of the scenario is extreme.
+    """
+    try:
+        text = json.dumps(value, indent=2, allow_nan=False)
+    except ValueError:
+        raise CannotRun("a result is infinite or no number, which JSON cannot hold") from None
+    click.echo(text)
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Where tables and sentences go: names of others are shown as they are, never as markup."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, stderr=stderr)
 
 
 TIMES = {
@@ -123,27 +144,25 @@ def write_trace(path: Path, spans: "Iterable[Span]", scenario: Scenario) -> None
 
     Raises
     ------
-    BadInput
-        If it cannot be written.
+    BadInput, CannotRun
+        As `psmodel.files.whole`.
     """
     from psmodel.trace import chrome_trace
 
     document = chrome_trace(spans, {"scenario": scenario.to_json()})
-    try:
-        path.write_text(json.dumps(document), encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"--trace {path} cannot be written: {error.strerror}") from None
+    with whole(path) as file:
+        file.write(json.dumps(document).encode())
 
 
 @contextmanager
 def progress(total: int | None, what: str) -> Iterator[Callable[[int, str], None]]:
     """A bar on stderr with rate and time left (on a terminal only); yields ``advance(steps, text)``."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    text_column = TextColumn("{task.description}", markup=False)
+    columns = (text_column, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    terminal = console(stderr=True)
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         task = bar.add_task(what, total=total)
 
         def advance(steps: int = 1, text: str = "") -> None:

@@ -11,6 +11,7 @@ from psmodel.calibration import Calibration
 from psmodel.cli.common import (
     TIMES,
     calibration_option,
+    console,
     describe,
     json_option,
     print_json,
@@ -149,10 +150,9 @@ _ROWS = TIMES | {"iteration_time_p95_s": "iteration, 95th percentile"}
 
 def show(predictions: list[Prediction]) -> None:
     """Tables of one or more predictions of one scenario, on stdout."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    shown = console()
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for p in predictions:
@@ -173,10 +173,10 @@ def show(predictions: list[Prediction]) -> None:
     if any(s is not None for s in staleness):
         table.add_row("staleness, mean", *("–" if s is None else f"{s:.3g}" for s in staleness))
     table.add_row("bottleneck", *(p.bottleneck for p in predictions))
-    console.print(table)
+    shown.print(table)
     bounds = next((p.bounds for p in predictions if p.bounds), ())
     if bounds:
-        console.print()
+        shown.print()
         table = Table(box=None, pad_edge=False)
         for heading in ("phase", "lower bound", "", "by"):
             table.add_column(heading, justify="right" if not heading else "left")
@@ -188,6 +188,6 @@ def show(predictions: list[Prediction]) -> None:
             if b.time_s > 0:
                 mark = "  ◂ binds" if binding[b.phase] is b else ""
                 table.add_row(b.phase, b.resource, format_time(b.time_s), f"{b.formula}{mark}")
-        console.print(table)
+        shown.print(table)
     for note in dict.fromkeys(note for p in predictions for note in p.notes):
-        console.print(f"\n{note}")
+        shown.print(f"\n{note}")

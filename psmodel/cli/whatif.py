@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from psmodel.cli.common import describe, json_option, print_json, progress, scenario_options
+from psmodel.cli.common import console, describe, json_option, print_json, progress, scenario_options
 from psmodel.cost import Catalogue, load_catalogue
 from psmodel.methods import Calibrated, load_calibrated
 from psmodel.results import SCHEMA_VERSION
@@ -329,13 +329,8 @@ class _Table:
         self._table.add_row(*cells)
 
     def show(self) -> None:
-        from rich.console import Console
-
         click.echo()
-        console = Console(highlight=False)
-        console.print(
-            self._table, width=None if console.is_terminal else _FILE_WIDTH, crop=console.is_terminal
-        )
+        print_table(self._table)
 
 
 def _spread(rows: Sequence[Any]) -> list[Any]:
@@ -357,12 +352,10 @@ _SHOWN_COLUMNS = {
 
 def print_table(table: "Table") -> None:
     """On stdout, whole where that is no terminal."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _FILE_WIDTH
-    console.print(table)
+    shown = console()
+    if not shown.is_terminal:
+        shown.width = _FILE_WIDTH
+    shown.print(table)
 
 
 def show_rows(rows: list[dict[str, Any]], keys: Sequence[str]) -> None:

@@ -43,7 +43,7 @@ def _from_quantity(value: Any) -> Any:
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(value, TimeDistribution) and kind not in KINDS:
         raise ValueError(
-            f'{value!r} is not a distribution; write a time like "80 ms" or a table with kind = one of '
+            f'{excerpt(value)} is not a distribution; write a time like "80 ms" or a table with kind = one of '
             + ", ".join(KINDS)
         )
     return value

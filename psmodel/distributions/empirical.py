@@ -109,7 +109,11 @@ def _read_times(path: Path) -> list[float]:
         try:
             times.append(parse_time(f"{text} {unit}" if unit and text[-1].isdigit() else text))
         except ValueError as error:
-            hint = "" if unit or not text[-1].isdigit() else ", or a first line that names the unit of all, like seconds"
+            hint = (
+                ""
+                if unit or not text[-1].isdigit()
+                else ", or a first line that names the unit of all, like seconds"
+            )
             raise ValueError(f"file {plain(str(path))}, line {number}: {error}{hint}") from None
     return times
 
@@ -118,7 +122,15 @@ def _is_header(text: str) -> bool:
     return not any(c.isdigit() for c in text) and text.lower().lstrip("+-") not in ("nan", "inf", "infinity")
 
 
-_UNITS = {"s": "s", "sec": "s", "seconds": "s", "ms": "ms", "milliseconds": "ms", "us": "us", "microseconds": "us"}
+_UNITS = {
+    "s": "s",
+    "sec": "s",
+    "seconds": "s",
+    "ms": "ms",
+    "milliseconds": "ms",
+    "us": "us",
+    "microseconds": "us",
+}
 
 
 def _unit_of(header: str) -> str:

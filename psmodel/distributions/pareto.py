@@ -56,7 +56,9 @@ class Pareto(ContinuousTime):
     def _from_normal(self, z: Array) -> Array:
         from scipy.special import log_ndtr
 
-        with np.errstate(over="ignore"):  # a quantile that hardly has a probability may lie beyond all doubles
+        with np.errstate(
+            over="ignore"
+        ):  # a quantile that hardly has a probability may lie beyond all doubles
             return np.asarray(self.minimum * np.exp(-log_ndtr(-z) / self.shape), dtype=np.float64)
 
     def expected_order_statistic(self, rank: int, n: int) -> float:

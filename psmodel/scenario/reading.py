@@ -27,7 +27,9 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
 def _read(file: Path | Traversable, source: str) -> dict[str, Any]:
     try:
         text = files.read_text(file, source, most=_MOST_BYTES)
-        values = files.parse_json(text, source) if source.endswith(".json") else files.parse_toml(text, source)
+        values = (
+            files.parse_json(text, source) if source.endswith(".json") else files.parse_toml(text, source)
+        )
     except BadInput as error:
         raise ScenarioError(str(error)) from None
     if not isinstance(values, dict):

@@ -61,7 +61,10 @@ def _whole_number(value: object) -> object:
     text = re.fullmatch(r"([0-9]+)([kKMGTP])", value) if isinstance(value, str) else None
     if text is None:
         return value
-    number = int(text[1][:20]) * {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}[text[2]]
+    number = (
+        int(text[1][:20])
+        * {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}[text[2]]
+    )
     raise ValueError(f"{excerpt(value)} is no whole number; write {number:_}")
 
 
