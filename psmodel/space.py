@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from psmodel import budget
 from psmodel.errors import BadInput
 from psmodel.files import parse_value
 from psmodel.scenario import Scenario, changed, from_mapping
@@ -186,12 +187,18 @@ def latin_hypercube(ranges: Sequence[str], *, samples: int, seed: int) -> tuple[
     ------
     BadInput
         If a range cannot be read, or there are no samples.
+    CannotRun
+        If there are more than memory holds.
     """
     from scipy.stats import qmc
 
     if samples < 1:
         raise BadInput(f"samples = {samples}; a Latin hypercube has at least 1")
     axes = [_between(text) for text in ranges]
+    memory = samples * (500.0 + 100 * len(axes))
+    budget.check(
+        budget.Need(what=f"a Latin hypercube of {samples} points", fewer="samples", memory_bytes=memory)
+    )
     unit = qmc.LatinHypercube(d=len(axes), seed=np.random.default_rng(seed)).random(samples)
     return tuple({key: at(float(u)) for (key, at), u in zip(axes, row, strict=True)} for row in unit)
 

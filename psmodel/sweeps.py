@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import multiprocessing.connection
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from psmodel import table
+from psmodel import budget, machine, table
 from psmodel.cost import MACHINE_KEYS, Catalogue, cost, equip, machines_for
 from psmodel.errors import BadInput, CannotRun
 from psmodel.journal import Journal
@@ -204,6 +205,7 @@ def sweep(
         If a process dies, or the disk is full.
     """
     setup = setup or Setup()
+    _check_size(len(points), setup, journal)
     if isinstance(points, Grid):
         _check_ends(base, points, setup)
     kept = Journal(journal)
@@ -236,6 +238,23 @@ def sweep(
     return Sweep(keys=keys, journal=kept)
 
 
+_BYTES_PER_POINT = 400
+_DISK_PER_POINT = 1500
+_S_PER_POINT = 2e-4
+
+
+def _check_size(points: int, setup: Setup, journal: Path | None) -> None:
+    """Refuse what would fill the memory or the disk. A closed form takes least time, so this is the least of all."""
+    need = budget.Need(
+        what=f"a sweep of {points} points",
+        fewer="points",
+        memory_bytes=_BYTES_PER_POINT * float(points),
+        disk_bytes=_DISK_PER_POINT * float(points),
+        time_s=_S_PER_POINT * points * setup.replications / machine.cores(),
+    )
+    budget.check(need, folder=Path(tempfile.gettempdir()) if journal is None else journal.parent)
+
+
 def _check_ends(base: Base, points: Grid, setup: Setup) -> None:
     """See each value of each axis once, so that a bad one is named before hours are spent on the good ones."""
     first = points[0]
@@ -248,7 +267,7 @@ def _computed(
     tasks: Iterator[_Task], setup: Setup, total: int, processes: int | None
 ) -> Iterator[list[tuple[str, dict[str, Any]]]]:
     size = 1 if setup.method == "simulate" else 64
-    count = processes or len(os.sched_getaffinity(0))
+    count = processes or machine.cores()
     if count == 1 or (processes is None and setup.method != "simulate" and total <= _FEW):
         predict = predictor(setup.method, replications=setup.replications)
         while batch := list(islice(tasks, size)):

@@ -21,7 +21,7 @@ from psmodel.scenario.features import model_only
 from validate import clocks
 from validate.environment import Watch, environment, processes_with
 from validate.measurement import ComputeBy, Instants, Measurement, Updates
-from validate.testbeds.base import Placement, Testbed
+from validate.testbeds.base import Placement, Testbed, require_iterations
 
 
 class RunFailed(UserError):
@@ -77,6 +77,8 @@ def run(
 
     Raises
     ------
+    BadInput
+        If the scenario does not say how many iterations.
     CannotRun
         If the testbed cannot host the scenario.
     RunFailed
@@ -84,6 +86,7 @@ def run(
     """
     import ray
 
+    require_iterations(scenario)
     if unreal := model_only(scenario):
         raise CannotRun(f"scenario {scenario.name} has {unreal[0]}, which the model has but no testbed makes")
     placement = testbed.prepare(scenario)

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from psmodel.analytic_grid import Array, predict_grid
+from psmodel.analytic import predict_grid
 from psmodel.app.asked import Asked, Known
 from psmodel.app.measured import Measured
 from psmodel.cost import Machines, cost, machines_for
 from psmodel.explain import explain
 from psmodel.methods import Calibrated, answer, predictor
 from psmodel.plans import pareto_front
+from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.space import written
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from psmodel.results import Claim
+
 if TYPE_CHECKING:
     from psmodel.scenario.record import Scenario
 
-Claim = Literal["exact", "lower bound", "estimate"]
-"""What a predictor says of a metric: equal to the simulation, never above it, or near it."""
 Role = Literal["workers", "shards"]
 
 

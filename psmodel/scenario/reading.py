@@ -12,7 +12,6 @@ from psmodel.scenario.record import Scenario, changed, from_mapping
 from psmodel.scenario.sentences import ScenarioError
 from psmodel.wording import excerpt, plain
 
-
 _MOST_BYTES = 16 * 2**20
 
 

@@ -159,18 +159,26 @@ class Scenario(Part):
     failures: tuple[Failure, ...] = ()
     """Workers and shards that die and come back."""
 
-    iterations: Annotated[int, Field(ge=1)] = 1
-    """Measured iterations."""
-    warmup: Annotated[int, Field(ge=0)] = 0
-    """Iterations before them, kept apart."""
+    iterations: Annotated[int, Field(ge=1)] | None = None
+    """Measured iterations of a finite run, as a real run has them; none given: the answer is the steady state."""
+    warmup: Annotated[int, Field(ge=0)] | None = None
+    """Iterations before them, kept apart; 0 where `iterations` is given alone. In the steady state the warm-up is
+    found."""
     seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
 
     @field_validator("iterations", "warmup")
     @classmethod
-    def _some_end(cls, value: int) -> int:
-        if value > MOST_ITERATIONS:
+    def _some_end(cls, value: int | None) -> int | None:
+        if value is not None and value > MOST_ITERATIONS:
             raise ValueError(f"{excerpt(value)} iterations are too many; it is at most {MOST_ITERATIONS}")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _finite_from_the_start(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("iterations") is not None:
+            return {**values, "warmup": values.get("warmup") or 0}
+        return values
 
     @field_validator("model_size")
     @classmethod
@@ -233,6 +241,11 @@ class Scenario(Part):
             raise ValueError(
                 f'staleness_bound = {self.staleness_bound} with mode = "{self.mode}"; '
                 'it is given with mode = "ssp" and only there'
+            )
+        if self.iterations is None and self.warmup is not None:
+            raise ValueError(
+                f"warmup = {self.warmup} without iterations; give both for a finite run, or neither for the steady "
+                "state, whose warm-up is found"
             )
         if self.pull == self.push == "none":
             raise ValueError('pull = "none" and push = "none" leave nothing to model; give one of them')
@@ -345,9 +358,22 @@ class Scenario(Part):
         return _ITEM_SIZE[self.dtype]
 
     @property
+    def is_steady(self) -> bool:
+        """Whether it is asked for in its steady state: no number of iterations is given."""
+        return self.iterations is None
+
+    @property
     def total_iterations(self) -> int:
-        """Iterations run: warm-up and measured."""
-        return self.warmup + self.iterations
+        """Iterations of a finite run: warm-up and measured.
+
+        Raises
+        ------
+        ValueError
+            If the scenario is asked for in its steady state.
+        """
+        if self.iterations is None:
+            raise ValueError(f"scenario {self.name} gives no iterations: it has no number of them")
+        return (self.warmup or 0) + self.iterations
 
     @property
     def is_random(self) -> bool:
@@ -384,11 +410,17 @@ class Scenario(Part):
 
     def to_json(self) -> dict[str, Any]:
         """Only what differs from the defaults, in SI units, as plain JSON types."""
-        return _plain(self, {}) | {"schema_version": self.schema_version}
+        return self._json({})
 
     def to_settings(self) -> dict[str, Any]:
         """As `to_json`, with every quantity as a file has it: text with its unit, exactly the same number."""
-        return _plain(self, {WRITTEN: True}) | {"schema_version": self.schema_version}
+        return self._json({WRITTEN: True})
+
+    def _json(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        values = _plain(self, context) | {"schema_version": self.schema_version}
+        if values.get("warmup") == 0:
+            del values["warmup"]  # what `iterations` alone stands for
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], source: str = "") -> "Scenario":
@@ -432,6 +464,8 @@ def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     for one, other in (("model_size", "elements"), ("elements", "model_size")):
         if one in changes and other not in changes:
             merged.pop(other, None)
+    if changes.get("iterations", 1) is None:
+        merged.pop("warmup", None)
     if changes.get("mode", "ssp") != "ssp" and "staleness_bound" not in changes:
         merged.pop("staleness_bound", None)
     return merged

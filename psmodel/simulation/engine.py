@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import simpy
 
+from psmodel import budget
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.demands import Demands, demands, rack_rates
 from psmodel.draws import compute_times, failure_gaps, update_costs
@@ -20,6 +21,7 @@ from psmodel.scenario.parts import Failure
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.fluid import Link
 from psmodel.simulation.monitor import Monitor
+from psmodel.simulation.need import need
 from psmodel.simulation.network import FluidNetwork, Host, Rack
 from psmodel.simulation.processor import Processor
 from psmodel.simulation.shard import Shard
@@ -73,6 +75,13 @@ def _workers_alike(scenario: Scenario, d: Demands) -> bool:
     )
 
 
+def needed(scenario: Scenario, calibration: Calibration = IDEAL) -> budget.Need:
+    """What simulating it will take."""
+    d = demands(scenario, calibration)
+    shards = len(set(scenario.shard_sizes)) if _shards_alike(scenario, d) else scenario.shards
+    return need(scenario, 1 if _workers_alike(scenario, d) else scenario.workers, shards)
+
+
 def predict(
     scenario: Scenario,
     calibration: Calibration = IDEAL,
@@ -88,7 +97,14 @@ def predict(
         Which independent set of random numbers to use; the same one gives the same result.
     trace
         Keep a span for everything that happened.
+
+    Raises
+    ------
+    CannotRun
+        If it takes more memory or time than there is, see `psmodel.budget`.
     """
+    if scenario.is_steady:
+        scenario = scenario.replace(iterations=1)
     return _Run(scenario, calibration, replication=replication, trace=trace).result()
 
 
@@ -112,6 +128,7 @@ class _Run:
         self._shard_groups = self._group_shards()
         n = scenario.workers
         self._worker_counts = [n] if _workers_alike(scenario, self._demands) else [1] * n
+        budget.check(need(scenario, len(self._worker_counts), len(self._shard_groups), trace=trace))
         self._monitor = Monitor(
             scenario, self._worker_counts, [count for _, count in self._shard_groups], trace=trace
         )

@@ -20,9 +20,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from psmodel import machine
 from psmodel.scenario import Scenario
 from psmodel.units import format_size
-from validate.environment import available_memory, processes_with
+from validate.environment import processes_with
 from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement
 
 _SMALLEST_STORE = 200_000_000
@@ -162,7 +163,7 @@ def _bytes_in_use(scenario: Scenario) -> int:
 def _shared_memory() -> int:
     """Bytes that an object store may have: free shared memory, and half of the free memory at most."""
     shm = os.statvfs("/dev/shm")
-    return min(shm.f_bavail * shm.f_frsize, available_memory() // 2)
+    return min(shm.f_bavail * shm.f_frsize, machine.available_memory() // 2)
 
 
 def _prefix() -> str:
