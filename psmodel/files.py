@@ -31,7 +31,7 @@ def read_bytes(path: Path, *, most: int = MOST_BYTES) -> bytes:
     name = plain(str(path))
     try:
         # Looked at before it is opened, for opening alone makes some devices move; and again once it is open.
-        _regular(name, os.stat(path))
+        _regular(name, path.stat())
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         raise BadInput(f"{name} cannot be read: {reason(error)}") from None
@@ -212,7 +212,7 @@ def writable(path: Path) -> None:
     """
     name = plain(str(path))
     try:
-        about = os.stat(path)
+        about = path.stat()
     except FileNotFoundError:
         if not path.parent.is_dir():
             raise BadInput(

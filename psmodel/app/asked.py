@@ -104,7 +104,7 @@ class Asked:
             words.append(self.name)
             values = dict(self.changes)
         else:
-            values = self.scenario.to_json()
+            values = self.scenario.to_settings()
             del values["schema_version"]
         for key, value in values.items():
             if key in OPTIONS and isinstance(value, str):

@@ -1,7 +1,7 @@
 """Options and output that commands share."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,7 +139,12 @@ TIMES = {
 """Metric → what tables call it, in their order."""
 
 
-def write_trace(path: Path, spans: "Iterable[Span]", scenario: Scenario) -> None:
+def write_trace(
+    path: Path,
+    spans: "Iterable[Span]",
+    scenario: Scenario,
+    alike: Mapping[str, tuple[int, int]] | None = None,
+) -> None:
     """Write what --trace asks for.
 
     Raises
@@ -149,7 +154,7 @@ def write_trace(path: Path, spans: "Iterable[Span]", scenario: Scenario) -> None
     """
     from psmodel.trace import chrome_trace
 
-    document = chrome_trace(spans, {"scenario": scenario.to_json()})
+    document = chrome_trace(spans, {"scenario": scenario.to_json()}, alike)
     with whole(path) as file:
         file.write(json.dumps(document).encode())
 

@@ -5,6 +5,7 @@ from typing import get_args
 
 import click
 
+from psmodel import budget
 from psmodel.calibration import Calibration
 from psmodel.cli.common import (
     TIMES,
@@ -105,6 +106,7 @@ def simulate(
     if trace is not None:
         writable(trace)
     need = simulation.needed(scenario, calibration)
+    budget.check(need)
     if need.is_long:
         click.echo(f"{need}.", err=True)
     if replications or precision:
@@ -114,7 +116,7 @@ def simulate(
         prediction = run.prediction
     prediction = with_bounds(prediction, scenario, calibration)
     if trace is not None:
-        write_trace(trace, run.spans, scenario)
+        write_trace(trace, run.spans, scenario, run.alike)
     if as_json:
         print_json(prediction.to_json())
         return

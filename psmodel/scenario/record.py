@@ -509,5 +509,7 @@ def _validated(values: Mapping[str, Any], source: str, context: dict[str, Any]) 
         return Scenario.model_validate(dict(values), context=context)
     except ValidationError as error:
         # Without the URL and the context of each error: what was given may be large.
-        first = error.errors(include_url=False)[0]
+        first, *others = error.errors(include_url=False)
+        if [e["loc"] for e in (first, *others[:3])] == [("bandwidth", role) for role in _ROLES]:
+            first = {**first, "loc": ("bandwidth",)}  # one rate for all was given, or all are wrong
         raise ScenarioError(sentence(first, source, Scenario.model_fields)) from None

@@ -46,6 +46,8 @@ class Simulation:
         Simulated seconds until the last update was applied.
     most_waiting_bytes
         Largest memory that updates waiting at one shard took.
+    alike
+        Row of the spans → the first and the number of those to which the very same happens, where it is more than one.
     """
 
     prediction: Prediction
@@ -53,6 +55,7 @@ class Simulation:
     spans: tuple[Span, ...]
     elapsed_s: float
     most_waiting_bytes: float
+    alike: Mapping[str, tuple[int, int]]
 
 
 def _shards_alike(scenario: Scenario, d: Demands) -> bool:
@@ -310,7 +313,18 @@ class _Run:
             spans=tuple(self._monitor.spans),
             elapsed_s=elapsed,
             most_waiting_bytes=max(s.most_waiting_bytes for s in self._shards),
+            alike=self._alike(),
         )
+
+    def _alike(self) -> dict[str, tuple[int, int]]:
+        rows = {}
+        for index, (worker, count) in enumerate(zip(self._workers, self._worker_counts, strict=True)):
+            names = (f"worker-{index}", worker.host.up.name, worker.host.down.name)
+            rows |= dict.fromkeys(names, (index, count))
+        for shard, (first, count) in zip(self._shards, self._shard_groups, strict=True):
+            names = (f"shard-{shard.index}", shard.host.up.name, shard.host.down.name)
+            rows |= dict.fromkeys(names, (first, count))
+        return {row: members for row, members in rows.items() if members[1] > 1}
 
     def _usage(self, elapsed: float) -> Mapping[str, list[float]]:
         """Utilisation of each resource over the whole run, by class, one value per simulated host."""
