@@ -163,8 +163,28 @@ class Sweep:
     check = staticmethod(table.check)
 
     def write(self, path: Path) -> None:
-        """Write the table as .csv, .json or .parquet."""
-        table.write(self.rows, path)
+        """Write the table as .csv, .json or .parquet; the columns of settings say their unit (see `column`)."""
+        table.write(lambda: ({column(key, v): v for key, v in row.items()} for row in self.rows()), path)
+
+
+_COLUMN_UNITS = {
+    "bandwidth": "bytes_per_s", "rate": "bytes_per_s", "model_size": "bytes",
+    **dict.fromkeys(("compute", "update_cost", "propagation_delay", "message_overhead"), "s"),
+    **dict.fromkeys(("mean", "sd", "minimum", "value", "duration", "compress_time", "decompress_time"), "s"),
+}  # fmt: skip
+
+
+def column(key: str, value: Any) -> str:
+    """The column of a setting in a file: its key with the unit of the numbers in it.
+
+    >>> column("bandwidth", 1.25e9), column("bandwidth.shard_up", 1e9), column("compute.mean", 0.1), column("shards", 4)
+    ('bandwidth_bytes_per_s', 'bandwidth.shard_up_bytes_per_s', 'compute.mean_s', 'shards')
+    """
+    first, last = key.split(".")[0], key.split(".")[-1]
+    unit = _COLUMN_UNITS.get("bandwidth" if first == "bandwidth" else last)
+    if key == "stragglers.rate":
+        unit = "per_s"
+    return f"{key}_{unit}" if unit and isinstance(value, int | float) else key
 
 
 _Task = tuple[str, Scenario, Point]

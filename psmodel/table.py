@@ -53,11 +53,12 @@ def _csv(rows: Rows, file: IO[bytes]) -> None:
 
     # A lone surrogate is no UTF-8; it is written out as in Python.
     text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
-    writer: csv.DictWriter[str] | None = None
+    # A setting may be a number in one row and a table in another, with a column for each.
+    names = dict.fromkeys(name for row in rows() for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
+    if names:
+        writer.writeheader()
     for row in rows():
-        if writer is None:
-            writer = csv.DictWriter(text, fieldnames=list(row), lineterminator="\n")
-            writer.writeheader()
         writer.writerow({name: _cell(value) for name, value in row.items()})
     text.detach()
 
@@ -103,7 +104,7 @@ def _parquet(rows: Rows, file: IO[bytes]) -> None:
     with arrow.parquet.ParquetWriter(file, schema) as writer:
         for batch in _batches(rows()):
             columns = [
-                [str(v) if name in text and v is not None else v for v in (row[name] for row in batch)]
+                [str(v) if name in text and v is not None else v for v in (row.get(name) for row in batch)]
                 for name in kinds
             ]
             arrays = [
