@@ -88,7 +88,7 @@ class Asked:
         changes: dict[str, Any] = dict(given)
         spread = changes.pop("compute_cv", None)
         if spread is not None:
-            changes["compute"] = _spread(changes.get("compute", base.compute.expected()), spread)
+            changes["compute"] = _spread(changes.get("compute", f"{base.compute.expected()!r} s"), spread)
         return cls(
             name=name,
             changes=changes,
