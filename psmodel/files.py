@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -83,6 +84,28 @@ def read_text(file: Path | Traversable, source: str = "", *, most: int = MOST_BY
         ) from None
 
 
+_TOML = re.compile(
+    r'''"""(?:\\.|[^\\])*?"""|\'{3}.*?\'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*|[.=,\[\]{}\n]''', re.DOTALL
+)
+
+
+def _check_nesting(text: str, source: str) -> None:
+    """Refuse deep TOML before it is parsed: `tomllib` takes the square of a dotted key's parts, and recursion."""
+    depth = dots = 0
+    for token in _TOML.finditer(text):
+        match token[0]:
+            case ".":
+                dots += 1
+            case "[" | "{":
+                depth, dots = depth + 1, 0
+            case "]" | "}":
+                depth, dots = max(0, depth - 1), 0
+            case "=" | "," | "\n":
+                dots = 0
+        if depth + dots > MOST_DEPTH:
+            raise _too_deep(source)
+
+
 def parse_toml(text: str, source: str) -> dict[str, Any]:
     """TOML as a mapping.
 
@@ -91,6 +114,7 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     BadInput
         If there is a mistake in it, it is nested too deeply or has a number of too many digits.
     """
+    _check_nesting(text, source)
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -115,6 +139,7 @@ def parse_value(text: str, source: str) -> Any:
     ([1, 2], '10Gbps')
     """
     if "\n" not in text and "\r" not in text:
+        _check_nesting(text, source)
         try:
             values = tomllib.loads(f"value = {text}")
             _check_values(values, source)
