@@ -76,6 +76,6 @@ def spell(seconds: float) -> str:
     ('2 min', '2 h', '32 years')
     """
     for length, name in ((365 * 86_400.0, "years"), (86_400.0, "days"), (3600.0, "h"), (60.0, "min")):
-        if seconds >= length:
+        if seconds >= 2 * length or (name == "min" and seconds >= length):
             return f"{seconds / length:.0f} {name}"
     return f"{seconds:.0f} s"

@@ -267,7 +267,7 @@ def _check_size(points: int, setup: Setup, journal: Path | None) -> None:
     """Refuse what would fill the memory or the disk. A closed form takes least time, so this is the least of all."""
     need = budget.Need(
         what=f"a sweep of {points} points",
-        fewer="points",
+        fewer="points" if setup.replications == 1 else "points or replications",
         memory_bytes=_BYTES_PER_POINT * float(points),
         disk_bytes=_DISK_PER_POINT * float(points),
         time_s=_S_PER_POINT * points * setup.replications / machine.cores(),

@@ -78,8 +78,20 @@ def _workers_alike(scenario: Scenario, d: Demands) -> bool:
     )
 
 
+def _least(scenario: Scenario) -> budget.Need:
+    """What simulating it takes at least, as far as the scenario's features alone say."""
+    workers, shards = (
+        1 if alike(scenario, role) else count
+        for role, count in (("workers", scenario.workers), ("shards", scenario.shards))
+    )
+    return need(scenario, workers, shards)
+
+
 def needed(scenario: Scenario, calibration: Calibration = IDEAL) -> budget.Need:
     """What simulating it will take."""
+    least = _least(scenario)
+    if least.is_long:
+        return least  # a million unequal shards take their time to be looked at
     d = demands(scenario, calibration)
     shards = len(set(scenario.shard_sizes)) if _shards_alike(scenario, d) else scenario.shards
     return need(scenario, 1 if _workers_alike(scenario, d) else scenario.workers, shards)
@@ -115,6 +127,7 @@ class _Run:
     def __init__(
         self, scenario: Scenario, calibration: Calibration, *, replication: int, trace: bool
     ) -> None:
+        budget.check(_least(scenario))
         self._scenario = scenario
         self._demands = demands(scenario, calibration)
         self._replication = replication
