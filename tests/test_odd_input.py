@@ -283,20 +283,16 @@ def test_a_place_that_cannot_be_written_is_one_sentence() -> None:
 
 
 def test_names_are_shown_and_drawn_as_they_are(tmp_path: Path) -> None:
-    machine = 'price_per_hour = 1\nbandwidth = "1Gbps"\n'
-    file = tmp_path / "c.toml"
-    second = '[[machine]]\nname = "[old] $\\\\frac{"\n'
-    file.write_text(CATALOGUE.replace('"m"', '"c6 [/x]"') + machine + second + machine)
-    names = ["c6 [/x]", "[old] $\\frac{"]
-    axes = ["--set", "shards=1,2", "--set", f"machine={','.join(json.dumps(name) for name in names)}"]
-    picture = tmp_path / "p.png"
-    code, out, err = answer(
-        ["sweep", "ingress-single", *axes, "--catalogue", str(file), "--plot", str(picture)]
-    )
-    assert (code, err) == (0, "")
-    assert all(name in out for name in names)
-    assert picture.stat().st_size > 1000
+    name = "run [/x] $\\frac{ :smile: [old]"
+    setting = ["--set", f"name={json.dumps(name)}"]
     for command in ("predict", "simulate", "explain"):
-        code, out, _ = answer([command, *BASE, "--set", 'name="run [/x] $\\\\frac{ :smile:"'])
+        code, out, _ = answer([command, *BASE, *setting])
         assert code == 0
-        assert "run [/x] $\\frac{ :smile:" in out
+        assert name in out
+    picture = tmp_path / "p.png"
+    assert answer(["explain", *BASE, *setting, "--map", str(picture)])[0] == 0
+    axes = ["--set", "shards=1,2", "--set", f"name={json.dumps(name)},plain"]
+    code, out, err = answer(["sweep", "ingress-single", *axes, "--plot", str(picture)])
+    assert (code, err) == (0, "")
+    assert name in out
+    assert picture.stat().st_size > 1000

@@ -71,6 +71,8 @@ def _unequal(i: Inputs, resource: str) -> float:
 
 def _bounds_iteration(i: Inputs, phase: str, resource: str) -> bool:
     scenario = i.scenario
+    if resource == "latency" and scenario.placement == "colocated":
+        return False  # of a shard on the worker's own host the reply takes none
     if phase == "compute":
         return resource == "worker CPU" or _all_work_counts(i)
     if phase == "pull":
@@ -104,13 +106,11 @@ def floor(closed: "ClosedForm") -> Floor:
     if closed.exact:
         metrics = closed.prediction.metrics
         best = {
-            "iteration_time_s": metrics.iteration_time_s,
-            "updates_per_s": metrics.updates_per_s,
-            "ingress_time_s": metrics.ingress_time_s,
-            "pull_time_s": metrics.pull_time_s,
-            "push_time_s": metrics.push_time_s,
+            name: value
+            for name in ("iteration_time_s", "updates_per_s", "ingress_time_s", "pull_time_s", "push_time_s")
+            if (value := getattr(metrics, name)) is not None
         }
-        return Floor(best={name: value for name, value in best.items() if value is not None}, reason=reason)
+        return Floor(best=best, reason=reason)
     time = _iteration(closed)
     best = {"iteration_time_s": time}
     if scenario.mode == "bsp" and time > 0:
@@ -173,7 +173,7 @@ def _own_pull(i: Inputs, *, least: bool) -> Array:
     if scenario.pull == "none" or scenario.prefetch:
         return np.zeros_like(i.workers)
     link = _remote(i, i.sizes, least=least) / i.worker_down
-    latency = i.latency * (i.shards if scenario.pull == "sequential" else 1.0)
+    latency = _latency(i) * (i.shards if scenario.pull == "sequential" else 1.0)
     return np.asarray(latency + np.maximum(link, i.request_all))
 
 
@@ -186,8 +186,13 @@ def _own_push(i: Inputs, *, least: bool) -> Array:
     if scenario.push == "fire-and-forget":
         return i.of_all(last.send)
     link = _remote(i, last.pushed, least=least) / i.worker_up
-    latency = i.latency * (i.shards if scenario.push == "sequential" else 1.0)
+    latency = _latency(i) * (i.shards if scenario.push == "sequential" else 1.0)
     return np.asarray(latency + np.maximum(link, i.of_all(last.send)) + i.of_largest(last.apply))
+
+
+def _latency(i: Inputs) -> Array:
+    """Of a call and its reply; what stays on one host has no way to go."""
+    return np.asarray(i.delay + i.call_latency if i.scenario.placement == "colocated" else i.latency)
 
 
 def _remote(i: Inputs, sizes: Array, *, least: bool = False) -> Array:

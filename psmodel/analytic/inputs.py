@@ -18,7 +18,7 @@ from psmodel.scenario import Scenario
 
 Array = NDArray[np.float64]
 ROLES = ("worker_up", "worker_down", "shard_up", "shard_down")
-_QUANTILES = 32
+_POINTS = 32
 """Points that stand for a random compute time where workers begin to push at different instants."""
 
 
@@ -110,11 +110,11 @@ class Inputs:
     @cached_property
     def largest(self) -> NDArray[np.intp]:
         """Group of the largest shards in each row."""
-        return np.argmax(np.where(self.counts > 0, self.sizes, -1.0), axis=0)
+        return np.asarray(np.argmax(np.where(self.counts > 0, self.sizes, -1.0), axis=0))
 
     def of_largest(self, values: Array) -> Array:
         """Of values per group, those of the largest shard; shape (rows,)."""
-        return np.take_along_axis(values, self.largest[None, :], axis=0)[0]
+        return np.asarray(np.take_along_axis(values, self.largest[None, :], axis=0)[0])
 
     def of_all(self, values: Array) -> Array:
         """Sum over all shards of values per group; shape (rows,)."""
@@ -219,7 +219,7 @@ def inputs(
 
 
 def _total(arrays: list[Array]) -> Array:
-    return np.sum(arrays, axis=0)
+    return np.asarray(np.sum(arrays, axis=0))
 
 
 def _groups(scenario: Scenario, elements: Array, shards: Array) -> tuple[Array, Array]:
@@ -272,7 +272,7 @@ def _busiest_host(
         at_home = np.where(counts > 0, (workers - (before < crowd)) * sizes, 0.0)
         alone = np.where(before + counts > crowd, workers * sizes, 0.0)
         most = np.maximum(at_home, np.where(counts > 0, alone, 0.0)).max(axis=0)
-        return np.divide(most, remote_workers, out=np.zeros_like(most), where=remote_workers > 0)
+        return np.asarray(np.divide(most, remote_workers, out=np.zeros_like(most), where=remote_workers > 0))
     step = scenario.shards_per_host
     if scenario.shard_weights is not None:
         starts = np.arange(0, sizes.shape[0], step)
@@ -293,20 +293,19 @@ def _computing(scenario: Scenario, given: Array | None, crowd: Array) -> dict[st
     mean = stretch * time.expected() * (math.fsum(factors) / len(factors) if factors else 1.0)
     if not time.is_random and factors is None:
         return _alike(np.full_like(crowd, mean))
-    rows = crowd.size
     distinct, where = np.unique(crowd, return_inverse=True)
-    ends = np.array([_first_and_last(scenario, int(count)) for count in distinct]).reshape(-1, 2)[where]
-    profile, weights = _profile(scenario)
-    slowest = stretch * ends[:, 1]
-    compute = np.full(rows, mean)
+    ends = [_first_and_last(scenario, int(count)) for count in distinct]
+    profiles = [_profile(scenario, int(count), *end) for count, end in zip(distinct, ends, strict=True)]
+    first, slowest = stretch * np.array(ends).T[:, where]
+    compute = np.full_like(crowd, mean)
     if scenario.backup_workers:
         compute = np.minimum(compute, slowest)  # the iterations that a late worker misses take it no time
     return {
         "compute": compute,
         "slowest": slowest,
-        "fastest": stretch * ends[:, 0],
-        "profile": stretch * np.repeat(profile[:, None], rows, axis=1),
-        "profile_weights": np.repeat(weights[:, None], rows, axis=1),
+        "fastest": first,
+        "profile": stretch * np.stack([times for times, _ in profiles], axis=1)[:, where],
+        "profile_weights": np.stack([weights for _, weights in profiles], axis=1)[:, where],
     }
 
 
@@ -335,17 +334,30 @@ def _first_and_last(scenario: Scenario, crowd: int) -> tuple[float, float]:
     return first, time.expected_scaled_max(scenario.compute_factors)
 
 
-def _profile(scenario: Scenario) -> tuple[Array, Array]:
-    """Quantiles of the compute time over all workers, s, and the share of the workers that each stands for."""
+def _profile(scenario: Scenario, crowd: int, first: float, last: float) -> tuple[Array, Array]:
+    """When workers have computed, s, in rising order, and the share of them that each instant stands for.
+
+    Up to `_POINTS` workers are points of their own, at their expected order statistics (by Blom's plotting
+    positions, *Statistical Estimates and Transformed Beta-Variables*, 1958); of more each point stands for several.
+    """
+    points = min(crowd, _POINTS)
+    places = (np.arange(1, points + 1) - 0.375) / (points + 0.25)
     factors, counts = np.unique(np.array(scenario.compute_factors or [1.0]), return_counts=True)
-    if scenario.compute.is_random:
-        points = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-        times = np.outer(factors, scenario.compute.quantile(points))
+    if scenario.compute.is_random and factors.size == 1:
+        times = factors[0] * scenario.compute.quantile(places)
     else:
-        times = factors[:, None] * scenario.compute.expected()
-    weights = np.repeat((counts / counts.sum())[:, None] / times.shape[1], times.shape[1], axis=1)
-    order = np.argsort(times, axis=None, kind="stable")
-    return times.ravel()[order], weights.ravel()[order]
+        each = scenario.compute.quantile(places) if scenario.compute.is_random else np.ones(1)
+        scale = 1.0 if scenario.compute.is_random else scenario.compute.expected()
+        mixed = np.outer(factors, each * scale).ravel()
+        order = np.argsort(mixed, kind="stable")
+        reached = np.cumsum(np.repeat(counts / counts.sum() / each.size, each.size)[order])
+        times = mixed[order][np.searchsorted(reached, (np.arange(points) + 0.5) / points)]
+    times[0], times[-1] = (last, last) if points == 1 else (first, max(last, times[-2]))
+    times = np.maximum.accumulate(times)
+    spare = _POINTS - points
+    return np.concatenate([times, np.full(spare, times[-1])]), np.concatenate(
+        [np.full(points, 1 / points), np.zeros(spare)]
+    )
 
 
 def _between_racks(scenario: Scenario, calibration: Calibration, rows: int) -> tuple[Array, Array]:

@@ -54,20 +54,36 @@ def pull_time(i: Inputs, crowd: Array) -> Array:
     if pull == "parallel":
         links = _links(i, i.sizes, i.shard_up, i.worker_down, i.out_of_host, i.pulled, remote).max(axis=0)
         replies = np.maximum(tandem(remote, reply, shard_out), reply + links)
-        return np.asarray(i.latency + i.request_all + replies + i.of_largest(i.receive))
-    all_replies = i.of_all(i.reply)
-    own = i.pulled / i.worker_down
-    replies = np.maximum(
-        crowd * all_replies + shard_out,
-        all_replies + np.maximum(remote * i.pulled / i.shard_up, own),
-    )
-    return np.asarray(i.shards * i.latency + i.request_all + replies + i.of_all(i.receive))
+        asking = 0.0 if i.scenario.prefetch else i.request_all  # else the worker asks before it computes
+        return np.asarray(i.latency + asking + replies + i.of_largest(i.receive))
+    visits = _shard_by_shard(i, crowd, i.reply, i.pulled / i.worker_down, remote * i.pulled / i.shard_up)
+    return np.asarray(i.shards * i.latency + i.request_all + visits + i.of_all(i.receive))
+
+
+def _shard_by_shard(i: Inputs, crowd: Array, calls: Array, own: Array, shared: Array) -> Array:
+    """Seconds in which `crowd` workers have visited all shards one after the other.
+
+    `calls` are seconds of a shard's thread, (groups, rows); `own` and `shared` those that the links need for all
+    shards, for one worker and for all. Where a call costs nothing, all workers go from shard to shard together. The
+    longer it takes against a transfer, the more they follow each other as through a pipeline (Johnson 1954); between
+    the two this is an estimate.
+    """
+    thread = i.of_all(calls)
+    together = crowd * i.of_largest(calls) + thread - i.of_largest(calls) + np.maximum(shared, own)
+    slowest = np.maximum(i.of_largest(calls), shared / np.maximum(crowd, 1) / i.shards)
+    pipeline = thread + own + (crowd - 1) * slowest
+    transfer = shared / np.maximum(crowd, 1)
+    apart = np.divide(thread * i.shards / 2, transfer, out=np.zeros_like(thread), where=transfer > 0)
+    apart = np.minimum(np.where(transfer > 0, apart, 1.0), 1.0)
+    return np.asarray(apart * np.minimum(pipeline, together) + (1 - apart) * together)
 
 
 def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
     """A push of `crowd` workers that have all computed for `compute` seconds (mean), layer by layer."""
     shares = [layer.compute_share for layer in i.layers]
     ready = i.assemble + compute * (1 - sum(shares[1:])) + i.layers[0].compress
+    if i.scenario.prefetch:
+        ready = ready + i.request_all
     begun: list[Array] = [ready]
     for before, layer, share in zip(i.layers, i.layers[1:], shares[1:], strict=False):
         ready = ready + i.of_all(before.send) + compute * share + layer.compress
@@ -85,9 +101,9 @@ def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
     # Layers share the links: the last byte is there when the last busy period of the links ends.
     behind = np.zeros_like(links[-1])
     earlier = np.zeros_like(i.workers)
-    for layer, link in zip(begun[-2::-1], links[-2::-1], strict=True) if len(begun) > 1 else ():
+    for start, link in zip(reversed(begun[:-1]), reversed(links[:-1]), strict=True):
         behind = behind + link
-        earlier = np.maximum(earlier, (layer - ready) + (behind + links[-1]).max(axis=0))
+        earlier = np.maximum(earlier, (start - ready) + (behind + links[-1]).max(axis=0))
     apply = i.of_largest(last.apply) + i.update
     half_way = i.delay + i.call_latency / 2
     served = np.maximum(arrive, earlier) + i.of_largest(last.take_in) + (crowd - 1) * apply
@@ -100,8 +116,10 @@ def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
 def _one_after_the_other(i: Inputs, crowd: Array, ready: Array) -> Push:
     remote = np.minimum(i.remote_workers, crowd)
     apply = i.of_largest(i.apply)
-    links = np.maximum(remote * i.pushed_bytes / i.shard_down, i.pushed_bytes / i.worker_up)
-    time = i.shards * i.latency + i.send_all + links + i.of_all(i.take_in) + crowd * i.of_all(i.apply)
+    visits = _shard_by_shard(
+        i, crowd, i.apply, i.pushed_bytes / i.worker_up, remote * i.pushed_bytes / i.shard_down
+    )
+    time = i.shards * i.latency + i.send_all + visits + i.of_all(i.take_in)
     last = time - i.delay - i.call_latency / 2 - apply
     # A shard's place in the order is not its group's: those before the last one are done in proportion.
     return Push(ready, ready + time, np.broadcast_to(last, i.sizes.shape))
@@ -147,7 +165,7 @@ def in_step(i: Inputs) -> Phases:
         pushing, ends, arrived = _staggered(i, push)
     elif i.profile.shape[0] > 1:
         ends = i.slowest - i.compute + push.ended
-    pulling, ends = _carried_over(i, pull, ends, arrived)
+    pulling, ends = _carried_over(i, pull, compute, ends, arrived)
     iteration = pulling + ends + ask
     if scenario.prefetch or scenario.push == "fire-and-forget":
         iteration = _at_least_the_work(i, iteration)
@@ -179,7 +197,9 @@ def _staggered(i: Inputs, push: Push) -> tuple[Array, Array, Array]:
     return pushing, last + offset, push.arrived + (longest - push.arrived.max(axis=0))
 
 
-def _carried_over(i: Inputs, pull: Array, ends: Array, arrived: Array) -> tuple[Array, Array]:
+def _carried_over(
+    i: Inputs, pull: Array, computed: Array, ends: Array, arrived: Array
+) -> tuple[Array, Array]:
     """The pull as the worker sees it: a prefetched one hides, one behind a push that nobody waited for is late.
 
     The first iteration of a finite run has nothing to hide behind or to wait for.
@@ -187,11 +207,23 @@ def _carried_over(i: Inputs, pull: Array, ends: Array, arrived: Array) -> tuple[
     scenario = i.scenario
     first = 1 / scenario.iterations if scenario.iterations and not scenario.warmup else 0.0
     if scenario.prefetch:
-        return first * pull + (1 - first) * np.maximum(pull - ends, 0.0), ends
+        hidden = np.maximum(prefetch_cycle(i, pull, computed + arrived.max(axis=0)) - ends, 0.0)
+        return first * pull + (1 - first) * hidden, ends
     if scenario.push == "fire-and-forget" and scenario.pull != "none":
         late = np.maximum(arrived.max(axis=0) - i.send_all - (i.slowest - i.compute), 0.0)
         return pull + (1 - first) * late, ends
     return pull, ends
+
+
+def prefetch_cycle(i: Inputs, pull: Array, pushed: Array) -> Array:
+    """The shortest cycle that prefetched pulls of `pull` seconds allow, s.
+
+    A pull that is asked for when computing starts waits at each shard for the push before it. If that one has arrived
+    `pushed` seconds after its own computing began, T = P + max(0, pushed − T).
+    """
+    if i.scenario.push != "fire-and-forget":
+        return pull
+    return np.asarray(np.maximum(pull, (pull + pushed) / 2))
 
 
 def _at_least_the_work(i: Inputs, iteration: Array) -> Array:

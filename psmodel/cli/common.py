@@ -59,6 +59,12 @@ def _nest(changes: dict[str, Any], dotted: str, value: Any) -> None:
                 f"--set {cut(plain(dotted))}: {part} is already set to {excerpt(inner)}; set either it or its parts"
             )
         changes = inner
+    if last in changes:
+        earlier = changes[last]
+        twice = (
+            "its parts are already set" if isinstance(earlier, dict) else f"it is already set to {earlier!r}"
+        )
+        raise BadInput(f"--set {dotted}: {twice}; set each key once")
     changes[last] = value
 
 
@@ -68,8 +74,14 @@ def scenario_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(scenario: str | None, settings: tuple[str, ...], **kwargs: Any) -> Any:
         changes: dict[str, Any] = {}
         for name in _SHORTCUTS:
-            if (value := kwargs.pop(name)) is not None:
-                changes[name] = value
+            given = kwargs.pop(name)
+            if len(given) > 1:
+                option = f"--{name.replace('_', '-')}"
+                raise BadInput(
+                    f"{option} is given {len(given)} times ({', '.join(map(str, given))}); give it once"
+                )
+            if given:
+                changes[name] = given[0]
         for text in settings:
             _nest(changes, *set_value(text))
         chosen = (
@@ -86,7 +98,7 @@ def scenario_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any other key of the scenario."
     )(wrapped)
     for name, (text, kind) in reversed(_SHORTCUTS.items()):
-        wrapped = click.option(f"--{name.replace('_', '-')}", type=kind, help=text)(wrapped)
+        wrapped = click.option(f"--{name.replace('_', '-')}", type=kind, multiple=True, help=text)(wrapped)
     return click.argument("scenario", required=False)(wrapped)
 
 

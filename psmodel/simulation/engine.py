@@ -1,8 +1,7 @@
 """Builds a scenario's workers, shards and network, runs them and gathers what they did."""
 
 import math
-from collections import defaultdict
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -11,18 +10,19 @@ import numpy as np
 import simpy
 
 from psmodel import budget
+from psmodel.backlog import note
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.demands import Demands, demands, rack_rates
 from psmodel.draws import compute_times, failure_gaps, update_costs
 from psmodel.results import Prediction, Timeline, ingress_per_shard, metrics
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import alike
-from psmodel.scenario.parts import Failure
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.fluid import Link
 from psmodel.simulation.monitor import Monitor
 from psmodel.simulation.need import need
 from psmodel.simulation.network import FluidNetwork, Host, Rack
+from psmodel.simulation.presence import Deaths, Presence
 from psmodel.simulation.processor import Processor
 from psmodel.simulation.shard import Shard
 from psmodel.simulation.worker import Worker
@@ -63,6 +63,7 @@ def _shards_alike(scenario: Scenario, d: Demands) -> bool:
     return (
         alike(scenario, "shards")
         and d.request == 0
+        and not any(d.receive)  # on a worker's cores those of several shards share
         and not any(any(p.send) for p in d.pushes)
         and d.head_start == 0
     )
@@ -150,8 +151,11 @@ class _Run:
         )
         self._outstanding = 0
         self._drained = self._env.event()
-        self._pairs: list[tuple[Host, Processor]] = []
+        self._pairs: dict[tuple[str, int], tuple[Host, Processor]] = {}
         self._racks = self._make_racks()
+        self._coordinator = Coordinator(self._env, scenario)
+        # The deaths come first, so that one at 0 s is before all else that happens then.
+        self._presences = self._make_presences()
         self._shards = self._make_shards()
         self._workers = self._make_workers()
         self._disturb()
@@ -176,14 +180,13 @@ class _Run:
                 host = self._network.add_host("host", up=d.worker_up, down=d.worker_down)
                 self._shared_host = host, self._processor("host.cores")
             return self._shared_host
-        if placement == "colocated" and role == "worker" and index < len(self._pairs):
-            return self._pairs[index]
+        key = ("shard" if placement == "colocated" else role, index)
+        if key in self._pairs:
+            return self._pairs[key]
         up, down = (d.worker_up, d.worker_down) if role == "worker" else (d.shard_up, d.shard_down)
         rack = self._racks[index % len(self._racks)] if self._racks else None
         host = self._network.add_host(f"{role}-{index}", up=up, down=down, count=count, rack=rack)
-        pair = host, self._processor(f"{host.name}.cores")
-        if role == "shard":
-            self._pairs.append(pair)
+        pair = self._pairs[key] = host, self._processor(f"{host.name}.cores")
         return pair
 
     def _make_racks(self) -> list[Rack]:
@@ -193,46 +196,34 @@ class _Run:
         return [self._network.add_rack(f"rack-{i}", up=up, down=down) for i, (up, down) in enumerate(rates)]
 
     def _disturb(self) -> None:
-        """Set off the background traffic and the shards' failures."""
+        """Set off the background traffic."""
         links = {link.name: link for link in self._network.links}
         for traffic in self._scenario.background:
             self._env.process(self._flood(links[traffic.link], traffic.rate))
-        for failure, index, gaps in self._failures("shard"):
-            self._env.process(self._outages(self._shards[index], failure, gaps))
 
     def _flood(self, link: Link, rate: float) -> Generator[simpy.Event, Any, None]:
         while True:
             yield self._network.flow([link], rate * _LONG, max_rate=rate)
 
-    def _outages(
-        self, shard: Shard, failure: Failure, gaps: Iterator[float]
-    ) -> Generator[simpy.Event, Any, None]:
-        for gap in gaps:
-            yield self._env.timeout(gap)
-            away = failure.repair_time
-            if failure.checkpoint_interval is not None:
-                away += self._env.now % failure.checkpoint_interval
-            shard.die(away)
-            self._monitor.span(
-                f"shard-{shard.index}", "away", self._env.now, self._env.now + away, overlapping=True
-            )
-            yield self._env.timeout(away)
-
-    def _failures(self, role: str) -> Iterator[tuple[Failure, int, Iterator[float]]]:
-        """Each way in which a host of a role may die: the host's index, and the times between its deaths."""
-        count = self._scenario.workers if role == "worker" else self._scenario.shards
-        for position, failure in enumerate(self._scenario.failures):
-            if failure.role == role:
-                for index in range(count) if failure.index is None else [failure.index]:
-                    yield failure, index, failure_gaps(self._scenario, position, index, self._replication)
+    def _make_presences(self) -> dict[tuple[str, int], Presence]:
+        """That of every worker and shard that may die, with its outages set off."""
+        scenario, deaths = self._scenario, Deaths(lambda: self._coordinator.ended)
+        presences: dict[tuple[str, int], Presence] = {}
+        for position, failure in enumerate(scenario.failures):
+            count = scenario.workers if failure.role == "worker" else scenario.shards
+            for index in range(count) if failure.index is None else [failure.index]:
+                key = (failure.role, index)
+                if key not in presences:
+                    name = f"{failure.role}-{index}"
+                    presences[key] = Presence(self._network, self._monitor, name=name, deaths=deaths)
+                gaps = failure_gaps(scenario, position, index, self._replication)
+                self._env.process(presences[key].outages(position, failure, gaps))
+        return presences
 
     def _make_shards(self) -> list[Shard]:
         shards: list[Shard] = []
         for position, (first, count) in enumerate(self._shard_groups):
-            if position % self._scenario.shards_per_host:
-                host, processor = shards[-1].host, shards[-1].processor
-            else:
-                host, processor = self._host("shard", first // self._scenario.shards_per_host, count)
+            host, processor = self._host("shard", first // self._scenario.shards_per_host, count)
             shards.append(
                 Shard(
                     self._env,
@@ -242,41 +233,40 @@ class _Run:
                     host=host,
                     processor=processor,
                     quorum=self._scenario.quorum if self._scenario.backup_workers else math.inf,
+                    presence=self._presences.get(("shard", first)),
                 )
             )
         return shards
 
     def _make_workers(self) -> list[Worker]:
         scenario = self._scenario
-        coordinator = Coordinator(self._env, scenario)
         times = compute_times(scenario, self._replication)
         costs = update_costs(scenario, self._replication)[: len(self._shards)]
-        failures: defaultdict[int, list[tuple[Failure, Iterator[float]]]] = defaultdict(list)
-        for failure, index, gaps in self._failures("worker"):
-            failures[index].append((failure, gaps))
+        used = [shard for shard in self._shards if shard.size > 0]
+        costs = [cost for cost, shard in zip(costs, self._shards, strict=True) if shard.size > 0]
         workers = []
         for index, count in enumerate(self._worker_counts):
-            host, processor = self._host("worker", index, count)
+            host, processor = self._host("worker", index // scenario.workers_per_host, count)
             worker = Worker(
                 self._env,
                 index=index,
                 count=count,
                 host=host,
                 processor=processor,
-                shards=self._shards,
+                shards=used,
                 scenario=scenario,
                 demands=self._demands,
                 network=self._network,
-                coordinator=coordinator,
+                coordinator=self._coordinator,
                 monitor=self._monitor,
                 compute_times=times[index].tolist(),
                 update_cost=costs,
-                failures=failures[index],
+                presence=self._presences.get(("worker", index)),
                 outstanding=self._count,
             )
             workers.append(worker)
             self._count(1)
-            process = self._env.process(worker.run())
+            process = worker.start()
             assert process.callbacks is not None
             process.callbacks.append(lambda _: self._count(-1))
         return workers
@@ -298,6 +288,8 @@ class _Run:
             if 1 < len(values) <= _NAMED_UP_TO
             for index, value in enumerate(values)
         }
+        iteration_times = (timeline.released - timeline.start)[:, timeline.warmup :].mean(axis=1)
+        backlog = note(self._scenario, self._demands, iteration_times)
         queues = [s.response_sum_s / elapsed if elapsed > 0 else 0.0 for s in self._shards]
         pulled = self._scenario.workers * self._scenario.total_bytes
         pushed = self._scenario.workers * sum(self._scenario.pushed_sizes)
@@ -307,7 +299,8 @@ class _Run:
             metrics=metrics(timeline),
             bottleneck=max(classes, key=classes.__getitem__),
             bounds=(),
-            ingress_time_per_shard_s=tuple(ingress_per_shard(timeline).tolist())
+            notes=() if backlog is None else (backlog,),
+            ingress_time_per_shard_s=tuple(np.nan_to_num(ingress_per_shard(timeline)).tolist())
             if self._scenario.push != "none"
             else (),
             utilisation=classes | named,

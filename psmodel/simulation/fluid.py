@@ -77,9 +77,11 @@ class Flow:
         Upper bound of the rate, units/s.
     done, delay
         The event of the last unit's arrival, and how long after its leaving that is, s.
+    halts
+        How many have halted it; while there are any it is in no component and on no link.
     """
 
-    __slots__ = ("amount", "component", "delay", "done", "limit", "number", "path", "slot")
+    __slots__ = ("amount", "component", "delay", "done", "halts", "limit", "number", "path", "slot")
 
     def __init__(
         self,
@@ -98,6 +100,7 @@ class Flow:
         self.delay = delay
         self.component: Component | None = None
         self.slot = 0
+        self.halts = 0
 
     def sent(self, now: float) -> float:
         """Units that one member has got through by `now`."""
@@ -106,9 +109,19 @@ class Flow:
 
 
 class Decided(simpy.Event):
-    """An event whose success, once decided, may come after a delay and last of its instant."""
+    """An event whose success, once decided, may come after a delay and last of its instant.
 
-    __slots__ = ()
+    Attributes
+    ----------
+    flow
+        What it is the end of, if that takes time.
+    """
+
+    __slots__ = ("flow",)
+
+    def __init__(self, env: simpy.Environment) -> None:
+        super().__init__(env)
+        self.flow: Flow | None = None
 
     def after(self, delay: float, priority: simpy.events.EventPriority = simpy.events.NORMAL) -> "Decided":
         """Let it succeed in `delay` seconds."""
@@ -203,15 +216,28 @@ class Component:
         finished = [self.flows[slot] for slot in slots]
         self._floor = min([self._floor, *self._state[_RATE, slots].tolist()])
         for flow in finished:
-            for link, weight in flow.path.items():
-                del link.flows[flow]
-                link.add(weight * flow.amount)
-                link.load -= weight
-                if len(link.flows) == 1:
-                    self._crowded.pop(link, None)
+            self._leave_links(flow, flow.amount)
         for slot in reversed(slots):
             self._close_gap(slot)
         return finished
+
+    def take_out(self, flow: Flow, now: float) -> None:
+        """Remove a flow that is not through; its amount is then what each member has still to send."""
+        left = self.remaining(flow.slot, now)
+        self._floor = min(self._floor, float(self._state[_RATE, flow.slot]))
+        if flow in self._new:
+            self._new.remove(flow)
+        self._leave_links(flow, flow.amount - left)
+        flow.amount, flow.component = left, None
+        self._close_gap(flow.slot)
+
+    def _leave_links(self, flow: Flow, sent: float) -> None:
+        for link, weight in flow.path.items():
+            del link.flows[flow]
+            link.add(weight * sent)
+            link.load -= weight
+            if len(link.flows) == 1:
+                self._crowded.pop(link, None)
 
     def solve(self, now: float) -> None:
         """Give every flow its max–min fair rate from `now` on."""

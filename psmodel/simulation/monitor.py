@@ -29,6 +29,7 @@ class Monitor:
         self.start, self.pulled, self.computed, self.pushed, self.released = (
             np.full(shape, np.nan) for _ in range(5)
         )
+        self.applied = np.full(shape, np.nan)
         self.staleness: Counter[int] = Counter()
         self.spans: list[Span] = []
         self.span: Callable[..., None] = self._keep_span if trace else _forget
@@ -37,10 +38,11 @@ class Monitor:
         )
         self._worker_counts, self._shard_counts = worker_counts, shard_counts
         self._warmup = scenario.warmup or 0
-        self._applied = 0
+        self._in_step = scenario.mode == "bsp"
+        self._updates = 0
         self._pushes, self._pulls = scenario.push != "none", scenario.pull != "none"
         self._backup_workers = scenario.backup_workers
-        self._planned = scenario.workers * scenario.total_iterations * scenario.shards
+        self._planned = scenario.workers * scenario.total_iterations * scenario.used_shards
 
     def _keep_span(self, row: str, name: str, start: float, end: float, **args: Any) -> None:
         overlapping = args.pop("overlapping", False)
@@ -53,10 +55,15 @@ class Monitor:
         self._ingress.arrived(
             iteration=iteration, shard=shard, push_start=float(self.computed[worker, iteration]), time=time
         )
-        self._applied += self._worker_counts[worker] * self._shard_counts[shard]
+        self._updates += self._worker_counts[worker] * self._shard_counts[shard]
         if iteration >= self._warmup and self._pulls:  # an update that rests on no pull is not stale
             for position in range(self._worker_counts[worker]):
-                self.staleness[staleness + position] += self._shard_counts[shard]
+                # Of those that arrive together one after the other is staler, unless they are of one round.
+                self.staleness[staleness + position * (not self._in_step)] += self._shard_counts[shard]
+
+    def update_ends(self, *, worker: int, iteration: int, time: float) -> None:
+        """One more shard has applied the updates of a worker (group)."""
+        self.applied[worker, iteration] = time
 
     def skip(self, worker: int, first: int, end: int, now: float) -> None:
         """A worker takes no part in the iterations from `first` to before `end`: they take it no time."""
@@ -67,7 +74,7 @@ class Monitor:
         """The record of the run, one row per worker and one column per shard again."""
         phases = {
             name: np.repeat(getattr(self, name), self._worker_counts, axis=0)
-            for name in ("start", "pulled", "computed", "pushed", "released")
+            for name in ("start", "pulled", "computed", "pushed", "released", "applied")
         }
         return Timeline(
             **phases,
@@ -75,7 +82,7 @@ class Monitor:
             staleness=dict(sorted(self.staleness.items())),
             warmup=self._warmup,
             backup_workers=self._backup_workers,
-            applied_share=self._applied / self._planned if self._pushes else 1.0,
+            applied_share=self._updates / self._planned if self._pushes else 1.0,
         )
 
 

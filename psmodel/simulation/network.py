@@ -42,7 +42,7 @@ class Host:
 class Network(Protocol):
     """What carries bytes between hosts."""
 
-    def transfer(self, src: Host, dst: Host, nbytes: float) -> simpy.Event:
+    def transfer(self, src: Host, dst: Host, nbytes: float) -> Decided:
         """Every one of `src.count` hosts sends `nbytes` to every one of `dst.count` hosts.
 
         The event succeeds at the instant the last byte has arrived, propagation delay included.
@@ -129,7 +129,7 @@ class FluidNetwork:
         self.hosts[name] = host
         return host
 
-    def transfer(self, src: Host, dst: Host, nbytes: float) -> simpy.Event:
+    def transfer(self, src: Host, dst: Host, nbytes: float) -> Decided:
         """See `Network.transfer`. From a host to itself no link is used and the bytes are there at once."""
         path: dict[Link, float] = {}
         if src is dst:
@@ -144,7 +144,7 @@ class FluidNetwork:
                 path[dst.rack.down] = weight * src.count * dst.count
         return self._start(path, nbytes / weight, math.inf, self.propagation_delay)
 
-    def flow(self, path: Sequence[Link], amount: float, *, max_rate: float = math.inf) -> simpy.Event:
+    def flow(self, path: Sequence[Link], amount: float, *, max_rate: float = math.inf) -> Decided:
         """Send `amount` units through every link of `path`, at most `max_rate` units/s, with no delay added.
 
         Any unit will do: bytes of background traffic, or core-seconds of a job through a link that stands
@@ -157,7 +157,7 @@ class FluidNetwork:
             weights[link] = weights.get(link, 0.0) + 1.0
         return self._start(weights, amount, max_rate, 0.0)
 
-    def _start(self, path: dict[Link, float], amount: float, limit: float, delay: float) -> simpy.Event:
+    def _start(self, path: dict[Link, float], amount: float, limit: float, delay: float) -> Decided:
         if not 0 <= amount < math.inf:
             raise ValueError(f"the amount to send must be finite and at least 0, not {amount}")
         done = Decided(self.env)
@@ -165,12 +165,40 @@ class FluidNetwork:
             for link, weight in path.items():
                 link.add(weight * amount)
             return done.after(delay)
-        flow = Flow(self._started, path, amount, limit, done, delay)
+        done.flow = Flow(self._started, path, amount, limit, done, delay)
         self._started += 1
-        component = self._component(path)
+        self._put_in(done.flow)
+        return done
+
+    def _put_in(self, flow: Flow) -> None:
+        component = self._component(flow.path)
         component.add(flow, self.env.now)
         self._change(component)
-        return done
+
+    def halt(self, done: Decided) -> None:
+        """Let a transfer or flow stand still until everyone who has halted it has called `resume`."""
+        flow = done.flow
+        if flow is None or done.triggered:
+            return
+        flow.halts += 1
+        if flow.component is not None:
+            component = flow.component
+            component.take_out(flow, self.env.now)
+            self._change(component)
+
+    def resume(self, done: Decided) -> None:
+        """Undo one `halt`."""
+        flow = done.flow
+        if flow is None or done.triggered:
+            return
+        flow.halts -= 1
+        if flow.halts == 0:
+            self._put_in(flow)
+
+    def stop(self, done: Decided) -> float:
+        """Halt for good; gives the units that each member has not got through."""
+        self.halt(done)
+        return 0.0 if done.flow is None or done.triggered else done.flow.amount
 
     def _component(self, path: dict[Link, float]) -> Component:
         """The component that a flow along `path` belongs to, made one out of several if need be."""

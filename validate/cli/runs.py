@@ -18,6 +18,7 @@ from psmodel.cli.common import (
     scenario_options,
     write_trace,
 )
+from psmodel.errors import BadInput
 from psmodel.results import Prediction
 from psmodel.scenario import Scenario
 from psmodel.units import format_time
@@ -34,7 +35,11 @@ SCHEMA_VERSION = 1
 @testbed_option
 @address_option
 @click.option("--repetitions", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--burn", is_flag=True, help="Burn the compute time on the CPU instead of sleeping it.")
+@click.option(
+    "--burn",
+    is_flag=True,
+    help='Burn the compute time on the CPU, as with compute_on = "cpu"; else it is slept.',
+)
 @click.option("--watch", is_flag=True, help="Show the shards' state while they work.")
 @click.option(
     "--trace", type=click.Path(path_type=Path), help="Write the last run's Chrome trace, to open in Perfetto."
@@ -63,7 +68,11 @@ def run(
     psmodel validate run laptop --shards 4 --watch
     """
     testbed = testbed or testbeds.default_for(scenario)
-    scenario = testbeds.on_this_machine(scenario, testbed)
+    if burn and scenario.compute_on == "accelerator":
+        raise BadInput(
+            '--burn with compute_on = "accelerator"; burning the compute time is compute_on = "cpu"'
+        )
+    scenario = testbeds.on_this_machine(scenario, testbed, burn=burn)
     enter_sandbox(context, testbed)
     from psmodel import simulation
     from validate.run import run as run_scenario
@@ -78,7 +87,6 @@ def run(
                     scenario,
                     bed,
                     repetition=repetition,
-                    compute_by="burn" if burn else "sleep",
                     on_observation=_observer(scenario, advance) if watch else None,
                 )
                 store.add(measurement)
