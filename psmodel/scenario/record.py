@@ -56,9 +56,6 @@ def _printable(value: str) -> str:
     return value
 
 
-_Text = Annotated[str, AfterValidator(_printable)]
-
-
 def _whole_number(value: object) -> object:
     text = re.fullmatch(r"([0-9]+)([kKMGTP])", value) if isinstance(value, str) else None
     if text is None:
@@ -82,8 +79,8 @@ class Scenario(Part):
     """
 
     schema_version: Literal[1] = 1
-    name: Annotated[_Text, Field(max_length=200, pattern=r"^[^\n]*$")] = "unnamed"
-    description: Annotated[_Text, Field(max_length=2000)] = ""
+    name: Annotated[str, Field(max_length=200, pattern=r"^[^\n]*$"), AfterValidator(_printable)] = "unnamed"
+    description: Annotated[str, Field(max_length=2000), AfterValidator(_printable)] = ""
 
     workers: Annotated[int, Field(ge=1, le=MOST_HOSTS)]
     """Number of workers, N."""
