@@ -174,12 +174,52 @@ def test_calibrations(values: dict[str, Any]) -> None:
         assert all(math.isfinite(value) for value in made.to_json().values())
 
 
+times = st.sampled_from(["0 s", "1e-12 s", "1 ns", "1 ms", "1 s", "1 h", "36500 d"])
+lasting = st.sampled_from(["1e-12 s", "1 ms", "1 s", "36500 d"])
+rates = st.sampled_from(["1bps", "1kbps", "1Gbps", "1000 Pbit/s"])
+factors = st.sampled_from([1e-6, 0.5, 1.0, 3.0, 1e6])
+times_of_any_kind = times | st.one_of(
+    st.fixed_dictionaries({"kind": st.just("exponential"), "mean": lasting}),
+    st.fixed_dictionaries({"kind": st.sampled_from(["lognormal", "gamma"]), "mean": lasting,
+                           "cv": st.sampled_from([1e-4, 0.5, 100])}),
+    st.fixed_dictionaries({"kind": st.just("normal"), "mean": times, "sd": lasting}),
+    st.fixed_dictionaries({"kind": st.just("pareto"), "minimum": lasting,
+                           "shape": st.sampled_from([1 + 1e-15, 1.5, 2, 2 + 1e-15, 1e6])}),
+    st.fixed_dictionaries({"kind": st.just("empirical"), "samples": st.lists(times, min_size=1, max_size=3)}),
+)  # fmt: skip
+extremes = st.fixed_dictionaries(
+    {},
+    optional={
+        "model_size": st.sampled_from(["16 B", "8MB", "1000 PB"]),
+        "bandwidth": rates | st.fixed_dictionaries(
+            dict.fromkeys(("worker_up", "worker_down", "shard_up", "shard_down"), rates)),
+        "compute": times_of_any_kind, "update_cost": times_of_any_kind,
+        "propagation_delay": times, "message_overhead": times,
+        "compute_factors": st.tuples(factors, factors).map(list),
+        "shard_weights": st.sampled_from([[1, 1], [1e12, 1e12], [1e12, 1], [5e-324, 5e-324], [1, 0]]),
+        "racks": st.fixed_dictionaries({"count": st.sampled_from([1, 2, 1000]),
+                                        "oversubscription": st.sampled_from([1, 1e6])}),
+        "compression": st.fixed_dictionaries({"ratio": st.sampled_from([1, 1e6]), "compress_time": times,
+                                              "decompress_time": times}),
+        "placement": st.sampled_from(["dedicated", "colocated", "single-host"]),
+        "mode": st.sampled_from(["bsp", "asp"]),
+        "push": st.sampled_from(["blocking", "sequential", "fire-and-forget", "none"]),
+        "pull": st.sampled_from(["parallel", "sequential", "none"]),
+        "cores_per_host": st.sampled_from([1, 1_000_000]),
+        "mtu": st.sampled_from([576, 65_535]),
+        "iterations": st.sampled_from([1, 3]),
+        "seed": st.sampled_from([0, 2**64 - 1]),
+    },
+)  # fmt: skip
+"""Scenarios at the ends of what is allowed."""
+
+
 def finite(value: Any) -> None:
     json.dumps(value, allow_nan=False)
 
 
 @fuzz
-@given(changes=st.dictionaries(names, values, max_size=4))
+@given(changes=extremes | st.dictionaries(names, values, max_size=4))
 @example(changes={"compute": {"kind": "pareto", "minimum": "36500 d", "shape": 1.0000001}})
 @example(
     changes={"compute": "36500 d", "compute_factors": [1e6, 1e6], "model_size": "999 PB", "bandwidth": "1bps"}
