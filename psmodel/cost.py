@@ -1,6 +1,6 @@
 """What a scenario costs: hosts times the price of their machine types."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ from psmodel.catalogue import Catalogue, Machine, load_catalogue
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
 from psmodel.space import Point
-from psmodel.units import format_rate
+from psmodel.units import format_rate, format_size
 
 __all__ = [
     "MACHINE_KEYS",
@@ -149,17 +149,22 @@ def check_cores(scenario: Scenario, point: Point, catalogue: Catalogue) -> None:
 
 
 def machines_for(scenario: Scenario, point: Point, catalogue: Catalogue) -> Machines | None:
-    """The point's machine types and, for a role without one, the cheapest whose lasting rate and cores suffice.
+    """The point's machine types and, for a role without one, the cheapest whose lasting rate, cores and memory suffice.
 
-    Both are of one provider in one region, where all hosts together are cheapest. None if there are no such types.
+    Both are of one provider in one region, where all hosts together are cheapest. None if there are no such types. Of
+    memory that is asked which parameters and updates take at least; what training takes besides, nothing here knows, so
+    that a type that is named is not asked.
     """
     chosen = _chosen(point, catalogue, scenario.placement)
     # Those that are named stand in one place: `_chosen` has seen to that.
     places = [catalogue.place(machine) for machine in chosen.values()][:1] or list(catalogue.by_place)
+    fits = {role: _sufficient(scenario, role) for role in _ROLES if role not in chosen}
     pairs = []
     for place in places:
-        there = catalogue.by_place[place]
-        machines = {role: chosen.get(role) or _cheapest(scenario, role, there) for role in _ROLES}
+        machines = {
+            role: chosen.get(role) or next(filter(fits[role], catalogue.by_place[place]), None)
+            for role in _ROLES
+        }
         if machines["worker"] is not None and machines["shard"] is not None:
             pairs.append(Machines(worker=machines["worker"], shard=machines["shard"]))
     return min(pairs, key=lambda pair: price_per_hour(scenario, pair), default=None)
@@ -172,14 +177,30 @@ def _cores(scenario: Scenario) -> int:
     return scenario.cores_per_host or 1
 
 
-def _cheapest(scenario: Scenario, role: Role, machines: Sequence[Machine]) -> Machine | None:
-    """The first of `machines` (the cheapest first) that suffices."""
+def _memory(scenario: Scenario, role: Role) -> float:
+    """Bytes that a host of the role holds at least: a worker the parameters and an update, a shard its part and one."""
+    sizes = scenario.shard_sizes
+    worker = 2 * scenario.total_bytes
+    match scenario.placement:
+        case "dedicated":
+            if role == "worker":
+                return worker * min(scenario.workers_per_host, scenario.workers)
+            each = scenario.shards_per_host
+            return max(sum(sizes[i : i + each]) for i in range(0, len(sizes), each)) + max(sizes)
+        case "colocated":
+            return worker + 2 * max(sizes[: scenario.workers])
+        case _:
+            return scenario.workers * worker + scenario.total_bytes + max(sizes)
+
+
+def _sufficient(scenario: Scenario, role: Role) -> Callable[[Machine], bool]:
+    """Whether a machine type suffices for a host of the role."""
     rate = 0.0
     if scenario.bandwidth is not None and scenario.placement != "single-host":
         # Where both roles share a host, its interface is that of either.
         rate = max(value for name, value in scenario.bandwidth if name.startswith(role))
-    cores = _cores(scenario)
-    return next((m for m in machines if m.bandwidth >= rate and (m.cores or cores) >= cores), None)
+    cores, memory = _cores(scenario), _memory(scenario, role)
+    return lambda m: m.bandwidth >= rate and (m.cores or cores) >= cores and (m.memory or memory) >= memory
 
 
 def undominated(machines: Iterable[Machine]) -> list[Machine]:
@@ -226,6 +247,7 @@ def no_machine(scenario: Scenario, catalogue: Catalogue) -> BadInput:
     rate = max(r for _, r in scenario.bandwidth) if scenario.bandwidth is not None else 0.0
     fastest = max(catalogue.machine, key=lambda m: m.bandwidth)
     return BadInput(
-        f"no machine in {catalogue.name} has {format_rate(rate)} and {_cores(scenario)} cores; "
-        f"the fastest is {fastest.name} with {format_rate(fastest.bandwidth)}"
+        f"no machine in {catalogue.name} has {format_rate(rate)}, {_cores(scenario)} cores and "
+        f"{format_size(max(_memory(scenario, role) for role in _ROLES))} of memory; the fastest is {fastest.name} "
+        f"with {format_rate(fastest.bandwidth)}"
     )

@@ -50,10 +50,13 @@ class IngressClock:
         Shape of the result.
     in_step
         True in bulk-synchronous mode, where all workers' pushes are one round.
+    complete
+        Arrivals at a shard from which a round counts.
     """
 
-    def __init__(self, *, iterations: int, shards: int, in_step: bool) -> None:
+    def __init__(self, *, iterations: int, shards: int, in_step: bool, complete: int = 1) -> None:
         self._in_step = in_step
+        self._complete = complete
         self._first_start = np.full((iterations, 1), np.inf)
         self._last_arrival = np.full((iterations, shards), -np.inf)
         self._delay_sum = np.zeros((iterations, shards))
@@ -66,11 +69,23 @@ class IngressClock:
         self._delay_sum[iteration, shard] += time - push_start
         self._count[iteration, shard] += 1
 
+    def reserve(self, iterations: int) -> None:
+        """Make room for so many rounds."""
+        for name, empty in (
+            ("_first_start", np.inf),
+            ("_last_arrival", -np.inf),
+            ("_delay_sum", 0.0),
+            ("_count", 0.0),
+        ):
+            array = getattr(self, name)
+            if (more := iterations - len(array)) > 0:
+                setattr(self, name, np.concatenate([array, np.full((more, array.shape[1]), empty)]))
+
     def ingress_times(self) -> Array:
-        """Ingress time of each round at each shard, shape (iterations, shards), NaN where nothing arrived."""
+        """Ingress time of each round at each shard, shape (iterations, shards), NaN where it is not complete."""
         with np.errstate(invalid="ignore", divide="ignore"):
             times = self._last_arrival - self._first_start if self._in_step else self._delay_sum / self._count
-        return np.where(self._count > 0, times, np.nan)
+        return np.where(self._count >= self._complete, times, np.nan)
 
 
 @dataclass(frozen=True, kw_only=True)

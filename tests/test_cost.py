@@ -227,6 +227,33 @@ def test_none_that_is_left_out_is_cheaper_and_as_fast_as_one_that_is_kept() -> N
         assert one.bandwidth < other.bandwidth
 
 
+@pytest.mark.parametrize(
+    ("changes", "worker", "shard"),
+    [
+        ({}, 200, 20),  # a worker: parameters and update; a shard: its tenth and an update of it
+        ({"shards_per_host": 10}, 200, 110),
+        ({"workers_per_host": 3}, 600, 20),
+        ({"shards": 2, "shard_weights": [1, 4]}, 200, 160),
+        ({"placement": "colocated"}, 220, 220),
+        ({"placement": "single-host", "workers": 2}, 510, 510),
+    ],
+)
+def test_a_host_has_memory_for_what_it_holds(changes: dict[str, object], worker: int, shard: int) -> None:
+    scenario = load("ingress-single", **({"model_size": "100GB", "shards": 10} | changes))
+    for role, least in (("worker", worker), ("shard", shard)):
+        for memory, enough in ((least * 1e9 * (1 - 1e-9), False), (least * 1e9, True)):
+            other = {"shard": "worker", "worker": "shard"}[role]
+            only = Catalogue.model_validate(
+                {"schema_version": 2, "name": "one", "currency": "EUR", "read_on": "2026-01-01",
+                 "machine": [{"name": "m", "price_per_hour": 1, "bandwidth": "1Tbps", "memory": memory},
+                             {"name": "large", "price_per_hour": 9, "bandwidth": "1Tbps"}]}
+            )  # fmt: skip
+            point = {f"{other}_machine": "large"} if scenario.placement == "dedicated" else {}
+            machines = machines_for(scenario, point, only)
+            assert machines is not None
+            assert (getattr(machines, role).name == "m") == enough
+
+
 SHARED = {"worker_machine": "slow", "shard_machine": "fast"}
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from psmodel import analytic, simulation
 from psmodel.calibration import Calibration
 from psmodel.scenario import Scenario, load
-from psmodel.simulation.engine import _Run
+from psmodel.simulation.engine import Run
 from psmodel.simulation.fluid import Decided
 from psmodel.simulation.network import Host
 
@@ -146,7 +146,7 @@ def test_never_beats_a_lower_bound(scenario, calibration) -> None:
 
 @given(scenario=scenarios(placements=("dedicated", "colocated")))
 def test_every_byte_is_carried_once(scenario) -> None:
-    run = _Run(scenario, Calibration(), replication=0, trace=False)
+    run = Run(scenario, Calibration(), replication=0, trace=False)
     network, asked = run._network, dict.fromkeys(run._network.hosts.values(), 0.0)
     transfer, brought = network.transfer, dict(asked)
 
@@ -157,7 +157,7 @@ def test_every_byte_is_carried_once(scenario) -> None:
         return transfer(src, dst, nbytes)
 
     network.transfer = watched  # type: ignore[method-assign]
-    run.result()
+    run.run_out()
     for link in network.links:
         assert link.carried <= link.capacity * run._env.now * (1 + 1e-9) + 1e-6
     exact = not any(failure.role == "worker" for failure in scenario.failures)  # else pulls are given up

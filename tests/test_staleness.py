@@ -13,7 +13,8 @@ from psmodel.simulation import predict as simulate
 from tests.real_records import SCENARIO, record
 from validate.compare import Comparison
 from validate.fit_record import load
-from validate.report import Report, show
+from validate.report import Report
+from validate.report_terminal import show
 from validate.staleness import compare, distance, mean
 from validate.store import read_json
 

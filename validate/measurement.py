@@ -16,6 +16,8 @@ from psmodel.results import Array, IngressClock, Metrics, Timeline, metrics
 from psmodel.scenario import Scenario
 from psmodel.trace import Span
 from validate.environment import Environment, Load
+from validate.record_check import check_samples, record_fields
+from validate.wording import plain
 
 FORMAT_VERSION = 1
 ComputeBy = Literal["sleep", "burn"]
@@ -186,30 +188,30 @@ class Measurement:
         Raises
         ------
         BadInput
-            If it was written by a later version, or is incomplete.
+            If it was written by a later version, is incomplete, or cannot be what a run has left.
         """
+        if not isinstance(record, Mapping):
+            raise BadInput(f"a measurement is a JSON object, not {type(record).__name__}")
         version = record.get("format_version")
-        if version != FORMAT_VERSION:
+        if type(version) is not int or version != FORMAT_VERSION:
             raise BadInput(
                 f"a measurement has format_version {version!r}; this psmodel reads {FORMAT_VERSION}"
             )
-        known = set(cls.__dataclass_fields__) - {"instants", "updates"}
+        fields = record_fields(record, cls)
+        scenario = record.get("scenario")
+        if not isinstance(scenario, Mapping):
+            raise BadInput("a measurement has no scenario")
+        # A record without iterations is from when one was what that stood for.
+        read = Scenario.from_json({"iterations": 1} | dict(scenario), "measurement")
+        # One without compute_on is from when that was said of the run alone.
+        fields["scenario"] = with_compute_on(read, fields["compute_by"])
         try:
-            fields = {name: record[name] for name in known}
-            # A record without iterations is from when one was what that stood for.
-            scenario = Scenario.from_json({"iterations": 1} | record["scenario"], "measurement")
-            # One without compute_on is from when that was said of the run alone.
-            fields["scenario"] = with_compute_on(scenario, record["compute_by"])
-            fields["environment"] = Environment(**record["environment"])
-            fields["load"] = Load(**record["load"])
-            fields["suspect"] = tuple(record["suspect"])
-            return cls(
-                **fields,
-                instants=Instants(**{name: arrays[name] for name in _INSTANTS}),
-                updates=Updates(**{name: arrays[f"update_{name}"] for name in _UPDATES}),
-            )
-        except (KeyError, TypeError) as error:
-            raise BadInput(f"a measurement is incomplete: {error}") from None
+            instants = {name: arrays[name] for name in _INSTANTS}
+            updates = {name: arrays[f"update_{name}"] for name in _UPDATES}
+        except KeyError as error:
+            raise BadInput(f"a measurement is incomplete: it has no samples {error}") from None
+        check_samples(fields["scenario"], instants, updates)
+        return cls(**fields, instants=Instants(**instants), updates=Updates(**updates))
 
     def to_json(self) -> dict[str, Any]:
         """All of it in plain JSON types, the metrics included."""
@@ -219,7 +221,9 @@ class Measurement:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The reverse of `to_json`; metrics are computed from the samples again."""
-        samples = values.get("samples", {})
+        samples = values.get("samples") if isinstance(values, Mapping) else None
+        if not isinstance(samples, Mapping):
+            raise BadInput("a measurement is a JSON object with its samples")
         return cls.from_record(values, {name: _array(name, samples[name]) for name in samples})
 
 
@@ -237,7 +241,14 @@ def _of_other_rounds(updates: Updates) -> NDArray[np.int64]:
 
 def _array(name: str, values: Any) -> NDArray[Any]:
     whole = name.startswith("update_") and name not in ("update_begin", "update_end")
-    return np.array(values, np.int64 if whole else np.float64)
+    try:
+        array = np.array(values, np.float64)
+        # Whole numbers of which a float holds each.
+        if whole and not ((np.abs(array) < 2.0**53) & (array == np.floor(array))).all():
+            raise ValueError
+        return array.astype(np.int64) if whole else array
+    except (TypeError, ValueError, OverflowError):
+        raise BadInput(f"a measurement's samples {plain(name)!r} are no numbers") from None
 
 
 def compute_by(scenario: Scenario) -> ComputeBy:
@@ -263,6 +274,8 @@ def key(
     resolved.pop("name", None)
     resolved.pop("description", None)
     resolved.pop("compute_on", None)  # `compute_by` says it
+    if resolved.get("iterations") == 1:
+        del resolved["iterations"]  # once the default
     text = json.dumps([resolved, testbed, suite, repetition, compute_by], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

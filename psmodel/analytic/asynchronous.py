@@ -12,7 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from psmodel.analytic.inputs import Array, Inputs
-from psmodel.analytic.phases import Phases, prefetch_cycle, pull_time, push_times
+from psmodel.analytic.phases import (
+    Phases,
+    applied_rate,
+    endless,
+    prefetch_cycle,
+    pull_time,
+    push_times,
+)
 from psmodel.analytic.resources import work
 
 _STEPS = 60
@@ -82,8 +89,7 @@ class Cycle:
         """The phase times, held to what the busiest resource and the slowest worker allow."""
         i, scenario = self.i, self.i.scenario
         pulling, pushing, transit, cycle = self.times(delays)
-        endless = scenario.push == "fire-and-forget" and scenario.pull == "none"
-        if not (endless and scenario.max_in_flight_pushes is None) and not scenario.iterations:
+        if not endless(i) and not scenario.iterations:
             cycle = np.maximum(cycle, np.maximum.reduce(list(work(i).values())))
         if scenario.mode == "ssp":
             cycle = np.maximum(cycle, _held_back(i, cycle))
@@ -96,7 +102,7 @@ class Cycle:
             wait=cycle - pulling - compute - pushing,
             ingress=arrived.max(axis=0),
             iteration=cycle,
-            updates_per_s=_updates(i, cycle),
+            updates_per_s=applied_rate(i, _updates(i, cycle)),
             ingress_per_shard=arrived,
         )
 

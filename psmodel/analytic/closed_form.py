@@ -15,7 +15,7 @@ import numpy as np
 
 from psmodel.analytic import bounds as lower
 from psmodel.analytic.asynchronous import out_of_step
-from psmodel.analytic.inputs import Inputs, inputs
+from psmodel.analytic.inputs import Inputs, crowded, inputs
 from psmodel.analytic.phases import Phases, in_step
 from psmodel.analytic.resources import rules_of, work
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
@@ -35,7 +35,8 @@ _CLAIMED = (
 
 
 def phases(i: Inputs, *, together: bool) -> Phases:
-    """Phase times of workers in step or out of it."""
+    """Phase times of workers in step or out of it, whose computing may have to share cores."""
+    i = crowded(i)
     return in_step(i) if together else out_of_step(i)
 
 
@@ -183,7 +184,11 @@ class ClosedForm:
                 ingress_time_s=float(p.ingress[0]) if pushes else None,
                 updates_per_s=None if np.isnan(rate) else rate,
             ),
-            claims={name: claim for name, claim in self.claims.items() if pushes or name != "ingress_time_s"},
+            claims={
+                name: claim
+                for name, claim in self.claims.items()
+                if pushes or name not in ("ingress_time_s", "updates_per_s")
+            },
             bottleneck=self.bottleneck,
             bounds=self.bounds,
             ingress_time_per_shard_s=self._ingress_per_shard(p) if pushes else (),

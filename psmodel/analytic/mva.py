@@ -14,7 +14,7 @@ import numpy as np
 
 from psmodel.analytic.asynchronous import Cycle, Delays
 from psmodel.analytic.closed_form import ClosedForm
-from psmodel.analytic.inputs import Inputs
+from psmodel.analytic.inputs import Inputs, crowded
 from psmodel.analytic.phases import Phases
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.results import Prediction
@@ -30,7 +30,7 @@ def predict(scenario: Scenario, calibration: Calibration = IDEAL) -> Prediction:
     0.8
     """
     closed = ClosedForm(scenario=scenario, calibration=calibration)
-    phases = closed.phases if closed.together else _phases(closed.inputs)
+    phases = closed.phases if closed.together else _phases(crowded(closed.inputs))
     return closed.prediction_of(phases, method="mva", notes=_notes(closed))
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from psmodel.analytic.inputs import Array, Inputs, Layer
-from psmodel.analytic.resources import work, work_of_phase
+from psmodel.analytic.resources import rules_of, work, work_of_phase
 from psmodel.analytic.sharing import drain_times, sharing_ends
 
 
@@ -52,11 +52,12 @@ def pull_time(i: Inputs, crowd: Array) -> Array:
     shard_out = i.out_of_host / i.shard_up
     reply = i.of_largest(i.reply)
     if pull == "parallel":
-        links = _links(i, i.sizes, i.shard_up, i.worker_down, i.out_of_host, i.pulled, remote).max(axis=0)
+        links = _links(i, i.sizes, i.shard_up, i.worker_down, i.out_of_host, i.pulled, crowd).max(axis=0)
         replies = np.maximum(tandem(remote, reply, shard_out), reply + links)
         asking = 0.0 if i.scenario.prefetch else i.request_all  # else the worker asks before it computes
         return np.asarray(i.latency + asking + replies + i.of_largest(i.receive))
-    visits = _shard_by_shard(i, crowd, i.reply, i.pulled / i.worker_down, remote * i.pulled / i.shard_up)
+    own = np.minimum(i.on_host, crowd) * i.pulled / i.worker_down
+    visits = _shard_by_shard(i, crowd, i.reply, own, remote * i.pulled / i.shard_up)
     return np.asarray(i.shards * i.latency + i.request_all + visits + i.of_all(i.receive))
 
 
@@ -93,9 +94,8 @@ def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
     if i.scenario.push == "sequential":
         return _one_after_the_other(i, crowd, ready)
     last = i.layers[-1]
-    remote = np.minimum(i.remote_workers, crowd)
-    links = [_layer_links(i, layer, remote) for layer in i.layers]
-    own = i.pushed_bytes * _share_of_bytes(i, last) / i.worker_up
+    links = [_layer_links(i, layer, crowd) for layer in i.layers]
+    own = np.minimum(i.on_host, crowd) * i.pushed_bytes * _share_of_bytes(i, last) / i.worker_up
     send_all, send = i.of_all(last.send), i.of_largest(last.send)
     arrive = np.maximum(tandem(i.shards, send_all / i.shards, own / i.shards), send + links[-1].max(axis=0))
     # Layers share the links: the last byte is there when the last busy period of the links ends.
@@ -116,9 +116,8 @@ def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
 def _one_after_the_other(i: Inputs, crowd: Array, ready: Array) -> Push:
     remote = np.minimum(i.remote_workers, crowd)
     apply = i.of_largest(i.apply)
-    visits = _shard_by_shard(
-        i, crowd, i.apply, i.pushed_bytes / i.worker_up, remote * i.pushed_bytes / i.shard_down
-    )
+    own = np.minimum(i.on_host, crowd) * i.pushed_bytes / i.worker_up
+    visits = _shard_by_shard(i, crowd, i.apply, own, remote * i.pushed_bytes / i.shard_down)
     time = i.shards * i.latency + i.send_all + visits + i.of_all(i.take_in)
     last = time - i.delay - i.call_latency / 2 - apply
     # A shard's place in the order is not its group's: those before the last one are done in proportion.
@@ -130,18 +129,20 @@ def _share_of_bytes(i: Inputs, layer: Layer) -> Array:
     return np.divide(i.of_all(layer.pushed), total, out=np.ones_like(total), where=total > 0)
 
 
-def _layer_links(i: Inputs, layer: Layer, remote: Array) -> Array:
+def _layer_links(i: Inputs, layer: Layer, crowd: Array) -> Array:
     share = _share_of_bytes(i, layer)
     return _links(
-        i, layer.pushed, i.shard_down, i.worker_up, i.into_host * share, i.pushed_bytes * share, remote
+        i, layer.pushed, i.shard_down, i.worker_up, i.into_host * share, i.pushed_bytes * share, crowd
     )
 
 
 def _links(
-    i: Inputs, sizes: Array, theirs: Array, own: Array, on_host: Array, own_bytes: Array, remote: Array
+    i: Inputs, sizes: Array, theirs: Array, own: Array, on_host: Array, own_bytes: Array, crowd: Array
 ) -> Array:
-    """Seconds until the bytes of each group's shards are through, if `remote` workers start at once."""
+    """Seconds until the bytes of each group's shards are through, if `crowd` workers start at once."""
     scenario = i.scenario
+    remote = np.minimum(i.remote_workers, crowd)
+    own = own / np.minimum(i.on_host, crowd)
     if scenario.placement == "colocated" or scenario.shards_per_host > 1:
         return np.broadcast_to(np.maximum(remote * on_host / theirs, own_bytes / own), sizes.shape)
     return drain_times(sizes, i.counts, each=theirs / np.maximum(remote, 1), together=own)
@@ -169,8 +170,7 @@ def in_step(i: Inputs) -> Phases:
     iteration = pulling + ends + ask
     if scenario.prefetch or scenario.push == "fire-and-forget":
         iteration = _at_least_the_work(i, iteration)
-    with np.errstate(divide="ignore"):
-        rate = np.where(iteration > 0, i.workers / iteration, np.nan)
+    rate = np.divide(i.workers, iteration, out=np.full_like(iteration, np.nan), where=iteration > 0)
     return Phases(
         pull=pulling,
         compute=compute,
@@ -178,7 +178,7 @@ def in_step(i: Inputs) -> Phases:
         wait=iteration - pulling - compute - pushing,
         ingress=arrived.max(axis=0),
         iteration=iteration,
-        updates_per_s=rate,
+        updates_per_s=applied_rate(i, rate),
         ingress_per_shard=arrived,
     )
 
@@ -226,10 +226,25 @@ def prefetch_cycle(i: Inputs, pull: Array, pushed: Array) -> Array:
     return np.asarray(np.maximum(pull, (pull + pushed) / 2))
 
 
+def applied_rate(i: Inputs, submitted: Array) -> Array:
+    """Updates/s that are applied of so many submitted: where they pile up, as fast as the busiest resource can."""
+    if i.scenario.push == "none":
+        return np.full_like(submitted, np.nan)
+    if not endless(i):
+        return submitted
+    busiest = np.maximum.reduce([rule.time(i) for rule in rules_of(i.scenario) if rule.phase == "push"])
+    most = np.divide(i.workers, busiest, out=np.full_like(busiest, np.inf), where=busiest > 0)
+    return np.asarray(np.minimum(submitted, most))
+
+
+def endless(i: Inputs) -> bool:
+    """Whether pushes may pile up without end: nothing waits for them."""
+    s = i.scenario
+    return s.push == "fire-and-forget" and s.pull == "none" and s.max_in_flight_pushes is None
+
+
 def _at_least_the_work(i: Inputs, iteration: Array) -> Array:
     """In the long run no iteration is shorter than what the busiest resource has to do for it."""
-    scenario = i.scenario
-    endless = scenario.push == "fire-and-forget" and scenario.pull == "none"
-    if scenario.iterations or (endless and scenario.max_in_flight_pushes is None):
+    if i.scenario.iterations or endless(i):
         return iteration
     return np.asarray(np.maximum.reduce([iteration, *work(i).values()]))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,18 +175,34 @@ def write_trace(
 @contextmanager
 def progress(total: int | None, what: str) -> Iterator[Callable[[int, str], None]]:
     """A bar on stderr with rate and time left (on a terminal only); yields ``advance(steps, text)``."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    text_column = TextColumn("{task.description}", markup=False)
-    columns = (text_column, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    terminal = console(stderr=True)
-    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
+    with _bar(total, what) as update:
 
         def advance(steps: int = 1, text: str = "") -> None:
-            bar.update(task, advance=steps, description=f"{what} {text}".rstrip())
+            update(advance=steps, description=f"{what} {text}".rstrip())
 
         yield advance
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """The same for something whose end is a guess that changes; yields ``count(done, of)``."""
+    with _bar(None, what) as update:
+        yield lambda done, of: update(completed=done, total=of)
+
+
+@contextmanager
+def _bar(total: int | None, what: str) -> Iterator[Callable[..., None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    terminal = console(stderr=True)
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        yield partial(bar.update, bar.add_task(what, total=total))
 
 
 def describe(scenario: Scenario) -> str:

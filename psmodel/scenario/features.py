@@ -129,7 +129,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         field="workers_per_host",
         label="several workers on a host",
-        closed_form=_leaves_out("that workers share a host's interface"),
+        closed_form=ESTIMATE,
         breaks=_WORKERS,
         goes_with=_DEDICATED,
         mva=_leaves_out("that workers share a host's interface"),
@@ -173,7 +173,7 @@ FEATURES: tuple[Feature, ...] = (
         field="compute_on",
         value="cpu",
         label="computing that takes a core",
-        closed_form=_leaves_out("that computing waits for a core"),
+        closed_form=ESTIMATE,
         mva=_leaves_out("that computing waits for a core"),
         present=lambda s: s.computes_on_cores,
     ),

@@ -1,5 +1,6 @@
 """The SimPy simulation: workers and shards as processes on a network that shares links max–min fairly."""
 
 from psmodel.simulation.engine import Simulation, needed, predict
+from psmodel.simulation.steady import Budget
 
-__all__ = ["Simulation", "needed", "predict"]
+__all__ = ["Budget", "Simulation", "needed", "predict"]

@@ -1,22 +1,23 @@
 """Builds a scenario's workers, shards and network, runs them and gathers what they did."""
 
 import math
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import simpy
 
-from psmodel import budget
 from psmodel.backlog import note
+from psmodel.budget import Need, check
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.demands import Demands, demands, rack_rates
-from psmodel.draws import compute_times, failure_gaps, update_costs
-from psmodel.results import Prediction, Timeline, ingress_per_shard, metrics
+from psmodel.draws import compute_times, endless_compute_times, failure_gaps, update_costs
+from psmodel.results import Array, Prediction, SteadyState, Timeline, ingress_per_shard, metrics
 from psmodel.scenario import Scenario
-from psmodel.scenario.features import alike
+from psmodel.scenario.features import alike, repeats
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.fluid import Link
 from psmodel.simulation.monitor import Monitor
@@ -25,13 +26,15 @@ from psmodel.simulation.network import FluidNetwork, Host, Rack
 from psmodel.simulation.presence import Deaths, Presence
 from psmodel.simulation.processor import Processor
 from psmodel.simulation.shard import Shard
+from psmodel.simulation.steady import DEFAULT_BUDGET, Budget, settle
+from psmodel.simulation.usage import Reading, mean_queue, read, utilisation
 from psmodel.simulation.worker import Worker
 from psmodel.trace import Span
 
 _LONG = 1e6
 """Seconds of background traffic that one flow stands for; then another follows."""
-_NAMED_UP_TO = 32
-"""So many hosts of a role are listed one by one in the results; of more, only the busiest and the mean."""
+_CHUNK = 1024
+"""Events between two looks at the budget."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,7 @@ def _workers_alike(scenario: Scenario, d: Demands) -> bool:
     )
 
 
-def _least(scenario: Scenario) -> budget.Need:
+def _least(scenario: Scenario) -> Need:
     """What simulating it takes at least, as far as the scenario's features alone say."""
     workers, shards = (
         1 if alike(scenario, role) else count
@@ -88,7 +91,7 @@ def _least(scenario: Scenario) -> budget.Need:
     return need(scenario, workers, shards)
 
 
-def needed(scenario: Scenario, calibration: Calibration = IDEAL) -> budget.Need:
+def needed(scenario: Scenario, calibration: Calibration = IDEAL) -> Need:
     """What simulating it will take."""
     least = _least(scenario)
     if least.is_long:
@@ -104,32 +107,59 @@ def predict(
     *,
     replication: int = 0,
     trace: bool = False,
+    precision: float = 0.01,
+    budget: Budget = DEFAULT_BUDGET,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Simulation:
-    """Simulate a scenario.
+    """Simulate a scenario: the iterations that it gives, or without any its steady state.
 
     Parameters
     ----------
     replication
         Which independent set of random numbers to use; the same one gives the same result.
     trace
-        Keep a span for everything that happened.
+        Keep a span for everything that happened; of a steady state, in a few iterations.
+    precision
+        Relative half width of the 95 % confidence interval of a steady state's mean iteration time.
+    budget
+        When to give that precision up.
+    on_progress
+        Called with (iterations that all workers have finished, iterations that are aimed at).
 
     Raises
     ------
     CannotRun
         If it takes more memory or time than there is, see `psmodel.budget`.
     """
+    run = Run(scenario, calibration, replication=replication, trace=trace, on_progress=on_progress)
     if scenario.is_steady:
-        scenario = scenario.replace(iterations=1)
-    return _Run(scenario, calibration, replication=replication, trace=trace).result()
+        return settle(run, precision=precision, budget=budget, trace=trace)
+    run.run_out()
+    return run.simulation(run.reading())
 
 
-class _Run:
+class Run:
+    """A simulation under way.
+
+    Attributes
+    ----------
+    under_way
+        Workers that are not at their end, and pushes that are not applied.
+    """
+
     def __init__(
-        self, scenario: Scenario, calibration: Calibration, *, replication: int, trace: bool
+        self,
+        scenario: Scenario,
+        calibration: Calibration,
+        *,
+        replication: int,
+        trace: bool,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        budget.check(_least(scenario))
-        self._scenario = scenario
+        check(_least(scenario))
+        self.scenario = scenario
+        self._on_progress = on_progress or _silent
+        self._events, self._began = 0, time.monotonic()
         self._demands = demands(scenario, calibration)
         self._replication = replication
         self._env = simpy.Environment()
@@ -145,11 +175,14 @@ class _Run:
         self._shard_groups = self._group_shards()
         n = scenario.workers
         self._worker_counts = [n] if _workers_alike(scenario, self._demands) else [1] * n
-        budget.check(need(scenario, len(self._worker_counts), len(self._shard_groups), trace=trace))
-        self._monitor = Monitor(
-            scenario, self._worker_counts, [count for _, count in self._shard_groups], trace=trace
+        check(need(scenario, len(self._worker_counts), len(self._shard_groups), trace=trace))
+        self.monitor = Monitor(
+            scenario,
+            self._worker_counts,
+            [count for _, count in self._shard_groups],
+            trace=trace and (not scenario.is_steady or repeats(scenario)),
         )
-        self._outstanding = 0
+        self.under_way = 0
         self._drained = self._env.event()
         self._pairs: dict[tuple[str, int], tuple[Host, Processor]] = {}
         self._racks = self._make_racks()
@@ -161,20 +194,20 @@ class _Run:
         self._disturb()
 
     def _group_shards(self) -> list[tuple[int, int]]:
-        sizes = self._scenario.shard_sizes
-        if not _shards_alike(self._scenario, self._demands):
+        sizes = self.scenario.shard_sizes
+        if not _shards_alike(self.scenario, self._demands):
             return [(index, 1) for index in range(len(sizes))]
         groups = [list(members) for _, members in groupby(range(len(sizes)), key=sizes.__getitem__)]
         return [(members[0], len(members)) for members in groups]
 
     def _processor(self, name: str) -> Processor:
-        cores = self._scenario.cores_per_host
+        cores = self.scenario.cores_per_host
         if self._all_cores is not None:
             return Processor(self._network, self._all_cores)
         return Processor(self._network, None if cores is None else self._network.add_link(name, cores))
 
     def _host(self, role: str, index: int, count: int) -> tuple[Host, Processor]:
-        d, placement = self._demands, self._scenario.placement
+        d, placement = self._demands, self.scenario.placement
         if placement == "single-host":
             if self._shared_host is None:
                 host = self._network.add_host("host", up=d.worker_up, down=d.worker_down)
@@ -190,15 +223,15 @@ class _Run:
         return pair
 
     def _make_racks(self) -> list[Rack]:
-        if self._scenario.racks is None:
+        if self.scenario.racks is None:
             return []
-        rates = rack_rates(self._scenario, self._demands)
+        rates = rack_rates(self.scenario, self._demands)
         return [self._network.add_rack(f"rack-{i}", up=up, down=down) for i, (up, down) in enumerate(rates)]
 
     def _disturb(self) -> None:
         """Set off the background traffic."""
         links = {link.name: link for link in self._network.links}
-        for traffic in self._scenario.background:
+        for traffic in self.scenario.background:
             self._env.process(self._flood(links[traffic.link], traffic.rate))
 
     def _flood(self, link: Link, rate: float) -> Generator[simpy.Event, Any, None]:
@@ -207,7 +240,7 @@ class _Run:
 
     def _make_presences(self) -> dict[tuple[str, int], Presence]:
         """That of every worker and shard that may die, with its outages set off."""
-        scenario, deaths = self._scenario, Deaths(lambda: self._coordinator.ended)
+        scenario, deaths = self.scenario, Deaths(lambda: self._coordinator.ended)
         presences: dict[tuple[str, int], Presence] = {}
         for position, failure in enumerate(scenario.failures):
             count = scenario.workers if failure.role == "worker" else scenario.shards
@@ -215,7 +248,7 @@ class _Run:
                 key = (failure.role, index)
                 if key not in presences:
                     name = f"{failure.role}-{index}"
-                    presences[key] = Presence(self._network, self._monitor, name=name, deaths=deaths)
+                    presences[key] = Presence(self._network, self.monitor, name=name, deaths=deaths)
                 gaps = failure_gaps(scenario, position, index, self._replication)
                 self._env.process(presences[key].outages(position, failure, gaps))
         return presences
@@ -223,7 +256,7 @@ class _Run:
     def _make_shards(self) -> list[Shard]:
         shards: list[Shard] = []
         for position, (first, count) in enumerate(self._shard_groups):
-            host, processor = self._host("shard", first // self._scenario.shards_per_host, count)
+            host, processor = self._host("shard", first // self.scenario.shards_per_host, count)
             shards.append(
                 Shard(
                     self._env,
@@ -232,15 +265,19 @@ class _Run:
                     size=self._demands.sizes[first],
                     host=host,
                     processor=processor,
-                    quorum=self._scenario.quorum if self._scenario.backup_workers else math.inf,
+                    quorum=self.scenario.quorum if self.scenario.backup_workers else math.inf,
                     presence=self._presences.get(("shard", first)),
                 )
             )
         return shards
 
     def _make_workers(self) -> list[Worker]:
-        scenario = self._scenario
-        times = compute_times(scenario, self._replication)
+        scenario = self.scenario
+        iterations = math.inf
+        times: Sequence[Iterator[float]] = endless_compute_times(scenario, self._replication)
+        if not scenario.is_steady:
+            iterations = scenario.total_iterations
+            times = [iter(row.tolist()) for row in compute_times(scenario, self._replication)]
         costs = update_costs(scenario, self._replication)[: len(self._shards)]
         used = [shard for shard in self._shards if shard.size > 0]
         costs = [cost for cost, shard in zip(costs, self._shards, strict=True) if shard.size > 0]
@@ -258,8 +295,9 @@ class _Run:
                 demands=self._demands,
                 network=self._network,
                 coordinator=self._coordinator,
-                monitor=self._monitor,
-                compute_times=times[index].tolist(),
+                monitor=self.monitor,
+                iterations=iterations,
+                compute_times=times[index],
                 update_cost=costs,
                 presence=self._presences.get(("worker", index)),
                 outstanding=self._count,
@@ -272,52 +310,120 @@ class _Run:
         return workers
 
     def _count(self, change: int) -> None:
-        self._outstanding += change
-        if self._outstanding == 0:
+        self.under_way += change
+        if self.under_way == 0:
             self._drained.succeed()
 
-    def result(self) -> Simulation:
-        self._env.run(self._drained)
-        elapsed = float(self._env.now)
-        timeline = self._monitor.timeline()
-        usage = self._usage(elapsed)
-        classes = {name: max(values) for name, values in usage.items() if values}
-        named = {
-            f"{role} {index} {what}": value
-            for (role, what), values in ((tuple(k.split(" ", 1)), v) for k, v in usage.items())
-            if 1 < len(values) <= _NAMED_UP_TO
-            for index, value in enumerate(values)
-        }
+    @property
+    def now(self) -> float:
+        """Simulated time, s."""
+        return float(self._env.now)
+
+    @property
+    def finished(self) -> int:
+        """Iterations that every worker has finished."""
+        return min(self.monitor.finished)
+
+    def advance(self, iterations: int, budget: Budget | None = None) -> bool:
+        """Go on until every worker has finished so many iterations; False if the budget ends before."""
+        monitor, step = self.monitor, self._env.step
+        monitor.aim_at(iterations)
+        while not monitor.reached:
+            if budget and budget.is_spent(events=self._events, records=monitor.records, began=self._began):
+                return False
+            for _ in range(_CHUNK):
+                step()
+                if monitor.reached:
+                    break
+            self._events += _CHUNK
+            self._on_progress(self.finished, iterations)
+        return True
+
+    def run_out(self) -> None:
+        """Go on until nothing is under way any more, as a finite run ends."""
+        step, drained = self._env.step, self._drained
+        while drained.callbacks is not None:
+            for _ in range(_CHUNK):
+                step()
+                if drained.callbacks is None:
+                    break
+            self._on_progress(self.finished, self.scenario.total_iterations)
+
+    def open(self, iterations: float = math.inf) -> Reading:
+        """Keep what happens from now on, of the next `iterations` of each worker."""
+        self.monitor.keep_from_now(iterations)
+        for shard in self._shards:
+            shard.watch_anew()
+        return self.reading()
+
+    def reading(self) -> Reading:
+        """How busy all have been up to now."""
+        return read(
+            self.now,
+            self._shards,
+            self._workers,
+            links=self.scenario.placement != "single-host",
+            cores=self._all_cores or (self._shared_host[1].cores if self._shared_host else None),
+        )
+
+    def state(self) -> Array:
+        """Pushes under way, calls at each shard, and how long each worker has been in its iteration, s."""
+        monitor = self.monitor
+        begun = zip(monitor.start, monitor.finished, strict=True)
+        starts = np.array([row[done] if done < len(row) else np.nan for row, done in begun])
+        within = np.nan_to_num(self.now - starts)
+        return np.concatenate([[self.under_way], [s.calls for s in self._shards], within])
+
+    def simulation(
+        self,
+        reading: Reading,
+        *,
+        since: Reading | None = None,
+        steady: SteadyState | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Simulation:
+        """All of the run, or what it has kept since a reading."""
+        scenario = self.scenario
+        timeline = self.monitor.timeline(None if steady is None else steady.iterations)
         iteration_times = (timeline.released - timeline.start)[:, timeline.warmup :].mean(axis=1)
-        backlog = note(self._scenario, self._demands, iteration_times)
-        queues = [s.response_sum_s / elapsed if elapsed > 0 else 0.0 for s in self._shards]
-        pulled = self._scenario.workers * self._scenario.total_bytes
-        pushed = self._scenario.workers * sum(self._scenario.pushed_sizes)
+        measured = metrics(timeline)
+        backlog = note(scenario, self._demands, iteration_times)
+        if backlog is not None:
+            notes = (backlog, *notes)
+        if steady is not None and measured.updates_per_s is not None and not scenario.backup_workers:
+            # In the steady state as many are applied as are made, unless they pile up.
+            elapsed = reading.time_s - (since.time_s if since else 0.0)
+            rate = float((1 / iteration_times).sum()) if backlog is None else self.monitor.updates / elapsed
+            measured = replace(measured, updates_per_s=rate)
+        classes, hosts = utilisation(since, reading)
+        pulled = scenario.workers * scenario.total_bytes
+        pushed = scenario.workers * sum(scenario.pushed_sizes)
         prediction = Prediction(
-            scenario=self._scenario.name,
+            scenario=scenario.name,
             method="simulate",
-            metrics=metrics(timeline),
+            metrics=measured,
             bottleneck=max(classes, key=classes.__getitem__),
             bounds=(),
-            notes=() if backlog is None else (backlog,),
             ingress_time_per_shard_s=tuple(np.nan_to_num(ingress_per_shard(timeline)).tolist())
-            if self._scenario.push != "none"
+            if scenario.push != "none"
             else (),
-            utilisation=classes | named,
+            utilisation=classes | hosts,
             queue_length={
-                "shard mean": float(np.mean(queues)),
+                "shard mean": mean_queue(since, reading),
                 "shard most": float(max(s.longest_queue for s in self._shards)),
             },
             bytes_per_iteration={
-                "push": float(pushed) if self._scenario.push != "none" else 0.0,
-                "pull": float(pulled) if self._scenario.pull != "none" else 0.0,
+                "push": float(pushed) if scenario.push != "none" else 0.0,
+                "pull": float(pulled) if scenario.pull != "none" else 0.0,
             },
+            notes=notes,
+            steady=steady,
         )
         return Simulation(
             prediction=prediction,
             timeline=timeline,
-            spans=tuple(self._monitor.spans),
-            elapsed_s=elapsed,
+            spans=tuple(self.monitor.spans),
+            elapsed_s=reading.time_s,
             most_waiting_bytes=max(s.most_waiting_bytes for s in self._shards),
             alike=self._alike(),
         )
@@ -332,25 +438,6 @@ class _Run:
             rows |= dict.fromkeys(names, (first, count))
         return {row: members for row, members in rows.items() if members[1] > 1}
 
-    def _usage(self, elapsed: float) -> Mapping[str, list[float]]:
-        """Utilisation of each resource over the whole run, by class, one value per simulated host."""
 
-        def share(seconds: float) -> float:
-            return seconds / elapsed if elapsed > 0 else 0.0
-
-        usage: dict[str, list[float]] = {}
-        if self._scenario.placement != "single-host":
-            usage |= {
-                "shard ingress": [s.host.down.utilisation(elapsed) for s in self._shards],
-                "shard egress": [s.host.up.utilisation(elapsed) for s in self._shards],
-                "worker ingress": [w.host.down.utilisation(elapsed) for w in self._workers],
-                "worker egress": [w.host.up.utilisation(elapsed) for w in self._workers],
-            }
-        usage |= {
-            "shard CPU": [share(s.busy_s) for s in self._shards],
-            "worker CPU": [share(w.busy_s) for w in self._workers],
-        }
-        shared = self._all_cores or (self._shared_host and self._shared_host[1].cores)
-        if shared is not None:
-            usage["host cores"] = [shared.utilisation(elapsed)]
-        return usage
+def _silent(*_: int) -> None:
+    """Nobody wants to know how far it is."""

@@ -79,6 +79,15 @@ class Shard:
         if presence is not None:
             presence.on_death = self._die
 
+    @property
+    def calls(self) -> int:
+        """How many are here, the one that is worked on included."""
+        return len(self._queue)
+
+    def watch_anew(self) -> None:
+        """Forget how long the queue has been before."""
+        self.longest_queue = len(self._queue)
+
     def accepts(self, iteration: int, count: int) -> bool:
         """Whether `count` updates of an iteration, which arrive now, are among the first."""
         if self._quorum == math.inf:

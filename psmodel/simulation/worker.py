@@ -25,8 +25,10 @@ class Worker:
 
     Parameters
     ----------
+    iterations
+        How many; infinite for one that goes on until nobody looks any more.
     compute_times
-        Seconds of each iteration's compute.
+        Seconds of each iteration's compute, one after the other.
     update_cost
         One iterator per shard that gives the random part of the next update's service time, s.
     shards
@@ -51,7 +53,8 @@ class Worker:
         network: FluidNetwork,
         coordinator: Coordinator,
         monitor: Monitor,
-        compute_times: list[float],
+        iterations: float,
+        compute_times: Iterator[float],
         update_cost: list[Iterator[float]],
         presence: Presence | None,
         outstanding: Callable[[int], None],
@@ -65,7 +68,8 @@ class Worker:
         self._network = network
         self._coordinator = coordinator
         self._monitor = monitor
-        self._compute_times = compute_times
+        self._iterations = iterations
+        self._compute_times = enumerate(compute_times)
         self._update_cost = update_cost
         self._presence = presence
         if presence is not None:
@@ -89,8 +93,8 @@ class Worker:
     def _run(self) -> Process:
         monitor, env, me = self._monitor, self.env, self.index
         iteration = 0
-        while iteration < len(self._compute_times):
-            monitor.start[me, iteration] = env.now
+        while iteration < self._iterations:
+            monitor.begin(me, iteration, env.now)
             yield from self._iterate(iteration)
             monitor.pushed[me, iteration] = env.now
             go_on = self._coordinator.finished(iteration + 1, self.count)
@@ -102,12 +106,14 @@ class Worker:
             self._trace(iteration)
             following = self._coordinator.following(iteration)
             monitor.skip(me, iteration + 1, following, env.now)
+            monitor.finish(me, following)
             iteration = following
 
     def _iterate(self, iteration: int) -> Process:
         """Pull, compute and push, layer by layer if there are layers."""
         scenario, pushes = self._scenario, self._demands.pushes
-        compute_time = self._compute_times[iteration]
+        # An iteration in which the worker took no part has had its time too.
+        compute_time = next(time for number, time in self._compute_times if number == iteration)
         first = compute_time * (1 - math.fsum(push.compute_share for push in pushes[1:]))
         yield from self._pull_and_compute(iteration, first)
         applied: Countdown | None = None
@@ -138,7 +144,7 @@ class Worker:
                     yield self._pull.arrived.event
                 self._monitor.pulled[self.index, iteration] = self.env.now
                 yield from self._thread.works(self._demands.assemble)
-                if self._scenario.prefetch and iteration + 1 < len(self._compute_times):
+                if self._scenario.prefetch and iteration + 1 < self._iterations:
                     self._prefetched = yield from self._ask(iteration + 1)
                 yield from self._compute(seconds)
             except simpy.Interrupt:
