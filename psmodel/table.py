@@ -111,12 +111,12 @@ def _parquet(rows: Rows, file: IO[bytes], columns: Sequence[str]) -> None:
     text = {name for name, found in kinds.items() if str in found}
     with arrow.parquet.ParquetWriter(file, schema) as writer:
         for batch in _batches(rows()):
-            columns = [
+            cells = [
                 [str(v) if name in text and v is not None else v for v in (row.get(name) for row in batch)]
                 for name in kinds
             ]
             arrays = [
-                arrow.array(column, type=kind) for column, kind in zip(columns, schema.types, strict=True)
+                arrow.array(column, type=kind) for column, kind in zip(cells, schema.types, strict=True)
             ]
             writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
 

@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of the parsers: ``make fuzz-parsers`` (atheris, not a dependency: it has wheels for few systems)."""
+"""Coverage-guided fuzzing of the parsers: ``make fuzz-parsers`` (atheris, which has wheels for few systems)."""
 
 import sys
 import tempfile

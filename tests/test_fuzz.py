@@ -45,8 +45,10 @@ units = st.sampled_from(
 quantities = st.builds("{}{}".format, digits | numbers.map(str), units) | st.text(max_size=20)
 names = st.sampled_from(sorted(Scenario.model_fields)) | st.text(max_size=10)
 tables = st.sampled_from([
-    {"kind": "exponential"}, {"kind": "lognormal", "cv": 0.5}, {"kind": "pareto"}, {"kind": "empirical"}, {"kind": "gamma"},
-    {"count": 2}, {"role": "shard"}, {"link": "shard-0.down"}, {"share": 1, "compute_share": 1}, {"rate": 1, "slowdown": 2},
+    {"kind": "exponential"}, {"kind": "lognormal", "cv": 0.5}, {"kind": "pareto"}, {"kind": "empirical"},
+    {"kind": "gamma"},
+    {"count": 2}, {"role": "shard"}, {"link": "shard-0.down"}, {"share": 1, "compute_share": 1}, {"rate": 1,
+    "slowdown": 2},
 ])  # fmt: skip
 inner = st.sampled_from(
     ["mean", "cv", "shape", "minimum", "samples", "file", "at", "rate", "count", "duration", "sd", "ratio"]
@@ -75,8 +77,10 @@ texts = (
 )
 # Pieces of TOML and JSON, put together at random, come further than letters at random.
 pieces = st.lists(
-    st.sampled_from([*"[]{}=.,:\"'#\n\\ ", "[[", "]]", '"""', "'''", "workers", "shards", "machine", "1", "9" * 50, "true",
-                     "nan", "inf", "1e999", "null", "NaN", "key", "row", "\\ud800", "2020-01-01", "calibration", "draws",
+    st.sampled_from([*"[]{}=.,:\"'#\n\\ ", "[[", "]]", '"""', "'''", "workers", "shards", "machine", "1",
+    "9" * 50, "true",
+                     "nan", "inf", "1e999", "null", "NaN", "key", "row", "\\ud800", "2020-01-01",
+                     "calibration", "draws",
                      "goodput_factor", "mean", "kind", "\x1b[1m", "\ufeff", '"10Gbps"']),
     max_size=40,
 ).map("".join)  # fmt: skip

@@ -90,7 +90,8 @@ def test_where_there_is_no_affinity_all_cores_count(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("change", "words"), [({"memory_bytes": 1e15}, "of memory"), ({"disk_bytes": 1e18}, "of disk"), ({"time_s": 1e9}, "years")]
+    ("change", "words"), [({"memory_bytes": 1e15}, "of memory"), ({"disk_bytes": 1e18}, "of disk"),
+    ({"time_s": 1e9}, "years")]
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(tmp_path: Path, change: dict[str, float], words: str) -> None:
     need = budget.Need(what="it", fewer="points", **({"memory_bytes": 0.0} | change))

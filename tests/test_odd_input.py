@@ -170,8 +170,10 @@ def test_a_damaged_journal_is_refused_and_kept(tmp_path: Path, name: str) -> Non
 
 FITS = [
     '{"calibration": null}', '{"calibration": 5}', '{"calibration": [1]}', '{"goodput_factor": true}', "{}x",
-    '{"goodput_factor": 1e999}', '{"goodput_factor": "1"}', '{"goodput_factor": null}', '{"draws": 5}', '{"draws": [5]}',
-    '{"call_latency_s": -1}', '{"schema_version": "x"}', '{"schema_version": [1]}', '{"x\\u001b[1m": 1}', '{"\\ud800": 1}',
+    '{"goodput_factor": 1e999}', '{"goodput_factor": "1"}', '{"goodput_factor": null}', '{"draws": 5}',
+    '{"draws": [5]}',
+    '{"call_latency_s": -1}', '{"schema_version": "x"}', '{"schema_version": [1]}', '{"x\\u001b[1m": 1}',
+    '{"\\ud800": 1}',
     '{"goodput_factor": 1, "goodput_factor": 1}', '{"draws": [{"goodput_factor": false}]}',
 ]  # fmt: skip
 
@@ -192,7 +194,8 @@ CATALOGUE = (
     'schema_version = 1\nname = "x"\ncurrency = "USD"\nread_on = 2026-01-01\n[[machine]]\nname = "m"\n'
 )
 MACHINES = [
-    'price_per_hour = true\nbandwidth = "1Gbps"', "price_per_hour = 1\nbandwidth = 10", "bandwidth = 0\nprice_per_hour = 1",
+    'price_per_hour = true\nbandwidth = "1Gbps"', "price_per_hour = 1\nbandwidth = 10",
+    "bandwidth = 0\nprice_per_hour = 1",
     'price_per_hour = inf\nbandwidth = "1Gbps"', 'price_per_hour = nan\nbandwidth = "1Gbps"', "", "cores = 1.5",
     'price_per_hour = 1e300\nbandwidth = "1Gbps"', 'price_per_hour = 1\nbandwidth = "1Gbps"\ncores = true',
     'price_per_hour = 1\nbandwidth = "1 GBps"', 'price_per_hour = 1\nbandwidth = "1Gbps"\nrate = 3',
@@ -214,10 +217,12 @@ SETTINGS = [
     ["compression={ratio=2, compress_time=1}"], ["failures=[{role='shard', at=1}]"],
     ["failures=[{role='shard', mean_time_between=1}]"], ["failures=[{role='shard', at='1 s', repair_time=1}]"],
     ["shards=true"], ["seed=false"], ["compute_factors=[true, true]"], ["model_size=true"], ["name=true"],
-    ["elements=350M", "model_size="], ["model_size=1__0MB"], ["bandwidth=10 gbps"], ["bandwidth=1 GBps"], ["bandwidth=10Gb"],
+    ["elements=350M", "model_size="], ["model_size=1__0MB"], ["bandwidth=10 gbps"], ["bandwidth=1 GBps"],
+    ["bandwidth=10Gb"],
     ["bandwidth=5e-324"], ["bandwidth=5e-324bps"], ["bandwidth=1e-305 B/s"], ["compute=1e308"], ["compute=1e308 s"],
     ["compute=1.7e308 s"], ["compute={kind='exponential', mean='1e308 s'}"], ["compute=nan"], ["compute=inf s"],
-    ["compute={kind='lognormal', mean='1e300 s', cv=100}"], ["shard_weights=[1e308, 1e308]"], ["shard_weights=[nan, 1]"],
+    ["compute={kind='lognormal', mean='1e300 s', cv=100}"], ["shard_weights=[1e308, 1e308]"],
+    ["shard_weights=[nan, 1]"],
     ["compute_factors=[1e308, 1]"], ["compute_factors=[1e-308, 1]"], ["compute_factors=[inf, 1]"],
     ["model_size=1e300 B"], ["model_size=" + "9" * 400], ["model_size=" + "9" * 5000], ["elements=" + "9" * 30],
     ["racks.count=1000000000"], ["racks={count=2, oversubscription=1e308}"], ["racks={count=true}"],

@@ -84,11 +84,8 @@ def _workers_alike(scenario: Scenario, d: Demands) -> bool:
 
 def _least(scenario: Scenario) -> Need:
     """What simulating it takes at least, as far as the scenario's features alone say."""
-    workers, shards = (
-        1 if alike(scenario, role) else count
-        for role, count in (("workers", scenario.workers), ("shards", scenario.shards))
-    )
-    return need(scenario, workers, shards)
+    workers = 1 if alike(scenario, "workers") else scenario.workers
+    return need(scenario, workers, 1 if alike(scenario, "shards") else scenario.shards)
 
 
 def needed(scenario: Scenario, calibration: Calibration = IDEAL) -> Need:
@@ -429,7 +426,7 @@ class Run:
         )
 
     def _alike(self) -> dict[str, tuple[int, int]]:
-        rows = {}
+        rows: dict[str, tuple[int, int]] = {}
         for index, (worker, count) in enumerate(zip(self._workers, self._worker_counts, strict=True)):
             names = (f"worker-{index}", worker.host.up.name, worker.host.down.name)
             rows |= dict.fromkeys(names, (index, count))
