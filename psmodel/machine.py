@@ -42,9 +42,8 @@ def available_memory(root: Path = _ROOT) -> int:
 
     MemAvailable of proc(5), or what the control groups leave if that is less (their file pages can be dropped).
     """
-    return int(
-        min(_machine_memory(root), *(_left(version, group) for version, group in _groups(root, "memory")))
-    )
+    groups = (_left(version, group) for version, group in _groups(root, "memory"))
+    return int(min((_machine_memory(root), *groups)))
 
 
 def _machine_memory(root: Path) -> float:

@@ -66,7 +66,7 @@ def test_a_burst_is_no_rate_that_lasts() -> None:
     m6in = catalogue.get("m6in.4xlarge")
     assert (m6in.bandwidth, m6in.burst_bandwidth) == (25e9 / 8, 50e9 / 8)
     rate = equip({"machine": "m6in.4xlarge"}, catalogue)["bandwidth"]
-    assert set(rate.values()) == {25e9 / 8}
+    assert set(rate.values()) == {f"{25e9 / 8!r} B/s"}
     two = Catalogue(
         schema_version=2, name="two", currency="EUR", read_on=catalogue.read_on,
         machine=(m6in.model_copy(update={"offer": None}), catalogue.get("c7gn.4xlarge").model_copy(
