@@ -237,7 +237,8 @@ def resolve(base: Scenario | Mapping[str, Any], point: Point) -> Scenario:
 
 def settings(scenario: Scenario, point: Point) -> dict[str, Any]:
     """The point's keys with SI values, as they stand in the scenario: one column of a table each."""
-    return {key: _plain(scenario, key) for key in point}
+    # A file of samples is not kept in the scenario, its samples are.
+    return {key: v if key.endswith(".file") else _plain(scenario, key) for key, v in point.items()}
 
 
 def written(key: str, value: Any) -> str:
