@@ -210,6 +210,7 @@ def test_a_catalogue_that_is_none_is_refused(tmp_path: Path, machine: str) -> No
 
 
 SETTINGS = [
+    ["compute=1000 s", "stragglers={rate=1e6, slowdown=2, duration='1 us'}"],
     ["bandwidth=10e9"], ["bandwidth=10000000000"], ["bandwidth=10"], ["bandwidth.shard_up=1e9"], ["model_size=100"],
     ["compute=0.5"], ["compute={kind='exponential', mean=1}"], ["compute.mean=1", "compute.kind=exponential"],
     ["update_cost=1"], ["propagation_delay=1"], ["message_overhead=1"], ["compute={kind='empirical', samples=[1, 2]}"],
@@ -250,8 +251,6 @@ LARGE = [
     ["simulate", *BASE, "--set", "iterations=1", "--set", "warmup=1000000000"],
     ["simulate", "--workers", "1000000", "--shards", "1000000", "--set", "elements=1000000", "--bandwidth", "1Gbps",
      "--set", "compute={kind='exponential', mean='1 s'}", "--iterations", "1", "--set", "push=sequential"],
-    ["simulate", *BASE, "--compute", "1000 s", "--iterations", "10", "--set",
-     "stragglers={rate=1e6, slowdown=2, duration='1 us'}"],
     ["simulate", *BASE, "--set", "compute={kind='exponential', mean='1 s'}", "--iterations", "10",
      "--replications", "1000000000"],
     ["sweep", "ingress-single", "--set", "workers=1:100000:1", "--set", "shards=1:100000:1"],
