@@ -5,7 +5,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 RUN := $(UV) run --frozen --all-extras
 
-.PHONY: demo test lint bench fuzz fuzz-parsers figures measure notebooks docs clean
+.PHONY: demo test lint bench faults fuzz fuzz-parsers figures measure notebooks docs clean
 
 demo: .venv/ready
 	$(RUN) psmodel demo
@@ -43,6 +43,9 @@ fuzz-parsers: .venv/ready
 
 bench: .venv/ready
 	$(RUN) python -m benchmarks
+
+faults: .venv/ready
+	$(RUN) python -m benchmarks.faults
 
 .venv/ready: pyproject.toml uv.lock
 	@command -v uv >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet --target .tools "uv>=0.13,<0.14"

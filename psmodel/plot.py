@@ -83,10 +83,8 @@ def pareto(plan: "Plan") -> Figure:
     figure, axes = _empty()
     front = plan.front
     axes.step([r["cost_per_hour"] for r in front], [r["iteration_time_s"] for r in front], where="post",
-              color=GREY, marker=".", label="closed forms: nothing is both cheaper and faster")  # fmt: skip
-    failed = [r for r in plan.tried if r["cost_per_hour"] is not None]
-    if plan.best is not None:
-        failed = failed[:-1]
+              color=GREY, marker=".", label="nothing is both cheaper and faster")  # fmt: skip
+    failed = [r for r in plan.tried if r["cost_per_hour"] is not None and r["decision"] == "misses"]
     if failed:
         axes.plot(
             [r["cost_per_hour"] for r in failed],

@@ -8,7 +8,7 @@ An axis is written ``key=values``: a list (``shards=1,2,4``), a range with its e
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -17,15 +17,17 @@ import numpy as np
 
 from psmodel import budget
 from psmodel.errors import BadInput
-from psmodel.files import parse_value
+from psmodel.files import parse_json, parse_value
 from psmodel.scenario import Scenario, changed, from_mapping
 from psmodel.units import format_rate, format_size, format_time
 
 Point = Mapping[str, Any]
 """Key → value, as in a scenario file."""
 _PART = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
-_FORM = "write it like shards=1,2,4 or workers=1:256:x2 or bandwidth=10Gbps:40Gbps:10Gbps"
+_FORM = "write it like shards=4, shards=1,2,4 or workers=1:256:x2 or bandwidth=10Gbps:40Gbps:10Gbps"
 _MOST_VALUES = 1_000_000
+_WORDS = ("name", "description")
+"""Keys whose text may have commas and colons."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ class Axis:
 def _key_and_text(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip() or not value.strip():
-        raise BadInput(f"{text!r} is no key with values; {_FORM}")
+        raise BadInput(f"--set {text!r} is no key with a value; {_FORM}")
     return key.strip().replace("-", "_"), value.strip()
 
 
@@ -62,7 +64,13 @@ def _split(text: str) -> list[str]:
 
 
 def _value(text: str) -> Any:
-    return parse_value(text, "--set")
+    value = parse_value(text, "--set")
+    if value != text.strip() or text[:1] not in ("[", "{", '"'):
+        return value
+    try:
+        return parse_json(text, "--set")
+    except BadInput:
+        return value
 
 
 def _number(text: str, whole: str) -> tuple[Decimal, str]:
@@ -112,6 +120,8 @@ def parse_axis(text: str) -> Axis:
     ('10Gbps', '25Gbps')
     """
     key, value = _key_and_text(text)
+    if key in _WORDS or key.endswith(".file"):
+        return Axis(key=key, values=(_value(value),))
     parts = value.split(":")
     if len(parts) == 3 and not set(value) & set("\"'[{"):
         return Axis(key=key, values=_range(parts, text))
@@ -253,9 +263,32 @@ def written(key: str, value: Any) -> str:
         return format_size(value)
     if key in ("compute", "update_cost", "propagation_delay", "message_overhead") or "time" in key:
         return format_time(value)
+    if key in _WRITTEN:
+        return _WRITTEN[key](value)
     if key.startswith("cost"):
-        return f"{value:,.2f}"
+        return four_digits(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def four_digits(value: float) -> str:
+    """A number with four significant digits, never in powers of ten.
+
+    >>> four_digits(318.823), four_digits(0.012345), four_digits(1234567)
+    ('318.8', '0.01235', '1,235,000')
+    """
+    rounded = float(f"{value:.4g}")
+    decimals = 0 if rounded == 0 else max(0, 3 - math.floor(math.log10(abs(rounded))))
+    text = f"{rounded:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+_WRITTEN: dict[str, Callable[[float], str]] = {
+    "communication_share": lambda v: f"{100 * v:.4g} %",
+    "scaling_efficiency": lambda v: f"{100 * v:.4g} %",
+    "goodput_bytes_per_s": format_rate,
+    "speedup": lambda v: f"{v:.4g} ×",
+    "updates_per_s": lambda v: f"{four_digits(v)} /s",
+}
 
 
 def varying(points: Sequence[Point]) -> tuple[str, ...]:

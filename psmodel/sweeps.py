@@ -17,26 +17,27 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
+from functools import lru_cache, partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from psmodel import budget, machine, table
+from psmodel.calibration import Calibration
 from psmodel.cost import MACHINE_KEYS, Catalogue, check_cores, cost, equip, machines_for
+from psmodel.derived import derived
 from psmodel.errors import BadInput, CannotRun
 from psmodel.journal import Journal
 from psmodel.methods import Calibrated, Predictor, answer, predictor
-from psmodel.results import Method, Metrics
+from psmodel.results import Method, Metrics, Prediction
 from psmodel.scenario import Scenario
 from psmodel.space import Grid, Point, parse_axis, resolve, settings
 
 Base = Scenario | Mapping[str, Any]
 """What the points change: a scenario, or some of its keys where the points give the others."""
 _METRICS = tuple(f.name for f in fields(Metrics))
-_DRAWS = 40
-"""So many of a fit's draws are simulated."""
 _FEW = 500
 """So many closed forms are done before a pool of processes has started."""
 
@@ -81,11 +82,7 @@ class Setup:
         ``<metric>_half_width`` is that of the 95 % confidence interval of simulated randomness;
         ``<metric>_low`` and ``<metric>_high`` are what the fit's draws leave open.
         """
-        # A simulation is no closed form: a few tens of draws show the spread, thousands would take hours.
-        known = (
-            self.known if self.method == "analytic" else replace(self.known, draws=self.known.draws[:_DRAWS])
-        )
-        said = answer(scenario, predict, known)
+        said = answer(scenario, predict, self.known.by(self.method))
         metrics = said.prediction.metrics.to_json()
         machine_keys = {key: value for key, value in point.items() if key in MACHINE_KEYS}
         row = (
@@ -93,12 +90,18 @@ class Setup:
             | machine_keys
             | settings(scenario, {key: value for key, value in point.items() if key not in MACHINE_KEYS})
             | metrics
-            | {"bottleneck": said.prediction.bottleneck}
+            | self.derived(scenario, said.prediction, predict)
+            | {
+                "bottleneck": said.prediction.bottleneck,
+                "claim": said.prediction.claims.get("iteration_time_s"),
+            }
             | {f"{name}_half_width": said.prediction.half_widths.get(name) for name in _METRICS}
         )
         if self.known.draws:
             for name in _METRICS:
                 row[f"{name}_low"], row[f"{name}_high"] = said.intervals.get(name, (None, None))
+        if self.known.region is not None:
+            row["extrapolation"] = "; ".join(said.extrapolation) or None
         if self.catalogue is not None:
             machines = machines_for(scenario, point, self.catalogue)
             price = machines and cost(
@@ -112,6 +115,13 @@ class Setup:
                 "currency": self.catalogue.currency,
             }
         return row
+
+    def derived(
+        self, scenario: Scenario, prediction: Prediction, predict: Predictor
+    ) -> dict[str, float | None]:
+        """`psmodel.derived` of a prediction; a second simulation, of one worker alone, is not made for it."""
+        one = None if self.method == "simulate" else partial(_of_one_worker, predict, self.known.best)
+        return derived(scenario, prediction, one)
 
     def key(self, scenario: Scenario, point: Point) -> str:
         """A hash of everything the row depends on, and of psmodel's version."""
@@ -127,6 +137,12 @@ class Setup:
             "point": {k: str(v) for k, v in point.items()},
         }
         return hashlib.sha256(json.dumps(asked | resolved, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=256)
+def _of_one_worker(predict: Predictor, coefficients: Calibration, scenario: Scenario) -> Prediction:
+    """Many rows have the same worker alone: those that differ in nothing but their number of workers."""
+    return predict(scenario, coefficients)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ import atheris
 with atheris.instrument_imports():
     from psmodel.calibration import Calibration
     from psmodel.catalogue import load_catalogue
-    from psmodel.cli.common import set_value
     from psmodel.errors import UserError
     from psmodel.files import parse_json, parse_toml
     from psmodel.journal import Journal
     from psmodel.scenario import from_mapping
+    from psmodel.space import parse_axis
     from psmodel.units import parse_rate, parse_size, parse_time
 
 _FOLDER = Path(tempfile.mkdtemp())
@@ -32,7 +32,7 @@ def one_input(data: bytes) -> None:
                 except ValueError:
                     continue
         elif kind == 1:
-            set_value(text)
+            parse_axis(text)
         elif kind == 2:
             from_mapping(parse_toml(text, "it"))
         elif kind == 3:

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from psmodel import analytic, explain, simulation
 from psmodel.calibration import COEFFICIENTS, Calibration
 from psmodel.catalogue import load_catalogue
-from psmodel.cli.common import set_value
 from psmodel.errors import BadInput, CannotRun, UserError
 from psmodel.files import parse_json, parse_toml
 from psmodel.journal import Journal
@@ -118,7 +117,7 @@ def test_quantities(text: Any) -> None:
 @example(key="seed", text="9" * 5000)
 @example(key="bandwidth", text="1Gbps\nshards=3")
 def test_settings_and_axes(key: str, text: str) -> None:
-    for read in (set_value, parse_axis, lambda t: latin_hypercube([t], samples=2, seed=0)):
+    for read in (parse_axis, lambda t: latin_hypercube([t], samples=2, seed=0)):
         try:
             read(f"{key}={text}")  # type: ignore[no-untyped-call]
         except UserError as error:

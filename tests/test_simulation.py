@@ -157,7 +157,7 @@ def test_every_byte_is_carried_once(scenario) -> None:
         return transfer(src, dst, nbytes)
 
     network.transfer = watched  # type: ignore[method-assign]
-    run.run_out()
+    run.result()
     for link in network.links:
         assert link.carried <= link.capacity * run._env.now * (1 + 1e-9) + 1e-6
     exact = not any(failure.role == "worker" for failure in scenario.failures)  # else pulls are given up

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psmodel
+from validate.testbeds.guardian import processes_with as processes_with
 
 _TICK = os.sysconf("SC_CLK_TCK")
 STEAL_LIMIT, FOREIGN_LIMIT, SATURATION_LIMIT = 0.02, 0.05, 0.9
@@ -194,17 +195,3 @@ def _used(pid: int) -> int:
     except OSError:
         return 0
     return sum(int(field) for field in fields[11:15])
-
-
-def processes_with(variable: str, value: str) -> list[int]:
-    """Processes of this user that were started with an environment variable set so."""
-    wanted = f"{variable}={value}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-            except OSError:
-                continue  # it has ended, or is another user's
-    return found

@@ -2,7 +2,11 @@
 
 import errno
 import importlib
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import click
@@ -73,17 +77,48 @@ def _load(entry: Any) -> click.Command:
 def psmodel() -> None:
     """How long does a sharded parameter server take, what limits it, how many shards, at what cost.
 
-    Exit codes: 0 ok, 1 a check or run failed, 2 bad input, 3 this machine can't, 130 interrupted.
+    Exit codes: 0 ok, 1 a check or run failed, 2 bad input, 3 this machine can't, 130 interrupted (143 by
+    SIGTERM, 129 by SIGHUP).
     """
+
+
+class _Told(KeyboardInterrupt):
+    """Somebody wants this process to end; everything is tidied up as after Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does; one that is ignored (nohup) stays ignored."""
+
+    def tell(number: int, _frame: FrameType | None) -> None:
+        raise _Told(number)
+
+    before = {}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            try:
+                before[number] = signal.signal(number, tell)
+            except ValueError:  # not the main thread, which alone may handle signals
+                break
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with the code that its help names."""
     arguments = sys.argv[1:] if args is None else args
     try:
-        # A command that must go on in another process (a sandbox) finds there what it was asked.
-        code = psmodel.main(args=arguments, obj=arguments, standalone_mode=False)
-        sys.stdout.flush()
+        with _ended_by_signals():
+            # A command that must go on in another process (a sandbox) finds there what it was asked.
+            code = psmodel.main(args=arguments, obj=arguments, standalone_mode=False)
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
@@ -96,9 +131,11 @@ def main(args: list[str] | None = None) -> None:
     except UserError as error:
         _complain(str(error))
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
+        told = error if isinstance(error, _Told) else error.__cause__
+        number = told.number if isinstance(told, _Told) else signal.SIGINT
         _complain("interrupted")
-        sys.exit(130)
+        sys.exit(128 + number)
     except BrokenPipeError:
         # The reader (head, less) has gone; Python's own flush at exit must not complain about it.
         sys.stdout = None

@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from psmodel.calibration import IDEAL, Calibration
-from psmodel.calibration import load as load_calibration
 from psmodel.errors import BadInput, CannotRun
-from psmodel.files import MOST_DEPTH, parse_value, whole
+from psmodel.files import MOST_DEPTH, whole
+from psmodel.methods import Calibrated, load_calibrated
+from psmodel.results import Method
 from psmodel.scenario import Scenario, from_mapping, load
+from psmodel.space import parse_axis
 from psmodel.wording import cut, excerpt, plain
 
 if TYPE_CHECKING:
@@ -21,32 +22,52 @@ if TYPE_CHECKING:
 
     from psmodel.trace import Span
 
-# Options for the fields people change most; every other one is reached by --set.
-_SHORTCUTS: dict[str, tuple[str, type]] = {
-    "workers": ("number of workers N", int),
-    "shards": ("number of shards K", int),
-    "model_size": ('bytes of the parameters, like "100MB"', str),
-    "bandwidth": ('rate of every link, like "10Gbps"', str),
-    "compute": ('compute time per iteration, like "80 ms"', str),
-    "mode": ("bsp, asp or ssp", str),
-    "iterations": ("measured iterations", int),
-    "seed": ("seed of all random numbers", int),
+# Options for the keys people change most; every other one is reached by --set.
+SHORTCUTS = {
+    "workers": "number of workers N",
+    "shards": "number of shards K",
+    "model_size": 'bytes of the parameters, like "100MB"',
+    "elements": 'number of parameters, like 1.2e9 or "1.2 billion"',
+    "dtype": "type of one parameter, like bfloat16",
+    "bandwidth": 'rate of every link, like "10Gbps"',
+    "compute": 'compute time per iteration, like "80 ms"',
+    "mode": "bsp, asp or ssp",
+    "iterations": "measured iterations; none: the steady state",
+    "seed": "seed of all random numbers",
 }
 
 
-def set_value(text: str) -> tuple[str, Any]:
-    """``key=value`` of --set: a TOML value, or else the text itself.
+def _settings(options: dict[str, Any], settings: tuple[str, ...]) -> list[str]:
+    """The shortcuts (taken out of `options`) and --set, all as ``key=value``.
 
     Raises
     ------
     BadInput
-        If there is no ``=``.
+        If a key is given twice.
     """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise BadInput(f"--set {excerpt(text)}: write it like --set shards=4 or --set push=sequential")
-    key = key.strip().replace("-", "_")
-    return key, parse_value(value, f"--set {cut(plain(key))}")
+    given: dict[str, str] = {}
+    for name in SHORTCUTS:
+        values = options.pop(name)
+        if len(values) > 1:
+            option = f"--{name.replace('_', '-')}"
+            raise BadInput(
+                f"{option} is given {len(values)} times ({cut(plain(', '.join(values)))}); give it once"
+            )
+        if values:
+            given[name] = f"{name}={values[0]}"
+    for text in settings:
+        key = text.partition("=")[0].strip().replace("-", "_")
+        if key in given:
+            raise BadInput(
+                f"{key} is given twice, by {_option(given[key], settings)} and --set {excerpt(text)}"
+            )
+        given[key] = text
+    return list(given.values())
+
+
+def _option(text: str, settings: tuple[str, ...]) -> str:
+    key, _, value = text.partition("=")
+    return f"--set {excerpt(text)}" if text in settings else f"--{key.replace('_', '-')} {value}"
 
 
 def _nest(changes: dict[str, Any], dotted: str, value: Any) -> None:
@@ -63,60 +84,114 @@ def _nest(changes: dict[str, Any], dotted: str, value: Any) -> None:
     if last in changes:
         earlier = changes[last]
         twice = (
-            "its parts are already set" if isinstance(earlier, dict) else f"it is already set to {earlier!r}"
+            "its parts are already set"
+            if isinstance(earlier, dict)
+            else f"it is already set to {excerpt(earlier)}"
         )
-        raise BadInput(f"--set {dotted}: {twice}; set each key once")
+        raise BadInput(f"--set {cut(plain(dotted))}: {twice}; set each key once")
     changes[last] = value
+
+
+def _one_scenario(scenario: str | None, settings: list[str], command: str) -> Scenario:
+    changes: dict[str, Any] = {}
+    for text in settings:
+        axis = parse_axis(text)
+        if len(axis.values) > 1:
+            raise BadInput(
+                f"{excerpt(text)} is {len(axis.values)} values; `psmodel {command}` takes one of each key, "
+                "`psmodel sweep` several"
+            )
+        _nest(changes, axis.key, axis.values[0])
+    if scenario is None:
+        return from_mapping({"name": "command line"} | changes)
+    return load(scenario, **changes)
+
+
+def _with_options(
+    wrapped: Callable[..., Any], command: Callable[..., Any], varies: bool
+) -> Callable[..., Any]:
+    """Add SCENARIO, the shortcuts and --set to what stands in for a command."""
+    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
+    # Options that the command itself added below this decorator stay its own.
+    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    several = "a list (1,2,4) or range (1:10:1, 1:256:x2) varies" if varies else ""
+    wrapped = click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUES" if varies else "KEY=VALUE",
+        help="Set any other key of the scenario, in TOML or JSON" + (f"; {several}." if varies else "."),
+    )(wrapped)
+    for name, text in reversed(SHORTCUTS.items()):
+        wrapped = click.option(f"--{name.replace('_', '-')}", metavar="TEXT", multiple=True, help=text)(
+            wrapped
+        )
+    return click.argument("scenario", required=False)(wrapped)
 
 
 def scenario_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command SCENARIO, the shortcuts and --set; it receives ``scenario``, a validated `Scenario`."""
 
     def wrapped(scenario: str | None, settings: tuple[str, ...], **kwargs: Any) -> Any:
-        changes: dict[str, Any] = {}
-        for name in _SHORTCUTS:
-            given = kwargs.pop(name)
-            if len(given) > 1:
-                option = f"--{name.replace('_', '-')}"
-                raise BadInput(
-                    f"{option} is given {len(given)} times ({', '.join(map(str, given))}); give it once"
-                )
-            if given:
-                changes[name] = given[0]
-        for text in settings:
-            _nest(changes, *set_value(text))
-        chosen = (
-            from_mapping({"name": "command line"} | changes)
-            if scenario is None
-            else load(scenario, **changes)
-        )
-        return command(scenario=chosen, **kwargs)
+        texts = _settings(kwargs, settings)
+        return command(scenario=_one_scenario(scenario, texts, command.__name__), **kwargs)
 
-    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
-    # Options that the command itself added below this decorator stay its own.
-    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    wrapped = click.option(
-        "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any other key of the scenario."
-    )(wrapped)
-    for name, (text, kind) in reversed(_SHORTCUTS.items()):
-        wrapped = click.option(f"--{name.replace('_', '-')}", type=kind, multiple=True, help=text)(wrapped)
-    return click.argument("scenario", required=False)(wrapped)
+    return _with_options(wrapped, command, varies=False)
+
+
+def space_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same options for a command of many scenarios: a list or a range of values varies.
+
+    It receives ``base``, what varies is changed in, and ``axes``, each written ``key=values``.
+    """
+
+    def wrapped(scenario: str | None, settings: tuple[str, ...], **kwargs: Any) -> Any:
+        texts = _settings(kwargs, settings)
+        base: Scenario | dict[str, Any] = {} if scenario is None else load(scenario)
+        return command(base=base, axes=tuple(texts), **kwargs)
+
+    return _with_options(wrapped, command, varies=True)
+
+
+def _read_fit(_: click.Context, __: click.Parameter, path: Path | None) -> Calibrated:
+    return Calibrated() if path is None else load_calibrated(path)
+
+
+def _fit_option(name: str, read: Callable[..., Any]) -> Callable[[Any], Any]:
+    return click.option(
+        "--fit",
+        name,
+        type=click.Path(path_type=Path),
+        callback=read,
+        help="Use the coefficients that `psmodel validate fit` wrote to this file, and their uncertainty.",
+    )
+
+
+fit_option = _fit_option("known", _read_fit)
+"""--fit of every command that predicts: a `Calibrated`, with its uncertainty and its region."""
+calibration_option = _fit_option("calibration", lambda *given: _read_fit(*given).best)
+"""The same for a command that takes the coefficients alone."""
+
+
+def method_option(default: Method) -> Callable[[Any], Any]:
+    """--method: all that there are."""
+    return click.option("--method", type=click.Choice(get_args(Method)), default=default, show_default=True)
+
+
+def percentage(_: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """Callback of an option that is a share: ``1%`` or ``0.01``."""
+    if text is None:
+        return None
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise BadInput(f"--{parameter.name} {text}: it is a share between 0 and 1, like 1% or 0.01")
+    return value
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, to stdout.")
-
-
-def _read_calibration(_: click.Context, __: click.Parameter, path: Path | None) -> Calibration:
-    return IDEAL if path is None else load_calibration(path)
-
-
-calibration_option = click.option(
-    "--fit",
-    "calibration",
-    type=click.Path(path_type=Path),
-    callback=_read_calibration,
-    help="Use the coefficients that `psmodel validate fit` wrote to this file.",
-)
 
 
 def print_json(value: Any) -> None:

@@ -131,8 +131,7 @@ def predict(
     run = Run(scenario, calibration, replication=replication, trace=trace, on_progress=on_progress)
     if scenario.is_steady:
         return settle(run, precision=precision, budget=budget, trace=trace)
-    run.run_out()
-    return run.simulation(run.reading())
+    return run.result()
 
 
 class Run:
@@ -336,8 +335,8 @@ class Run:
             self._on_progress(self.finished, iterations)
         return True
 
-    def run_out(self) -> None:
-        """Go on until nothing is under way any more, as a finite run ends."""
+    def result(self) -> Simulation:
+        """All of a finite run, which ends when nothing is under way any more."""
         step, drained = self._env.step, self._drained
         while drained.callbacks is not None:
             for _ in range(_CHUNK):
@@ -345,6 +344,7 @@ class Run:
                 if drained.callbacks is None:
                     break
             self._on_progress(self.finished, self.scenario.total_iterations)
+        return self.simulation(self.reading())
 
     def open(self, iterations: float = math.inf) -> Reading:
         """Keep what happens from now on, of the next `iterations` of each worker."""

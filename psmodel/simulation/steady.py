@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 _FEWEST = 40
 """Iterations before which nothing is believed of a mean, and again before which its interval is not."""
+_FEWEST_OF_ALL = 500
+"""Iterations of all workers together before which an interval is not believed: of few that vary much it is too narrow
+just where the mean is too small."""
 _SHORT = 6
 """Iterations after which a cycle is first looked for."""
 _GROWTH = 1.5
@@ -109,9 +112,9 @@ class _Search:
     def result(self) -> "Simulation":
         run = self._run
         if _begins_anew(self._scenario):
-            self._before = run.reading()
+            self._open()
         run.advance(1)
-        target = _FEWEST if self._scenario.is_random else _SHORT
+        target = self._least() if self._before else _FEWEST if self._scenario.is_random else _SHORT
         while self._advance(target):
             if self._may_repeat() and (cycle := self._cycle()) is not None:
                 return cycle
@@ -121,9 +124,14 @@ class _Search:
                     return self._answer(estimates, reached=True)
             elif run.finished >= _FEWEST and self._is_warm():
                 self._open()
-            kept = self._monitor.kept if self._before is not None else run.finished
-            target = max(_FEWEST, math.ceil(kept * _GROWTH)) if self._before else math.ceil(kept * _GROWTH)
+            target = math.ceil(run.finished * _GROWTH)
+            if self._before is not None:
+                target = max(self._least(), math.ceil(self._monitor.kept * _GROWTH))
         return self._over()
+
+    def _least(self) -> int:
+        """Kept iterations from which on the interval is looked at."""
+        return max(_FEWEST, math.ceil(_FEWEST_OF_ALL / self._scenario.workers))
 
     def _advance(self, iterations: int, budget: Budget | None = None) -> bool:
         """Go on until every worker has finished so many; of those kept, once something is kept."""
@@ -235,6 +243,8 @@ class _Search:
             times = instants[end] - instants[begin]
             series = times.mean(axis=0) if in_step else _by_time(times, instants["released"])
             estimates[name] = output_analysis.sequential_mean(series)
+        if self._scenario.push != "none" and (ingress := monitor.kept_ingress()).size:
+            estimates["ingress_time_s"] = output_analysis.sequential_mean(ingress)
         return estimates
 
     def _may_repeat(self) -> bool:
