@@ -120,8 +120,10 @@ def parse_axis(text: str) -> Axis:
     ('10Gbps', '25Gbps')
     """
     key, value = _key_and_text(text)
-    if key in _WORDS or key.endswith(".file"):
+    if key in _WORDS:
         return Axis(key=key, values=(_value(value),))
+    if key.endswith(".file"):  # a path is no range; one with a comma stands in quotes
+        return Axis(key=key, values=tuple(_value(item) for item in _split(value)))
     parts = value.split(":")
     if len(parts) == 3 and not set(value) & set("\"'[{"):
         return Axis(key=key, values=_range(parts, text))

