@@ -55,7 +55,7 @@ def test_more_shards_than_workers_are_said_not_to_help(capsys: pytest.CaptureFix
     [
         (["--shards", "0"], ["shards", "0"]),
         (["--model-size", "-1MB"], ["model_size", "-1MB"]),
-        (["--bandwidth", "10 Gb"], ["bandwidth", "10 Gb", "10 Gbit/s"]),
+        (["--bandwidth", "10 Gb"], ["bandwidth", "10 Gb", "10 Gbps"]),
         (["--set", "shardz=3"], ["shardz", "shards"]),
         (["--set", "model_size=nan"], ["model_size", "nan"]),
         (["--set", "shards"], ["--set", "shards=4"]),
@@ -147,3 +147,36 @@ def test_numbers_of_parameters_as_people_say_them(capsys: pytest.CaptureFixture[
     code, out, _ = run(capsys, "predict", *options, "--elements", count, "--json")
     assert code == 0
     assert json.loads(out)["bytes_per_iteration"]["push"] == 2 * 2.4e9
+
+
+def test_a_row_of_a_trace_says_for_how_many_it_stands(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    trace = tmp_path / "t.json"
+    options = ["--model-size", "100000008B", "--iterations", "1", "--trace", str(trace)]
+    assert run(capsys, "simulate", "ingress-sharded", *options)[0] == 0
+    events = json.loads(trace.read_text())["traceEvents"]
+    rows = {event["args"]["name"] for event in events if event["name"] == "thread_name"}
+    assert {
+        "worker-0…99 (100 alike)",
+        "shard-0",
+        "shard-1…99 (99 alike)",
+        "shard-1…99.down (99 alike)",
+    } <= rows
+
+
+def test_samples_are_found_beside_the_scenario_in_every_command(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "inner"
+    folder.mkdir()
+    for name, time in (("a", "1 s"), ("b", "2 s")):
+        (folder / f"{name}.csv").write_text(f"{time}\n")
+    text = 'workers = 1\nshards = 1\nmodel_size = "8MB"\nplacement = "single-host"\n'
+    (folder / "s.toml").write_text(text + 'compute = { kind = "empirical", file = "a.csv" }\n')
+    monkeypatch.chdir(tmp_path)
+    for file, expected in (("a", 1.0), ("b", 2.0)):
+        _, out, _ = run(capsys, "predict", "inner/s.toml", "--set", f"compute.file={file}.csv", "--json")
+        assert json.loads(out)["compute_time_s"] == expected
+    _, out, err = run(capsys, "sweep", "inner/s.toml", "--set", "compute.file=a.csv,b.csv", "--json")
+    assert [row["compute_time_s"] for row in json.loads(out)["rows"]] == [1.0, 2.0], err

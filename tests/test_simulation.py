@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from psmodel import analytic, simulation
 from psmodel.calibration import Calibration
-from psmodel.scenario import Scenario, from_mapping, load
+from psmodel.scenario import Scenario, load
 from psmodel.simulation.engine import Run
 from psmodel.simulation.fluid import Decided
 from psmodel.simulation.network import Host
@@ -70,7 +70,7 @@ def scenarios(
             {"role": "worker", "index": 0, "at": "300 ms", "repair_time": "300 ms"},
             {"role": "shard", "at": "500 ms", "repair_time": "100 ms", "checkpoint_interval": "200 ms"},
         ]
-    return from_mapping(
+    return Scenario.from_json(
         {
             **more,
             "workers": workers,
@@ -105,7 +105,7 @@ def test_agrees_with_the_closed_form_where_nothing_is_random(
     workers, shards, per_shard, bandwidth, compute, pull, push
 ) -> None:
     """Workers in step, equal shards, the network alone takes time: then the closed form is exact."""
-    scenario = from_mapping(
+    scenario = Scenario.from_json(
         {
             "workers": workers,
             "shards": shards,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import simpy
 
+from psmodel.budget import Need, check
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.demands import Demands, demands, rack_rates
 from psmodel.draws import compute_times, endless_compute_times, failure_gaps, update_costs
@@ -19,6 +20,7 @@ from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.fluid import Link
 from psmodel.simulation.gather import Simulation, gather
 from psmodel.simulation.monitor import Monitor
+from psmodel.simulation.need import need
 from psmodel.simulation.network import FluidNetwork, Host, Rack
 from psmodel.simulation.presence import Deaths, Presence
 from psmodel.simulation.processor import Processor
@@ -54,6 +56,22 @@ def _workers_alike(scenario: Scenario, d: Demands) -> bool:
     )
 
 
+def _least(scenario: Scenario) -> Need:
+    """What simulating it takes at least, as far as the scenario's features alone say."""
+    workers = 1 if alike(scenario, "workers") else scenario.workers
+    return need(scenario, workers, 1 if alike(scenario, "shards") else scenario.shards)
+
+
+def needed(scenario: Scenario, calibration: Calibration = IDEAL) -> Need:
+    """What simulating it will take."""
+    least = _least(scenario)
+    if least.is_long:
+        return least  # a million unequal shards take their time to be looked at
+    d = demands(scenario, calibration)
+    shards = len(set(scenario.shard_sizes)) if _shards_alike(scenario, d) else scenario.shards
+    return need(scenario, 1 if _workers_alike(scenario, d) else scenario.workers, shards)
+
+
 def predict(
     scenario: Scenario,
     calibration: Calibration = IDEAL,
@@ -78,6 +96,11 @@ def predict(
         When to give that precision up.
     on_progress
         Called with (iterations that all workers have finished, iterations that are aimed at).
+
+    Raises
+    ------
+    CannotRun
+        If it takes more memory or time than there is, see `psmodel.budget`.
     """
     run = Run(scenario, calibration, replication=replication, trace=trace, on_progress=on_progress)
     if scenario.is_steady:
@@ -105,6 +128,7 @@ class Run:
         trace: bool,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> None:
+        check(_least(scenario))
         self.scenario = scenario
         self._on_progress = on_progress or _silent
         self._events, self._began = 0, time.monotonic()
@@ -123,6 +147,7 @@ class Run:
         self._shard_groups = self._group_shards()
         n = scenario.workers
         self._worker_counts = [n] if _workers_alike(scenario, self.demands) else [1] * n
+        check(need(scenario, len(self._worker_counts), len(self._shard_groups), trace=trace))
         self.monitor = Monitor(
             scenario,
             self._worker_counts,
@@ -321,6 +346,17 @@ class Run:
         starts = np.array([row[done] if done < len(row) else np.nan for row, done in begun])
         within = np.nan_to_num(self.now - starts)
         return np.concatenate([[self.under_way], [s.calls for s in self.shards], within])
+
+    def alike(self) -> dict[str, tuple[int, int]]:
+        """Row of a trace → the first and the number of those that it stands for, where it is more than one."""
+        rows: dict[str, tuple[int, int]] = {}
+        for index, (worker, count) in enumerate(zip(self._workers, self._worker_counts, strict=True)):
+            names = (f"worker-{index}", worker.host.up.name, worker.host.down.name)
+            rows |= dict.fromkeys(names, (index, count))
+        for shard, (first, count) in zip(self.shards, self._shard_groups, strict=True):
+            names = (f"shard-{shard.index}", shard.host.up.name, shard.host.down.name)
+            rows |= dict.fromkeys(names, (first, count))
+        return {row: members for row, members in rows.items() if members[1] > 1}
 
 
 def _silent(*_: int) -> None:

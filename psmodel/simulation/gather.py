@@ -1,5 +1,6 @@
 """What a simulation comes to: its prediction, of all of the run or of what it has kept."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ class Simulation:
         Simulated seconds until the last update was applied.
     most_waiting_bytes
         Largest memory that updates waiting at one shard took.
+    alike
+        Row of the spans → the first and the number of those to which the very same happens, where it is more than one.
     """
 
     prediction: Prediction
@@ -33,6 +36,7 @@ class Simulation:
     spans: tuple[Span, ...]
     elapsed_s: float
     most_waiting_bytes: float
+    alike: Mapping[str, tuple[int, int]]
 
 
 def gather(
@@ -88,4 +92,5 @@ def gather(
         spans=tuple(run.monitor.spans),
         elapsed_s=reading.time_s,
         most_waiting_bytes=max(s.most_waiting_bytes for s in run.shards),
+        alike=run.alike(),
     )
