@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import run
-from validate import leftovers
-from validate.testbeds import guardian, sandbox
+from validate import guardian, leftovers
+from validate.testbeds import sandbox
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_a_guardian_clears_up_after_an_owner_that_was_killed(place: Path, proces
     script = (
         "import fcntl, sys, time\n"
         "from pathlib import Path\n"
-        "from validate.testbeds.guardian import watch_over\n"
+        "from validate.guardian import watch_over\n"
         "lock = open(sys.argv[1] + '/lock', 'r+b')\n"
         "fcntl.flock(lock, fcntl.LOCK_EX)\n"
         "watch_over(Path(sys.argv[1]))\n"

@@ -171,7 +171,7 @@ def test_every_byte_is_carried_once(scenario) -> None:
     pulled = scenario.total_bytes * rounds * (scenario.pull != "none")
     total = sum(host.up.carried * host.count for host in network.hosts.values())
     if scenario.placement == "dedicated":
-        shards = {id(shard.host): shard.host for shard in run._shards}.values()
+        shards = {id(shard.host): shard.host for shard in run.shards}.values()
         assert sum(host.down.carried * host.count for host in shards) == pytest.approx(pushed, rel=1e-9)
         assert sum(host.up.carried * host.count for host in shards) == pytest.approx(pulled, rel=1e-9)
     else:  # what a worker exchanges with the shard on its own host crosses no link

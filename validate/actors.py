@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from psmodel.draws import compute_times, update_costs
 from psmodel.scenario import Scenario
 from validate import clocks
-from validate.measurement import ComputeBy
+from validate.computing import ComputeBy
 from validate.presence import Presence
 from validate.testbeds.base import Placement
 

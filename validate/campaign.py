@@ -9,7 +9,8 @@ from typing import Any, Self
 from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
 from validate import failures, supervised
-from validate.measurement import Measurement, compute_by, key
+from validate.computing import compute_by
+from validate.measurement import Measurement, key
 from validate.run import RunFailed, TestbedLost, run
 from validate.store import Store
 from validate.suite import Run, Suite

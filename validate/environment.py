@@ -14,7 +14,7 @@ from typing import Any
 
 import psmodel
 from psmodel.errors import CannotRun
-from validate.testbeds.guardian import processes_with as processes_with
+from validate.guardian import processes_with as processes_with
 
 _TICK = os.sysconf("SC_CLK_TCK")
 STEAL_LIMIT, FOREIGN_LIMIT, SATURATION_LIMIT = 0.02, 0.05, 0.9

@@ -1,6 +1,6 @@
 """What earlier runs of psmodel left on this machine, and its end.
 
-Nothing should be left (`validate.supervised`, `validate.testbeds.guardian`); this is for what a power cut, a kill of
+Nothing should be left (`validate.supervised`, `validate.guardian`); this is for what a power cut, a kill of
 everything at once or an earlier version did leave. What is ours is told by marks that nobody else makes:
 
 - a directory ``psm-UID-…`` of this user with our lock file in it, which no living owner holds;
@@ -23,8 +23,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from validate.guardian import clear
 from validate.testbeds import sandbox
-from validate.testbeds.guardian import clear
 
 _TOKEN = "RAY_AUTH_TOKEN_PATH"
 _CONTENTS = {"lock", "token", "ray", "tmp", "pycache"}

@@ -20,12 +20,13 @@ from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import model_only
 from validate.actors import Actors, Observation, used
+from validate.computing import compute_by, with_compute_on
 from validate.disturbance import retransmissions, silence
 from validate.dtypes import epsilon
 from validate.environment import Load, Watch, environment, processes_with
 from validate.guarded import EVERY_S, bounded, guarded
 from validate.logs import keep
-from validate.measurement import Instants, Measurement, Updates, compute_by, with_compute_on
+from validate.measurement import Instants, Measurement, Updates
 from validate.presence import Presence
 from validate.testbeds.base import Testbed, require_iterations
 from validate.vigil import RunFailed, TestbedLost, Vigil, start_limit, upper_limit

@@ -226,8 +226,11 @@ def _how_steady(steady: SteadyState) -> str:
         )
     width = "unknown" if steady.half_width_s is None else f"± {format_time(steady.half_width_s)}"
     outcome = "reached" if steady.reached else "not reached"
+    after = ", none deleted"
+    if steady.warmup_iterations:
+        after = f" after {steady.warmup_iterations} of warm-up, which are deleted"
     return (
-        f"Steady state: {steady.iterations} iterations after {steady.warmup_iterations} of warm-up, which are deleted; "
+        f"Steady state: {steady.iterations} iterations{after}; "
         f"95 % interval of the iteration time {width}, precision {steady.precision:.2g} {outcome}."
     )
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
-from validate.measurement import with_compute_on
+from validate.computing import with_compute_on
 from validate.testbeds.base import Testbed, require_iterations
 
 Name = Literal["local", "netns", "cluster"]

@@ -14,7 +14,16 @@ from psmodel.scenario import Scenario
 from validate.guarded import bounded
 from validate.vigil import Signs, TestbedLost
 
-__all__ = ["RAY_ENVIRONMENT", "CannotRun", "Placement", "Testbed", "disconnect", "hush", "own_signals"]
+__all__ = [
+    "RAY_ENVIRONMENT",
+    "CannotRun",
+    "Placement",
+    "Testbed",
+    "disconnect",
+    "first_line",
+    "hush",
+    "own_signals",
+]
 
 RAY_ENVIRONMENT: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -117,3 +126,9 @@ def hush() -> None:
     from ray._private import worker
 
     worker.print_to_stdstream = lambda *_arguments, **_named: None
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the paragraphs that Ray adds."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

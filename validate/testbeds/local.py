@@ -21,10 +21,18 @@ from typing import Self
 from psmodel.scenario import Scenario
 from psmodel.units import format_size
 from validate.environment import available_memory, processes_with
+from validate.guardian import clear, watch_over
 from validate.leftovers import clear_leftovers, prefix
 from validate.testbeds import raynode, sandbox
-from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush, own_signals
-from validate.testbeds.guardian import clear, watch_over
+from validate.testbeds.base import (
+    RAY_ENVIRONMENT,
+    CannotRun,
+    Placement,
+    disconnect,
+    first_line,
+    hush,
+    own_signals,
+)
 from validate.vigil import Signs, Vital
 
 _SMALLEST_STORE = 200_000_000
@@ -125,8 +133,10 @@ class LocalTestbed:
                     _node_ip_address="127.0.0.1",
                     _temp_dir=str(directory / "ray"),
                 )
-        except (RuntimeError, OSError, ValueError, TimeoutError) as error:
-            raise CannotRun(f"Ray does not start on this machine: {error}") from error
+        except (
+            Exception
+        ) as error:  # Ray raises bare ones, on a machine that is too busy to start it in time say
+            raise CannotRun(f"Ray does not start on this machine: {first_line(error)}") from error
         self._vital = raynode.vital(processes_with(_TOKEN_PATH, str(directory / "token")))
 
     def __exit__(

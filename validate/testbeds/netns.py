@@ -16,7 +16,7 @@ from typing import Self
 
 from psmodel.scenario import Scenario
 from validate.testbeds import netlink, raynode, sandbox, tcp_probe
-from validate.testbeds.base import CannotRun, Placement, disconnect, hush, own_signals
+from validate.testbeds.base import CannotRun, Placement, disconnect, first_line, hush, own_signals
 from validate.vigil import Signs, TestbedLost, Vital
 
 DIRECTORY = Path("/run/psmodel")
@@ -118,13 +118,16 @@ class NetnsTestbed:
         import ray
 
         hush()
-        with own_signals():
-            ray.init(
-                address=self.cluster.address,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _node_ip_address=self.nodes[netlink.HEAD].address,
-            )
+        try:
+            with own_signals():
+                ray.init(
+                    address=self.cluster.address,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _node_ip_address=self.nodes[netlink.HEAD].address,
+                )
+        except Exception as error:  # Ray raises bare ones
+            raise CannotRun(f"Ray does not take the driver on: {first_line(error)}") from error
         self._signs = self._look_up()
 
     def _look_up(self) -> Signs:
