@@ -5,13 +5,17 @@ export RAY_USAGE_STATS_ENABLED := 0
 UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 RUN := $(UV) run --frozen --all-extras
 
-.PHONY: demo test lint bench faults fuzz fuzz-parsers figures measure notebooks docs clean
+.PHONY: demo test check lint bench faults fuzz fuzz-parsers figures measure notebooks docs clean
 
 demo: .venv/ready
 	$(RUN) psmodel demo
 
 test: .venv/ready lint
 	$(RUN) pytest
+
+# For each commit: nothing that starts Ray, namespaces or a browser, and nothing long.
+check: .venv/ready lint
+	$(RUN) pytest -m "not ray and not netns and not browser and not slow and not long"
 
 lint: .venv/ready
 	$(RUN) ruff check .

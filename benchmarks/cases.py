@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.estimates import errors, table
 from benchmarks.peer import simgrid
 from benchmarks.star import Star
 from benchmarks.work import measured
 
 Row = dict[str, Any]
+_SCENARIOS = 300
 _SINGLE_UP_TO = 200
 """So many workers and shards are also simulated without bundles."""
 
@@ -196,6 +198,11 @@ def limit(_: float) -> Iterator[Row]:
         yield {"N": len(star.up), "K": len(star.down), "flows": len(star.up) * len(star.down), **outcome}
 
 
+def estimates(_: float) -> Iterator[Row]:
+    """How far closed forms and mean value analysis are from simulated steady states where they are estimates."""
+    yield from table(errors(range(_SCENARIOS)))
+
+
 CASES: dict[str, Callable[[float], Iterator[Row]]] = {
     "symmetric": symmetric,
     "asynchronous": asynchronous,
@@ -204,5 +211,7 @@ CASES: dict[str, Callable[[float], Iterator[Row]]] = {
     "sweeps": sweeps,
     "start": start,
     "limit": limit,
+    "estimates": estimates,
 }
-USUAL = tuple(name for name in CASES if name != "limit")
+USUAL = tuple(name for name in CASES if name not in ("limit", "estimates"))
+"""Those that are run if none is named; the others take many minutes."""

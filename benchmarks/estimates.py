@@ -1,6 +1,6 @@
 """How far the closed forms and mean value analysis are from the simulation where they are estimates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -77,3 +77,22 @@ def errors(seeds: range) -> Iterator[tuple[str, float, float]]:
             for method in (predict, mva.predict)
         )
         yield kind, closed, network
+
+
+def table(results: Iterable[tuple[str, float, float]]) -> Iterator[dict[str, Any]]:
+    """One row per kind, and one of all: relative errors of the iteration time."""
+    listed = list(results)
+    for kind in (*KINDS, "all"):
+        rows = np.array([errors for name, *errors in listed if kind in (name, "all")])
+        if not rows.size:
+            continue
+        row: dict[str, Any] = {"kind": kind, "scenarios": len(rows)}
+        for column, method in enumerate(("closed form", "mean value analysis")):
+            size = np.abs(rows[:, column])
+            row |= {
+                f"{method}, mean": float(size.mean()),
+                f"{method}, bias": float(rows[:, column].mean()),
+                f"{method}, 90 %": float(np.quantile(size, 0.9)),
+                f"{method}, largest": float(size.max()),
+            }
+        yield row
