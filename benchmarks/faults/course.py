@@ -66,7 +66,7 @@ class Row:
     lost
         Finished measurements that the store had before and has no more (all, if it is damaged).
     left
-        Processes, shared memory, temporary files and namespaces that remained.
+        Processes, shared memory, temporary files and namespaces that remained; None while the command goes on.
     """
 
     testbed: str
@@ -74,7 +74,7 @@ class Row:
     noticed_s: float | None
     sentence: str
     lost: int = 0
-    left: int = 0
+    left: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -235,7 +235,7 @@ class Course:
         sentence: str,
         before: dict[str, tuple[str, ...]],
         *,
-        left: int = 0,
+        left: int | None = None,
     ) -> Row:
         sentence = sentence.replace(f"{self.folder}/", "")
         lost = len(before.keys() - self.stored().keys())
