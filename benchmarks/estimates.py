@@ -8,7 +8,7 @@ import numpy as np
 from psmodel import simulation
 from psmodel.analytic import mva, predict
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.scenario import Scenario
 
 KINDS = ("asp", "ssp", "prefetch", "layers")
 PRECISION = 0.02
@@ -63,7 +63,7 @@ def random_scenario(seed: int) -> tuple[str, Scenario, Calibration]:
         if rng.random() < 0.2:
             values["placement"] = "colocated"
         calibration = USUAL if rng.random() < 0.5 else IDEAL
-        return kind, from_mapping(values), calibration
+        return kind, Scenario.from_json(values), calibration
 
 
 def errors(seeds: range) -> Iterator[tuple[str, float, float]]:

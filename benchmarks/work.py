@@ -33,10 +33,10 @@ def star(*, links: dict[str, Any], bundled: bool) -> dict[str, Any]:
 
 def training(*, workers: int, shards: int, iterations: int) -> dict[str, Any]:
     """Asynchronous training with lognormal compute times."""
-    from psmodel.scenario import from_mapping
+    from psmodel.scenario import Scenario
     from psmodel.simulation import predict
 
-    scenario = from_mapping(
+    scenario = Scenario.from_json(
         {
             "workers": workers, "shards": shards, "model_size": "100MB", "bandwidth": "10Gbps", "mode": "asp",
             "compute": {"kind": "lognormal", "mean": 0.1, "cv": 0.3}, "iterations": iterations,

@@ -6,10 +6,8 @@ An axis is written ``key=values``: a list (``shards=1,2,4``), a range with its e
 """
 
 import itertools
-import json
 import math
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from psmodel import budget
 from psmodel.errors import BadInput
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.files import parse_json, parse_value
+from psmodel.scenario import Scenario, changed, from_mapping
 from psmodel.units import format_rate, format_size, format_time
 
 Point = Mapping[str, Any]
@@ -64,14 +64,13 @@ def _split(text: str) -> list[str]:
 
 
 def _value(text: str) -> Any:
+    value = parse_value(text, "--set")
+    if value != text.strip() or text[:1] not in ("[", "{", '"'):
+        return value
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        pass
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+        return parse_json(text, "--set")
+    except BadInput:
+        return value
 
 
 def _number(text: str, whole: str) -> tuple[Decimal, str]:
@@ -121,8 +120,10 @@ def parse_axis(text: str) -> Axis:
     ('10Gbps', '25Gbps')
     """
     key, value = _key_and_text(text)
-    if key in _WORDS or key.endswith(".file"):
+    if key in _WORDS:
         return Axis(key=key, values=(_value(value),))
+    if key.endswith(".file"):  # a path is no range; one with a comma stands in quotes
+        return Axis(key=key, values=tuple(_value(item) for item in _split(value)))
     parts = value.split(":")
     if len(parts) == 3 and not set(value) & set("\"'[{"):
         return Axis(key=key, values=_range(parts, text))
@@ -206,6 +207,8 @@ def latin_hypercube(ranges: Sequence[str], *, samples: int, seed: int) -> tuple[
     ------
     BadInput
         If a range cannot be read, or there are no samples.
+    CannotRun
+        If there are more than memory holds.
     """
     from scipy.stats import qmc
 
@@ -213,6 +216,10 @@ def latin_hypercube(ranges: Sequence[str], *, samples: int, seed: int) -> tuple[
         raise BadInput(f"samples = {samples}; a Latin hypercube has at least 1")
     axes = [_between(text) for text in ranges]
     _check_once([key for key, _ in axes])
+    memory = samples * (500.0 + 100 * len(axes))
+    budget.check(
+        budget.Need(what=f"a Latin hypercube of {samples} points", fewer="samples", memory_bytes=memory)
+    )
     unit = qmc.LatinHypercube(d=len(axes), seed=np.random.default_rng(seed)).random(samples)
     return tuple({key: at(float(u)) for (key, at), u in zip(axes, row, strict=True)} for row in unit)
 
@@ -225,31 +232,25 @@ def resolve(base: Scenario | Mapping[str, Any], point: Point) -> Scenario:
     ScenarioError
         If it is not a possible one.
     """
-    fields = base.model_dump(exclude_unset=True) if isinstance(base, Scenario) else dict(base)
     changes: dict[str, Any] = {}
     for key, value in point.items():
-        first, *rest = key.split(".")
-        if not rest:
-            changes[first] = value
-            continue
-        table = changes.get(first, fields.get(first))
-        changes[first] = _changed(table if isinstance(table, Mapping) else {}, rest, value)
+        *path, last = key.split(".")
+        table = changes
+        for part in path:
+            inner = table.get(part)
+            # A table is changed key by key, and so is one that another key of this point gives.
+            table[part] = dict(inner) if isinstance(inner, Mapping) else {}
+            table = table[part]
+        table[last] = value
     if isinstance(base, Scenario):
-        return base.replace(**changes)
-    return from_mapping({"name": "command line"} | fields | changes)
-
-
-def _changed(table: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
-    first, *rest = path
-    inner = table.get(first)
-    return dict(table) | {
-        first: _changed(inner if isinstance(inner, Mapping) else {}, rest, value) if rest else value
-    }
+        return base.with_settings(changes)
+    return from_mapping(changed({"name": "command line"} | dict(base), changes))
 
 
 def settings(scenario: Scenario, point: Point) -> dict[str, Any]:
     """The point's keys with SI values, as they stand in the scenario: one column of a table each."""
-    return {key: _plain(scenario, key) for key in point}
+    # A file of samples is not kept in the scenario, its samples are.
+    return {key: v if key.endswith(".file") else _plain(scenario, key) for key, v in point.items()}
 
 
 def written(key: str, value: Any) -> str:

@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import multiprocessing.connection
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from psmodel import table
+from psmodel import budget, machine, table
 from psmodel.calibration import Calibration
 from psmodel.cost import MACHINE_KEYS, Catalogue, check_cores, cost, equip, machines_for
 from psmodel.derived import derived
@@ -189,8 +190,28 @@ class Sweep:
     check = staticmethod(table.check)
 
     def write(self, path: Path) -> None:
-        """Write the table as .csv, .json or .parquet."""
-        table.write(self.rows, path)
+        """Write the table as .csv, .json or .parquet; the columns of settings say their unit (see `column`)."""
+        table.write(lambda: ({column(key, v): v for key, v in row.items()} for row in self.rows()), path)
+
+
+_COLUMN_UNITS = {
+    "bandwidth": "bytes_per_s", "rate": "bytes_per_s", "model_size": "bytes",
+    **dict.fromkeys(("compute", "update_cost", "propagation_delay", "message_overhead"), "s"),
+    **dict.fromkeys(("mean", "sd", "minimum", "value", "duration", "compress_time", "decompress_time"), "s"),
+}  # fmt: skip
+
+
+def column(key: str, value: Any) -> str:
+    """The column of a setting in a file: its key with the unit of the numbers in it.
+
+    >>> column("bandwidth", 1.25e9), column("bandwidth.shard_up", 1e9), column("compute.mean", 0.1), column("shards", 4)
+    ('bandwidth_bytes_per_s', 'bandwidth.shard_up_bytes_per_s', 'compute.mean_s', 'shards')
+    """
+    first, last = key.split(".")[0], key.split(".")[-1]
+    unit = _COLUMN_UNITS.get("bandwidth" if first == "bandwidth" else last)
+    if key == "stragglers.rate":
+        unit = "per_s"
+    return f"{key}_{unit}" if unit and isinstance(value, int | float) else key
 
 
 _Task = tuple[str, Scenario, Point]
@@ -231,6 +252,7 @@ def sweep(
         If a process dies, or the disk is full.
     """
     setup = setup or Setup()
+    _check_size(len(points), setup, journal)
     if isinstance(points, Grid):
         _check_ends(base, points, setup)
     kept = Journal(journal)
@@ -263,6 +285,23 @@ def sweep(
     return Sweep(keys=keys, journal=kept)
 
 
+_BYTES_PER_POINT = 400
+_DISK_PER_POINT = 1500
+_S_PER_POINT = 2e-4
+
+
+def _check_size(points: int, setup: Setup, journal: Path | None) -> None:
+    """Refuse what would fill the memory or the disk. A closed form takes least time, so this is the least of all."""
+    need = budget.Need(
+        what=f"a sweep of {points} points",
+        fewer="points" if setup.replications == 1 else "points or replications",
+        memory_bytes=_BYTES_PER_POINT * float(points),
+        disk_bytes=_DISK_PER_POINT * float(points),
+        time_s=_S_PER_POINT * points * setup.replications / machine.cores(),
+    )
+    budget.check(need, folder=Path(tempfile.gettempdir()) if journal is None else journal.parent)
+
+
 def _check_ends(base: Base, points: Grid, setup: Setup) -> None:
     """See each value of each axis once, so that a bad one is named before hours are spent on the good ones."""
     first = points[0]
@@ -275,7 +314,7 @@ def _computed(
     tasks: Iterator[_Task], setup: Setup, total: int, processes: int | None
 ) -> Iterator[list[tuple[str, dict[str, Any]]]]:
     size = 1 if setup.method == "simulate" else 64
-    count = processes or len(os.sched_getaffinity(0))
+    count = processes or machine.cores()
     if count == 1 or (processes is None and setup.method != "simulate" and total <= _FEW):
         predict = predictor(setup.method, replications=setup.replications)
         while batch := list(islice(tasks, size)):

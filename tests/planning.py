@@ -29,7 +29,7 @@ REAL = Calibration(
     copy_s_per_byte=4e-10,
     update_s_per_byte=4e-10,
 )
-CERTAINTY = Certainty(indifference=0.03)
+CERTAINTY = Certainty(indifference=0.03, budget=2000)
 """Runs of a few iterations differ by tens of percent, so that 1 % would take thousands of them."""
 _FEW, _TRUTH = 10, 60
 """Simulations of each configuration, none of which the plan sees: more of those that may be near the target."""

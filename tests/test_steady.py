@@ -16,7 +16,7 @@ from psmodel.output_analysis import period
 from psmodel.queueing import machine_repairman, mm1
 from psmodel.replicate import replicate
 from psmodel.results import Prediction
-from psmodel.scenario import Scenario, from_mapping, load
+from psmodel.scenario import Scenario, load
 from psmodel.scenario.features import repeats
 from psmodel.simulation import Budget
 from tests.strategies import distributions
@@ -31,11 +31,11 @@ QUEUE: dict[str, Any] = {
 
 
 def predicted(**values: Any) -> Prediction:
-    return simulation.predict(from_mapping(values)).prediction
+    return simulation.predict(Scenario.from_json(values)).prediction
 
 
 def scenario(**changes: Any) -> Scenario:
-    return from_mapping(LINKS | {"workers": 3, "shards": 2, "compute": "1 s"} | changes)
+    return Scenario.from_json(LINKS | {"workers": 3, "shards": 2, "compute": "1 s"} | changes)
 
 
 class TestScenario:
@@ -44,7 +44,7 @@ class TestScenario:
         assert steady.is_steady
         assert not finite.is_steady
         assert (finite.warmup, finite.total_iterations) == (0, 4)
-        assert finite == scenario(iterations=4, warmup=0) == from_mapping(finite.to_json())
+        assert finite == scenario(iterations=4, warmup=0) == Scenario.from_json(finite.to_json())
         assert scenario(iterations=4, warmup=2).replace(iterations=None) == steady
 
     def test_a_warmup_alone_is_refused(self) -> None:
@@ -153,7 +153,7 @@ class TestTruth:
     @pytest.mark.parametrize("workers", [2, 5])
     def test_machine_repairmen_from_a_cold_start(self, workers: int) -> None:
         case = QUEUE | {"workers": workers, "update_cost": {"kind": "exponential", "mean": "1 s"}}
-        found = simulation.predict(from_mapping(case), precision=0.03).prediction
+        found = simulation.predict(Scenario.from_json(case), precision=0.03).prediction
         truth = machine_repairman(population=workers, think_time=1.0, service_time=1.0).throughput
         assert found.steady is not None
         assert found.steady.reached
@@ -166,8 +166,9 @@ class TestTruth:
     def test_a_failure_at_an_instant_does_not_last(self) -> None:
         once = scenario(failures=[{"role": "shard", "at": "5 s", "repair_time": "100 s"}], mode="asp")
         without = simulation.predict(scenario(mode="asp")).prediction.metrics.iteration_time_s
-        steady = simulation.predict(once).prediction.metrics.iteration_time_s
-        assert steady == pytest.approx(without, rel=1e-6)
+        steady = simulation.predict(once).prediction
+        assert steady.metrics.iteration_time_s == pytest.approx(without, rel=1e-6)
+        assert "the steady state is without it" in steady.notes[-1]
 
 
 RANDOM = {"compute": {"kind": "lognormal", "mean": "1 s", "cv": 0.5}, "mode": "asp"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from psmodel import simulation
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.scenario import Scenario
 from psmodel.simulation import Budget
 
 LONG = Budget(events=70_000)
@@ -40,7 +40,7 @@ def scenario(number: int) -> Scenario:
         values["prefetch"] = True
     if mode == "bsp" and rng.random() < 0.3:
         values["backup_workers"] = 1
-    return from_mapping(values)
+    return Scenario.from_json(values)
 
 
 def holds(number: int) -> bool:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import psmodel
-from psmodel.errors import CannotRun
 from validate.guardian import processes_with as processes_with
 
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -48,14 +47,6 @@ class Environment:
     def to_json(self) -> dict[str, Any]:
         """Name → value."""
         return asdict(self)
-
-
-def available_memory() -> int:
-    """Bytes that could be had without swapping (proc(5), MemAvailable)."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    raise CannotRun("/proc/meminfo does not say how much memory is available; Linux 3.14 and later do")
 
 
 def _cpu_model() -> str:

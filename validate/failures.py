@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+SCHEMA_VERSION = 1
 _NAMES = ("at", "scenario", "reason")
 
 
@@ -17,7 +18,7 @@ def file_of(store: Path) -> Path:
 def add(store: Path, *, key: str, scenario: str, repetition: int, suite: str | None, reason: str) -> None:
     """Keep a failure; one that cannot be written down must not hide itself, so that errors of writing it go unheard."""
     entry = {
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "suite": suite,
         "scenario": scenario,
@@ -42,6 +43,8 @@ def entries(store: Path) -> list[dict[str, Any]]:
     for line in lines:
         with contextlib.suppress(ValueError, RecursionError):
             entry = json.loads(line)
-            if isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in _NAMES):
+            if not isinstance(entry, dict) or entry.get("schema_version") != SCHEMA_VERSION:
+                continue
+            if all(isinstance(entry.get(name), str) for name in _NAMES):
                 read.append(entry)
     return read

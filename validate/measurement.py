@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from psmodel.errors import BadInput
 from psmodel.results import Array, IngressClock, Metrics, Timeline, metrics
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.scenario import Scenario
 from psmodel.trace import Span
 from validate.computing import ComputeBy, with_compute_on
 from validate.environment import Environment, Load
@@ -202,7 +202,7 @@ class Measurement:
         if not isinstance(scenario, Mapping):
             raise BadInput("a measurement has no scenario")
         # A record without iterations is from when one was what that stood for.
-        read = from_mapping({"iterations": 1} | dict(scenario), "measurement")
+        read = Scenario.from_json({"iterations": 1} | dict(scenario), "measurement")
         # One without compute_on is from when that was said of the run alone.
         fields["scenario"] = with_compute_on(read, fields["compute_by"])
         try:

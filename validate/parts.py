@@ -4,7 +4,7 @@ The part comes from the suite's file where there is one of the runs' version (gi
 a scenario may have been moved or taken out after it was run; else from what was stored with each run.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from psmodel.errors import BadInput
@@ -16,7 +16,7 @@ from validate.suite import Suite
 from validate.wording import plain
 
 _FILLED_IN = ("cores_per_host", "total_cores", "compute_on")
-"""Keys of a scenario that a run gives where a suite does not (`testbeds.on_this_machine`, `Measurement.from_record`)."""
+"""Keys that a run gives where a suite does not (`testbeds.on_this_machine`, `Measurement.from_record`)."""
 _SHOWN = 3
 """Names of scenarios that a sentence lists."""
 
@@ -143,17 +143,7 @@ def _by_file(file: Suite, runs: Sequence[Measurement], notes: list[str]) -> list
         for s in scenarios:
             left_open = tuple(key for key in _FILLED_IN if getattr(s, key) is None)
             parts.setdefault(left_open, {})[content(s)] = part
-    found = [
-        next(
-            (
-                part
-                for left_open, of in parts.items()
-                if (part := of.get(content(run.scenario.replace(**dict.fromkeys(left_open))))) is not None
-            ),
-            None,
-        )
-        for run in runs
-    ]
+    found = [_part_in(parts, run.scenario) for run in runs]
     gone = [run.scenario for run, part in zip(runs, found, strict=True) if part is None]
     if gone:
         notes.append(
@@ -166,6 +156,14 @@ def _by_file(file: Suite, runs: Sequence[Measurement], notes: list[str]) -> list
             "the suite's file decides"
         )
     return found
+
+
+def _part_in(parts: Mapping[tuple[str, ...], Mapping[str, str]], scenario: Scenario) -> str | None:
+    for left_open, of in parts.items():
+        bare = content(scenario.replace(**dict.fromkeys(left_open)))
+        if bare in of:
+            return of[bare]
+    return None
 
 
 def _apart(calibration: Sequence[Measurement], held_out: Sequence[Measurement], notes: list[str]) -> Parts:

@@ -1,5 +1,6 @@
 """The command line: ``psmodel``. Commands are imported when they are called, so that a start is light."""
 
+import errno
 import importlib
 import signal
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from psmodel.errors import CannotRun, UserError
+from psmodel.wording import cut, plain
 
 # Command → where it lives and its one-line help (so that --help imports none of them).
 _COMMANDS = {
@@ -138,10 +140,35 @@ def main(args: list[str] | None = None) -> None:
         # The reader (head, less) has gone; Python's own flush at exit must not complain about it.
         sys.stdout = None
         sys.exit(1)
+    except (RecursionError, MemoryError):
+        _complain("this takes more memory than there is; ask for fewer workers, shards, iterations or points")
+        sys.exit(CannotRun.exit_code)
+    except OSError as error:
+        if not _is_output(error):
+            raise
+        sys.stdout = None
+        _complain(f"the output cannot be written: {error.strerror}")
+        sys.exit(CannotRun.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _is_output(error: OSError) -> bool:
+    """Whether writing to stdout failed: a full disk, or a terminal that is gone."""
+    return error.filename is None and error.errno in (
+        errno.ENOSPC,
+        errno.EIO,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EBADF,
+    )
+
+
+_MOST_CHARACTERS = 290
+
+
 def _complain(message: str) -> None:
+    # What is told holds names and values of others: one line, of a length that can be read.
+    message = cut(plain(" ".join(message.split("\n"))), _MOST_CHARACTERS)
     # A sentence starts with a capital, but the name of a file, an option or a key stays as it is.
     first = message.partition(" ")[0]
     sentence = message[:1].upper() + message[1:] if first.isalpha() else message

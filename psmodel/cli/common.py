@@ -1,7 +1,7 @@
 """Options and output that commands share."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from psmodel.errors import BadInput
+from psmodel.errors import BadInput, CannotRun
+from psmodel.files import MOST_DEPTH, whole
 from psmodel.methods import Calibrated, load_calibrated
 from psmodel.results import Method
 from psmodel.scenario import Scenario, from_mapping, load
 from psmodel.space import parse_axis
+from psmodel.wording import cut, excerpt, plain
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from psmodel.trace import Span
 
 # Options for the keys people change most; every other one is reached by --set.
@@ -46,35 +50,45 @@ def _settings(options: dict[str, Any], settings: tuple[str, ...]) -> list[str]:
         values = options.pop(name)
         if len(values) > 1:
             option = f"--{name.replace('_', '-')}"
-            raise BadInput(f"{option} is given {len(values)} times ({', '.join(values)}); give it once")
+            raise BadInput(
+                f"{option} is given {len(values)} times ({cut(plain(', '.join(values)))}); give it once"
+            )
         if values:
             given[name] = f"{name}={values[0]}"
     for text in settings:
         key = text.partition("=")[0].strip().replace("-", "_")
         if key in given:
-            raise BadInput(f"{key} is given twice, by {_option(given[key], settings)} and --set {text!r}")
+            raise BadInput(
+                f"{key} is given twice, by {_option(given[key], settings)} and --set {excerpt(text)}"
+            )
         given[key] = text
     return list(given.values())
 
 
 def _option(text: str, settings: tuple[str, ...]) -> str:
     key, _, value = text.partition("=")
-    return f"--set {text!r}" if text in settings else f"--{key.replace('_', '-')} {value}"
+    return f"--set {excerpt(text)}" if text in settings else f"--{key.replace('_', '-')} {value}"
 
 
 def _nest(changes: dict[str, Any], dotted: str, value: Any) -> None:
     *path, last = dotted.split(".")
+    if len(path) > MOST_DEPTH:
+        raise BadInput(f"--set {excerpt(dotted)} is nested too deeply; no key of a scenario is")
     for part in path:
         inner = changes.setdefault(part, {})
         if not isinstance(inner, dict):
-            raise BadInput(f"--set {dotted}: {part} is already set to {inner!r}; set either it or its parts")
+            raise BadInput(
+                f"--set {cut(plain(dotted))}: {part} is already set to {excerpt(inner)}; set either it or its parts"
+            )
         changes = inner
     if last in changes:
         earlier = changes[last]
         twice = (
-            "its parts are already set" if isinstance(earlier, dict) else f"it is already set to {earlier!r}"
+            "its parts are already set"
+            if isinstance(earlier, dict)
+            else f"it is already set to {excerpt(earlier)}"
         )
-        raise BadInput(f"--set {dotted}: {twice}; set each key once")
+        raise BadInput(f"--set {cut(plain(dotted))}: {twice}; set each key once")
     changes[last] = value
 
 
@@ -84,8 +98,8 @@ def _one_scenario(scenario: str | None, settings: list[str], command: str) -> Sc
         axis = parse_axis(text)
         if len(axis.values) > 1:
             raise BadInput(
-                f"{text!r} is {len(axis.values)} values; `psmodel {command}` takes one of each key, `psmodel sweep` "
-                "several"
+                f"{excerpt(text)} is {len(axis.values)} values; `psmodel {command}` takes one of each key, "
+                "`psmodel sweep` several"
             )
         _nest(changes, axis.key, axis.values[0])
     if scenario is None:
@@ -181,8 +195,25 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout; NaN and infinity, which JSON does not have, are a bug and raise."""
-    click.echo(json.dumps(value, indent=2, allow_nan=False))
+    """One JSON document on stdout.
+
+    Raises
+    ------
+    CannotRun
+        If a number in it is NaN or infinite, which JSON does not have: some value of the scenario is extreme.
+    """
+    try:
+        text = json.dumps(value, indent=2, allow_nan=False)
+    except ValueError:
+        raise CannotRun("a result is infinite or no number, which JSON cannot hold") from None
+    click.echo(text)
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Where tables and sentences go: names of others are shown as they are, never as markup."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, stderr=stderr)
 
 
 TIMES = {
@@ -196,21 +227,24 @@ TIMES = {
 """Metric → what tables call it, in their order."""
 
 
-def write_trace(path: Path, spans: "Iterable[Span]", scenario: Scenario) -> None:
+def write_trace(
+    path: Path,
+    spans: "Iterable[Span]",
+    scenario: Scenario,
+    alike: Mapping[str, tuple[int, int]] | None = None,
+) -> None:
     """Write what --trace asks for.
 
     Raises
     ------
-    BadInput
-        If it cannot be written.
+    BadInput, CannotRun
+        As `psmodel.files.whole`.
     """
     from psmodel.trace import chrome_trace
 
-    document = chrome_trace(spans, {"scenario": scenario.to_json()})
-    try:
-        path.write_text(json.dumps(document), encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"--trace {path} cannot be written: {error.strerror}") from None
+    document = chrome_trace(spans, {"scenario": scenario.to_json()}, alike)
+    with whole(path) as file:
+        file.write(json.dumps(document).encode())
 
 
 @contextmanager
@@ -233,12 +267,16 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def _bar(total: int | None, what: str) -> Iterator[Callable[..., None]]:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    terminal = console(stderr=True)
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         yield partial(bar.update, bar.add_task(what, total=total))
 
 

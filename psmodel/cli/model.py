@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import click
 
+from psmodel import budget
 from psmodel.calibration import Calibration
 from psmodel.cli.common import (
     TIMES,
@@ -23,6 +24,7 @@ from psmodel.cli.common import (
 from psmodel.cli.tables import print_table, quantity
 from psmodel.derived import communication_share
 from psmodel.errors import BadInput
+from psmodel.files import writable
 from psmodel.methods import Answer, Calibrated, answer, predictor, with_bounds
 from psmodel.results import SCHEMA_VERSION, Method, Prediction, SteadyState
 from psmodel.scenario import Scenario, load, packaged
@@ -119,6 +121,12 @@ def simulate(
 
     if trace is not None and (replications or (precision and not scenario.is_steady)):
         raise BadInput("--trace shows one simulation; leave out --replications and --precision")
+    if trace is not None:
+        writable(trace)
+    need = simulation.needed(scenario, known.best)
+    budget.check(need)
+    if need.is_long:
+        click.echo(f"{need}.", err=True)
     if replications or (precision and not scenario.is_steady):
         prediction = _replicated(scenario, known.best, replications, precision)
     else:
@@ -134,7 +142,7 @@ def simulate(
     prediction = with_bounds(prediction, scenario, known.best)
     said = _with_draws(scenario, prediction, known.by("simulate"))
     if trace is not None:
-        write_trace(trace, run.spans, scenario)
+        write_trace(trace, run.spans, scenario, run.alike)
     if as_json:
         print_json(_document(said))
         return
@@ -226,8 +234,11 @@ def _how_steady(steady: SteadyState) -> str:
         )
     width = "unknown" if steady.half_width_s is None else f"± {format_time(steady.half_width_s)}"
     outcome = "reached" if steady.reached else "not reached"
+    after = ", none deleted"
+    if steady.warmup_iterations:
+        after = f" after {steady.warmup_iterations} of warm-up, which are deleted"
     return (
-        f"Steady state: {steady.iterations} iterations after {steady.warmup_iterations} of warm-up, which are deleted; "
+        f"Steady state: {steady.iterations} iterations{after}; "
         f"95 % interval of the iteration time {width}, precision {steady.precision:.2g} {outcome}."
     )
 

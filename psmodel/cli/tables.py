@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from psmodel.cli.common import console
 from psmodel.space import written
 from psmodel.verdicts import METHODS
 
@@ -73,12 +74,10 @@ class WordsAndNumbers:
 
 def print_table(table: "Table") -> None:
     """On stdout, whole where that is no terminal."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = max(_FILE_WIDTH, table.__rich_measure__(console, console.options).maximum)
-    console.print(table)
+    shown = console()
+    if not shown.is_terminal:
+        shown.width = max(_FILE_WIDTH, table.__rich_measure__(shown, shown.options).maximum)
+    shown.print(table)
 
 
 _COLUMNS = {

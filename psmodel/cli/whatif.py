@@ -124,7 +124,7 @@ def sweep(
     if plot is not None:
         from psmodel.plot import curves, save
 
-        x, *rest = varying(points) or ("workers",)
+        x, *rest = varying(points) or tuple(points[0])[:1] or ("",)
         save(curves(result.to_rows(), x=x, by=rest[0] if rest else None), plot)
     if out is not None and journal is not None:
         result.write(out)

@@ -101,4 +101,4 @@ def _leaves_triangle(x: Array, beyond: float, tolerance: float, error: float) ->
         return False
     eta = ((2 * error) ** (-2 / (FIRST - 1)) - 1) / 2
     spread = 2 * eta * (FIRST - 1) * float(np.var(x[:FIRST], ddof=1))
-    return abs(beyond) >= max(0.0, spread / (2 * tolerance) - tolerance * x.size / 2)
+    return bool(abs(beyond) >= max(0.0, spread / (2 * tolerance) - tolerance * x.size / 2))

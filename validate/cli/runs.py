@@ -303,7 +303,7 @@ def list_runs(suite: str | None, store_path: Path, as_json: bool) -> None:
             f"{format_time(r['iteration_time_s'])}{mark}"
         )
     for failure in failed:
-        click.echo(f"failed    {failure['at'][:19]}  {plain(failure['reason'], 400)}")
+        click.echo(f"failed    {failure['at'][:19]} UTC  {plain(failure['reason'], 400)}")
     click.echo(f"{len(rows)} measurements in {store_path}, {len(failed)} failed runs beside it")
 
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from psmodel import machine
 from psmodel.scenario import Scenario
 from psmodel.units import format_size
-from validate.environment import available_memory, processes_with
+from validate.environment import processes_with
 from validate.guardian import clear, watch_over
 from validate.leftovers import clear_leftovers, prefix
 from validate.testbeds import raynode, sandbox
@@ -199,7 +200,7 @@ def _bytes_in_use(scenario: Scenario) -> int:
 def _shared_memory() -> int:
     """Bytes that an object store may have: free shared memory, and half of the free memory at most."""
     shm = os.statvfs("/dev/shm")
-    return min(shm.f_bavail * shm.f_frsize, available_memory() // 2)
+    return min(shm.f_bavail * shm.f_frsize, machine.available_memory() // 2)
 
 
 def base_directory() -> Path:
