@@ -29,7 +29,7 @@ from validate.logs import keep
 from validate.measurement import Instants, Measurement, Updates
 from validate.presence import Presence
 from validate.testbeds.base import Testbed, require_iterations
-from validate.vigil import RunFailed, TestbedLost, Vigil, start_limit, upper_limit
+from validate.vigil import RunFailed, Signs, TestbedLost, Vigil, start_limit, upper_limit
 
 __all__ = ["Observation", "RunFailed", "TestbedLost", "run"]
 
@@ -93,34 +93,11 @@ def run(
             observe_every_s,
         )
     except RunFailed as failed:
-        blamed = failed.blamed
-        if logs is None or blamed is None:
-            raise
-        kept = keep(logs, blamed.name, signs.log_files(blamed))
-        if kept is None:
-            raise
-        raise type(failed)(f"{failed}; log: {kept}", blamed=blamed) from failed
+        raise _with_log(failed, signs, logs) from None
     finally:
         vigil.close()
 
-    actors, worker_logs = seen.actors, seen.worker_logs
-    pushed = np.stack([values for _, values in worker_logs])
-    sums_ok = all(
-        _sum_ok(scenario, log[:, :2], pushed[:, :, k], least, largest)
-        for k, (log, least, largest) in enumerate(seen.shard_logs)
-    )
-    ticks = np.stack(
-        [ns - offset.ns for (ns, _), offset in zip(worker_logs, actors.worker_offsets, strict=True)]
-    )
-    origin = int(ticks[:, 0, 0].min())
-    updates = _updates(
-        used(scenario),
-        [log for log, _, _ in seen.shard_logs],
-        [offset.ns + origin for offset in actors.shard_offsets],
-    )
-    offsets = actors.worker_offsets + actors.shard_offsets
-    columns: list[Array] = list(np.moveaxis((ticks - origin) * 1e-9, 2, 0))
-    instants = dict(zip(actors.columns, columns, strict=True))
+    instants, updates, uncertainty_s = _timed(scenario, seen)
     return Measurement(
         run_id=uuid.uuid4().hex,
         scenario=scenario,
@@ -132,17 +109,17 @@ def run(
         environment=environment(),
         link_goodput=dict(goodput),
         load=seen.load,
-        clock_uncertainty_s=2e-9 * max(offset.uncertainty_ns for offset in offsets),
-        sums_ok=sums_ok,
+        clock_uncertainty_s=uncertainty_s,
+        sums_ok=_sums_ok(scenario, seen),
         suspect=(
             *seen.load.suspicions(networked=scenario.placement != "single-host"),
             *vigil.suspicions(),
             *signs.disturbances(),
             *retransmissions(seen.before, seen.after),
-            *silence(instants, (updates.begin, updates.end), actors.longest_step_s),
+            *silence(instants, (updates.begin, updates.end), seen.actors.longest_step_s),
         ),
         started_at=seen.started_at.isoformat(timespec="seconds"),
-        duration_s=float(max(columns[-1].max(), updates.end.max(initial=0.0))),
+        duration_s=float(max(instants["released"].max(), updates.end.max(initial=0.0))),
         instants=Instants(**instants),
         updates=updates,
     )
@@ -159,6 +136,42 @@ class _Seen:
     after: Mapping[str, Presence]
     worker_logs: list[tuple[NDArray[np.int64], NDArray[Any]]]
     shard_logs: list[tuple[NDArray[np.int64], float, float]]
+
+
+def _with_log(failed: RunFailed, signs: Signs, logs: Path | None) -> RunFailed:
+    """The same failure, with the name of the log that was kept of it, if there is one."""
+    blamed = failed.blamed
+    if logs is None or blamed is None:
+        return failed
+    kept = keep(logs, blamed.name, signs.log_files(blamed))
+    return failed if kept is None else type(failed)(f"{failed}; log: {kept}", blamed=blamed)
+
+
+def _timed(scenario: Scenario, seen: _Seen) -> tuple[dict[str, Array], Updates, float]:
+    """Instants and updates on one clock, in s since the first worker started; and how far clocks may be apart."""
+    actors = seen.actors
+    ticks = np.stack(
+        [ns - offset.ns for (ns, _), offset in zip(seen.worker_logs, actors.worker_offsets, strict=True)]
+    )
+    origin = int(ticks[:, 0, 0].min())
+    updates = _updates(
+        used(scenario),
+        [log for log, _, _ in seen.shard_logs],
+        [offset.ns + origin for offset in actors.shard_offsets],
+    )
+    columns: list[Array] = list(np.moveaxis((ticks - origin) * 1e-9, 2, 0))
+    offsets = actors.worker_offsets + actors.shard_offsets
+    uncertainty_s = 2e-9 * max(offset.uncertainty_ns for offset in offsets)
+    return dict(zip(actors.columns, columns, strict=True)), updates, uncertainty_s
+
+
+def _sums_ok(scenario: Scenario, seen: _Seen) -> bool:
+    """Whether every shard holds what was pushed to it."""
+    pushed = np.stack([values for _, values in seen.worker_logs])
+    return all(
+        _sum_ok(scenario, log[:, :2], pushed[:, :, k], least, largest)
+        for k, (log, least, largest) in enumerate(seen.shard_logs)
+    )
 
 
 def _watched(

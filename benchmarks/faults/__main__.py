@@ -49,8 +49,8 @@ def page(table: Sequence[Row]) -> str:
         "",
         "What `make faults` found: faults put into suites of real runs, from outside, one a run. "
         "`noticed after` is the time until the sentence was said, or until the command had ended; a run that was "
-        "only disturbed is told of when it has finished. `lost` counts finished measurements, `left` processes, "
-        "temporary files, shared memory and namespaces.",
+        "only disturbed is told of when it has finished. `lost` counts finished measurements; `left` counts processes, "
+        "temporary files, shared memory and namespaces, once the command has ended.",
         "",
         f"Taken on {machine.cpu_model}, {machine.cores} cores, kernel {machine.kernel}, Ray {machine.ray}. "
         f"On average {load:.1f} processes wanted these cores during the last 15 minutes"
@@ -62,9 +62,13 @@ def page(table: Sequence[Row]) -> str:
     for row in table:
         noticed = "not noticed" if row.noticed_s is None else f"{row.noticed_s:.1f} s"
         sentence = " ".join(row.sentence.split()).replace("|", r"\|")
-        cells = (row.testbed, row.fault, noticed, sentence, str(row.lost), str(row.left))
+        cells = (row.testbed, row.fault, noticed, sentence, str(row.lost), _count(row.left))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _count(left: int | None) -> str:
+    return "–" if left is None else str(left)
 
 
 def main() -> None:
@@ -81,7 +85,7 @@ def main() -> None:
         table.append(row)
         noticed = "not noticed" if row.noticed_s is None else f"{row.noticed_s:6.1f} s"
         print(
-            f"{row.testbed:6} {row.fault:50} {noticed}  lost {row.lost}  left {row.left}  {row.sentence}",
+            f"{row.testbed:6} {row.fault:50} {noticed}  lost {row.lost}  left {_count(row.left)}  {row.sentence}",
             flush=True,
         )
     if not chosen.words and chosen.testbed is None:

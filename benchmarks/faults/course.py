@@ -66,7 +66,7 @@ class Row:
     lost
         Finished measurements that the store had before and has no more (all, if it is damaged).
     left
-        Processes, shared memory, temporary files and namespaces that remained.
+        Processes, shared memory, temporary files and namespaces that remained; None while the command goes on.
     """
 
     testbed: str
@@ -74,7 +74,7 @@ class Row:
     noticed_s: float | None
     sentence: str
     lost: int = 0
-    left: int = 0
+    left: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -160,9 +160,14 @@ class Course:
 
     def meet(self, case: Case) -> Row:
         """Let a fault happen to the next run, and wait until something is said of it."""
-        if self.process is None or self.process.poll() is not None:
+        try:
+            if self.process is None or self.process.poll() is not None:
+                self.start()
+            root = self.at_work()
+        except TimeoutError:
+            # After three testbeds lost in a row the command ends; whoever calls it again goes on.
             self.start()
-        root = self.at_work()
+            root = self.at_work()
         before, failed = self.stored(), len(self.failures())
         began = time.monotonic()
         case.fault(root)
@@ -230,7 +235,7 @@ class Course:
         sentence: str,
         before: dict[str, tuple[str, ...]],
         *,
-        left: int = 0,
+        left: int | None = None,
     ) -> Row:
         sentence = sentence.replace(f"{self.folder}/", "")
         lost = len(before.keys() - self.stored().keys())
