@@ -42,6 +42,15 @@ class Bandwidth(Part):
     shard_down: LinkRate
 
 
+ROLES = tuple(Bandwidth.model_fields)
+
+
+def one_rate_sets_all(value: object) -> object:
+    """A table of all roles' directions where one rate is given for all."""
+    one = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return dict.fromkeys(ROLES, value) if one else value
+
+
 class Racks(Part):
     """A network of two levels: host i of either role stands in rack i modulo `count`."""
 
@@ -125,7 +134,7 @@ class Failure(Part):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.at is None) == (self.mean_time_between is None):
-            raise ValueError("give either at or mean_time_between, not both and not neither")
+            raise ValueError("give exactly one of at and mean_time_between")
         if self.role == "worker" and self.checkpoint_interval is not None:
             raise ValueError(
                 f'checkpoint_interval = {self.checkpoint_interval:g} s with role = "worker"; only shards have one'

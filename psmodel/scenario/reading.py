@@ -8,7 +8,8 @@ from typing import Any
 
 from psmodel import files
 from psmodel.errors import BadInput
-from psmodel.scenario.record import Scenario, changed, from_mapping
+from psmodel.scenario.changes import changed
+from psmodel.scenario.record import Scenario, from_mapping
 from psmodel.scenario.sentences import ScenarioError
 from psmodel.wording import excerpt, plain
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import accumulate, compress, pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,9 +19,11 @@ from pydantic import (
 
 from psmodel.counts import parse_count
 from psmodel.distributions import Deterministic, Distribution, TimeDistribution
-from psmodel.scenario.features import features_of
+from psmodel.scenario.changes import changed
+from psmodel.scenario.consistency import check
 from psmodel.scenario.parts import (
     MOST_HOSTS,
+    ROLES,
     Background,
     Bandwidth,
     Compression,
@@ -32,22 +34,13 @@ from psmodel.scenario.parts import (
     Part,
     Racks,
     Stragglers,
+    one_rate_sets_all,
 )
 from psmodel.scenario.sentences import ScenarioError, sentence
 from psmodel.units import READ, WRITTEN, Size, Time
 from psmodel.wording import excerpt
 
 _ITEM_SIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
-
-
-MOST_EPISODES = 1000
-"""Of stragglers in one compute time: of more the mean alone, `Stragglers.stretch`, tells the same."""
-_ROLES = tuple(Bandwidth.model_fields)
-
-
-def _one_rate_sets_all(value: object) -> object:
-    one = isinstance(value, str | int | float) and not isinstance(value, bool)
-    return dict.fromkeys(_ROLES, value) if one else value
 
 
 def _printable(value: str) -> str:
@@ -87,7 +80,7 @@ class Scenario(Part):
 
     bandwidth: Annotated[
         Bandwidth | None,
-        BeforeValidator(_one_rate_sets_all, json_schema_input_type=Bandwidth | LinkRate | None),
+        BeforeValidator(one_rate_sets_all, json_schema_input_type=Bandwidth | LinkRate | None),
     ] = None
     """One number for all links, or a table with `worker_up`, `worker_down`, `shard_up`, `shard_down`; only a
     single host does without."""
@@ -183,129 +176,8 @@ class Scenario(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if (self.model_size is None) == (self.elements is None):
-            raise ValueError("give either model_size or elements (with dtype), not both and not neither")
-        if self.model_size is not None and self.model_size % self.item_size:
-            raise ValueError(
-                f"model_size = {self.model_size:.0f} bytes is no whole number of {self.dtype}; "
-                f"it is a multiple of {self.item_size}"
-            )
-        if self.bandwidth is None and self.placement != "single-host":
-            raise ValueError(
-                f'bandwidth is missing; with placement = "{self.placement}" it is given, like "10Gbps"'
-            )
-        if self.placement == "colocated" and self.bandwidth is not None:
-            for way in ("up", "down"):
-                worker, shard = (getattr(self.bandwidth, f"{role}_{way}") for role in ("worker", "shard"))
-                if worker != shard:
-                    raise ValueError(
-                        f"bandwidth.worker_{way} = {worker:g} and bandwidth.shard_{way} = {shard:g} bytes/s differ; "
-                        'with placement = "colocated" both roles share one interface, so they are equal'
-                    )
-        if self.compute_factors is not None and len(self.compute_factors) != self.workers:
-            raise ValueError(
-                f"compute_factors has {len(self.compute_factors)} numbers with workers = {self.workers}; "
-                "it has one per worker"
-            )
-        if self.shard_weights is not None and len(self.shard_weights) != self.shards:
-            raise ValueError(
-                f"shard_weights has {len(self.shard_weights)} numbers with shards = {self.shards}; "
-                "it has one per shard"
-            )
-        if self.shard_weights is not None and not any(self.shard_weights):
-            raise ValueError(
-                "shard_weights are all 0, so that no shard holds the model; at least one is above 0"
-            )
-        if self.used_shards > self.total_elements:
-            raise ValueError(
-                f"shards = {self.used_shards} is more than the model has elements; "
-                f"it is at most {self.total_elements}"
-            )
-        # An even split has been seen to above; that of a large one is not worked out for nothing.
-        uneven = self.shard_weights is not None or bool(self.layers)
-        weights = self.shard_weights or (1.0,) * (self.shards if uneven else 0)
-        for layers in compress(self.layer_elements if uneven else (), weights):
-            if min(layers) < 1:
-                raise ValueError(
-                    f"the smallest shard has {sum(layers)} elements, too few for its weight or its layers; "
-                    "a shard has at least one, of every layer, unless its weight is 0"
-                )
-        if self.layers:
-            self._consistent_layers()
-        self._consistent_features()
-        self._countable_episodes()
-        self._known_hosts()
-        if self.backup_workers >= self.workers:
-            raise ValueError(
-                f"backup_workers = {self.backup_workers} with workers = {self.workers}; it is less than that"
-            )
-        if (self.mode == "ssp") != (self.staleness_bound is not None):
-            raise ValueError(
-                f'staleness_bound = {self.staleness_bound} with mode = "{self.mode}"; '
-                'it is given with mode = "ssp" and only there'
-            )
-        if self.iterations is None and self.warmup is not None:
-            raise ValueError(
-                f"warmup = {self.warmup} without iterations; give both for a finite run, or neither for the steady "
-                "state, whose warm-up is found"
-            )
-        if self.pull == self.push == "none":
-            raise ValueError('pull = "none" and push = "none" leave nothing to model; give one of them')
+        check(self)
         return self
-
-    def _consistent_layers(self) -> None:
-        share = math.fsum(layer.share for layer in self.layers)
-        if abs(share - 1) > 1e-6:
-            raise ValueError(f"the layers' shares add up to {share:g}; they add up to 1")
-        compute = math.fsum(layer.compute_share for layer in self.layers)
-        if compute > 1 + 1e-6:
-            raise ValueError(f"the layers' compute_shares add up to {compute:g}; they add up to 1 at most")
-
-    def _consistent_features(self) -> None:
-        """What goes with what, as `psmodel.scenario.features` says it."""
-        for feature in features_of(self):
-            value = getattr(self, feature.field)
-            setting = f"{feature.field} = {value}" if isinstance(value, int) else feature.field
-            for key, allowed in feature.goes_with:
-                if getattr(self, key) not in allowed:
-                    raise ValueError(
-                        f'{setting} with {key} = "{getattr(self, key)}"; it goes with {key} = '
-                        + " or ".join(f'"{choice}"' for choice in allowed)
-                    )
-            for other in feature.excludes:
-                if getattr(self, other) != type(self).model_fields[other].default:
-                    raise ValueError(f"{setting} with {other}; give one of them")
-
-    def _countable_episodes(self) -> None:
-        if self.stragglers is None:
-            return
-        work = self.compute.expected() * max(self.compute_factors or (1.0,))
-        episodes = work / (1 / self.stragglers.rate + self.stragglers.duration / self.stragglers.slowdown)
-        if episodes > MOST_EPISODES:
-            raise ValueError(
-                f"stragglers.rate = {self.stragglers.rate:g} makes {episodes:.3g} episodes in one compute time; it is "
-                f"at most {MOST_EPISODES}: so many are just a slower pace, {self.stragglers.stretch:.3g} times the time"
-            )
-
-    def _known_hosts(self) -> None:
-        hosts = {
-            "worker": self.worker_hosts,
-            "shard": self.shard_hosts,
-            "rack": self.racks.count if self.racks else 0,
-        }
-        for traffic in self.background:
-            role, _, rest = traffic.link.partition("-")
-            if int(rest.partition(".")[0]) >= hosts[role]:
-                raise ValueError(
-                    f'background.link = "{traffic.link}" is no link of this network, whose hosts are '
-                    + ", ".join(f"{count} of {role}" for role, count in hosts.items() if count)
-                )
-        for failure in self.failures:
-            count = self.workers if failure.role == "worker" else self.shards
-            if failure.index is not None and failure.index >= count:
-                raise ValueError(
-                    f"failures.index = {failure.index} with {count} {failure.role}s; it counts from 0"
-                )
 
     @property
     def total_elements(self) -> int:
@@ -487,34 +359,6 @@ def _split(count: int, weights: Sequence[float]) -> tuple[int, ...]:
     return tuple(next(parts) if weight > 0 else 0 for weight in weights)
 
 
-def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with `changes` on top: tables are merged key by key, and what a change contradicts goes."""
-    merged = dict(values)
-    for key, value in changes.items():
-        if key == "bandwidth":
-            merged[key] = merge(_one_rate_sets_all(merged.get(key)), value)
-        else:
-            merged[key] = merge(merged.get(key), value)
-    for one, other in (("model_size", "elements"), ("elements", "model_size")):
-        if one in changes and other not in changes:
-            merged.pop(other, None)
-    if changes.get("iterations", 1) is None:
-        merged.pop("warmup", None)
-    if changes.get("mode", "ssp") != "ssp" and "staleness_bound" not in changes:
-        merged.pop("staleness_bound", None)
-    return merged
-
-
-def merge(old: object, new: object) -> object:
-    """`new`, or if both are tables `old` with the keys of `new` on top; another ``kind`` is another table."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping) and "kind" not in new:
-        # A file of samples takes the place of samples that were there, and the reverse.
-        gone = {"samples"} if "file" in new else {"file"} if "samples" in new else set()
-        kept = {key: value for key, value in old.items() if key not in gone}
-        return {**kept, **{key: merge(old.get(key), value) for key, value in new.items()}}
-    return new
-
-
 def from_mapping(values: Mapping[str, Any], source: str = "", directory: Path | None = None) -> Scenario:
     """Validate plain values as people give them (in TOML or JSON, by options, from Python).
 
@@ -544,6 +388,6 @@ def _validated(values: Mapping[str, Any], source: str, context: dict[str, Any]) 
     except ValidationError as error:
         # Without the URL and the context of each error: what was given may be large.
         first, *others = error.errors(include_url=False)
-        if [e["loc"] for e in (first, *others[:3])] == [("bandwidth", role) for role in _ROLES]:
+        if [e["loc"] for e in (first, *others[:3])] == [("bandwidth", role) for role in ROLES]:
             first = {**first, "loc": ("bandwidth",)}  # one rate for all was given, or all are wrong
         raise ScenarioError(sentence(first, source, Scenario.model_fields)) from None
