@@ -1,5 +1,6 @@
 """The network on cases worked out by hand, what it costs, and the same stars in SimGrid."""
 
+import importlib.util
 import math
 
 import numpy as np
@@ -9,6 +10,10 @@ import simpy
 from benchmarks.peer import Peer, simgrid
 from benchmarks.star import Star
 from psmodel.simulation.network import FluidNetwork
+
+NEEDS_NUMBA = pytest.mark.skipif(
+    importlib.util.find_spec("numba") is None, reason="the extra `fast` is not here"
+)
 
 
 def make(**settings) -> tuple[simpy.Environment, FluidNetwork]:
@@ -136,6 +141,33 @@ def test_a_simulation_that_stops_at_one_of_several_ends_may_go_on() -> None:
     assert not second.processed
     env.run(second)
     assert env.now == 3
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=NEEDS_NUMBA)])
+def test_a_halted_flow_leaves_its_share_and_goes_on_with_the_rest(compiled) -> None:
+    env, network = make(compiled=compiled)
+    a, b = (network.add_host(name, up=2, down=2) for name in "ab")
+    first, second = network.transfer(a, b, 4), network.transfer(a, b, 4)
+    first.callbacks.append(lambda _: seen.append(("first", env.now)))
+    second.callbacks.append(lambda _: seen.append(("second", env.now)))
+    seen: list[tuple[str, float]] = []
+    env.run(until=1)  # each has 3 to go
+    network.halt(first)
+    network.halt(first)
+    env.run(until=1.5)
+    network.resume(first)
+    env.run(until=2)  # the second has 1 to go
+    assert a.up.carried == pytest.approx(4)
+    network.resume(first)
+    env.run(second)
+    assert seen == [("second", pytest.approx(3))]
+    env.run(until=3.5)  # the first has 2 − 1 to go
+    assert network.stop(first) == pytest.approx(1)
+    third = network.transfer(a, b, 2)
+    env.run(third)
+    assert env.now == pytest.approx(4.5)
+    assert b.down.carried == pytest.approx(9)
+    assert not first.triggered
 
 
 @pytest.mark.parametrize(

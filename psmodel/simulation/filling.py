@@ -19,6 +19,7 @@ from psmodel.simulation.levels import (
     OTHER,
     OWN,
     OWNER,
+    PLACE,
     POSITION,
     PROGRESS,
     SHARE,
@@ -231,6 +232,26 @@ def end(
     if empty > 0:
         forget_empty(members, order, counts)
     return number
+
+
+def take_out(
+    flow: int, now: float, links: Rows, members: Rows, amounts: Rows, paths: Rows, keys: Rows, entries: Rows,
+    order: Row, counts: Row,
+) -> float:  # fmt: skip
+    """Remove a flow that is not through; returns what it has still to send."""
+    owner = paths[OWNER][flow]
+    counts[START] = min(counts[START], members[POSITION][owner])
+    advance(owner, now, links, members, amounts, keys, entries)
+    remaining = max(0.0, keys[KEY][paths[PLACE][flow]] - links[PROGRESS][owner])
+    remove(flow, links, members, amounts, paths, keys, entries)
+    paths[OWNER][flow] = 0
+    for step in range(len(paths) - STEPS):
+        that = paths[STEPS + step][flow]
+        if that > 0:
+            links[CARRIED][that] += amounts[WEIGHTS + step][flow] * (amounts[AMOUNT][flow] - remaining)
+            members[FLOWS][that] -= 1
+    forget_empty(members, order, counts)
+    return remaining
 
 
 def forget_empty(members: Rows, order: Row, counts: Row) -> None:

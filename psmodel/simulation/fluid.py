@@ -35,6 +35,7 @@ from psmodel.simulation.levels import (
 _WORTH_LOADING = 1_000_000
 """So much work takes plain Python about as long as Numba takes to load."""
 _RECOUNT_EVERY = 1000
+HALTED = -1
 _SIZES = {"links": 9, "members": 6, "amounts": 3, "paths": 4, "keys": 2, "entries": 2}
 _TYPES: dict[str, Any] = {
     "links": np.float64, "members": np.int64, "amounts": np.float64, "paths": np.int32, "keys": np.float64,
@@ -43,9 +44,20 @@ _TYPES: dict[str, Any] = {
 
 
 class Decided(simpy.Event):
-    """An event whose success, once decided, may come after a delay and last of its instant."""
+    """An event whose success, once decided, may come after a delay and last of its instant.
 
-    __slots__ = ()
+    Attributes
+    ----------
+    flow
+        The number of the flow whose end it is, `HALTED` while that stands still; None if it takes no time.
+    """
+
+    __slots__ = ("flow",)
+
+    def __init__(self, env: simpy.Environment) -> None:
+        self.env = env
+        self.callbacks = []
+        self.flow: int | None = None
 
     def after(self, delay: float, priority: simpy.events.EventPriority = simpy.events.NORMAL) -> "Decided":
         """Let it succeed in `delay` seconds."""
@@ -229,6 +241,28 @@ class Fluid:
                 if (link := self._limit_of.pop(flow, 0)) > 0:
                     self._limits.append(link)
         return ended
+
+    def take_out(self, flow: int, now: float) -> tuple[list[int], list[float], float, float]:
+        """Remove a flow that is not through: its path, weights, what it has still to send, and its limit."""
+        if self._new:
+            self._begin(now)
+        remaining = float(
+            self._functions["take_out"](flow, now, *self._rows.values(), self._order, self._counts)
+        )
+        self._under_way -= 1
+        self._free.append(flow)
+        limit = math.inf
+        own = self._limit_of.pop(flow, 0)
+        if own > 0:
+            limit = float(self._rows["links"][CAPACITY][own])
+            self._limits.append(own)
+        path, weights = [], []
+        for step in range(self._width):
+            link = int(self._rows["paths"][STEPS + step][flow])
+            if link > 0 and link != own:
+                path.append(link)
+                weights.append(float(self._rows["amounts"][WEIGHTS + step][flow]))
+        return path, weights, remaining, limit
 
     def rate(self, flow: int) -> float:
         """The rate of a flow, as `settle` has found it."""

@@ -179,8 +179,8 @@ def remove(
 
 
 def begin(
-    flows: Row, steps: Row, shares: Row, sizes: Row, done: int, now: float, links: Rows, members: Rows, amounts: Rows, paths: Rows,
-    keys: Rows, entries: Rows, order: Row, counts: Row,
+    flows: Row, steps: Row, shares: Row, sizes: Row, done: int, now: float,
+    links: Rows, members: Rows, amounts: Rows, paths: Rows, keys: Rows, entries: Rows, order: Row, counts: Row,
 ) -> int:  # fmt: skip
     """Let the flows from position `done` on begin; returns how many have, fewer than all where heaps lack room.
 

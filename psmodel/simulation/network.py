@@ -13,7 +13,7 @@ from typing import Protocol
 import simpy
 from simpy.events import NORMAL, EventPriority
 
-from psmodel.simulation.fluid import Decided, Fluid, Link
+from psmodel.simulation.fluid import HALTED, Decided, Fluid, Link
 from psmodel.simulation.levels import TIE
 
 _LAST = EventPriority(2)  # after everything else of the same instant, so that one re-solve serves it all
@@ -42,7 +42,7 @@ class Host:
 class Network(Protocol):
     """What carries bytes between hosts."""
 
-    def transfer(self, src: Host, dst: Host, nbytes: float) -> simpy.Event:
+    def transfer(self, src: Host, dst: Host, nbytes: float) -> Decided:
         """Every one of `src.count` hosts sends `nbytes` to every one of `dst.count` hosts.
 
         The event succeeds at the instant the last byte has arrived, propagation delay included.
@@ -97,7 +97,8 @@ class FluidNetwork:
         self._done: list[Decided | None] = []
         self._numbers: list[int] = []
         self._delayed: list[bool] = []
-        self._ends: dict[int, tuple[Link, Link]] = {}
+        self._ends: dict[Decided, tuple[Link, Link]] = {}  # links on which others heed a transfer
+        self._halted: dict[Decided, _Halted] = {}
         self._started = 0
         self._settling = False
         self._due = math.inf
@@ -132,7 +133,7 @@ class FluidNetwork:
         self.hosts[name] = host
         return host
 
-    def transfer(self, src: Host, dst: Host, nbytes: float) -> simpy.Event:
+    def transfer(self, src: Host, dst: Host, nbytes: float) -> Decided:
         """See `Network.transfer`. From a host to itself no link is used and the bytes are there at once."""
         if src is dst:
             return self._start((), (), nbytes, math.inf, 0.0)
@@ -150,7 +151,7 @@ class FluidNetwork:
                 weights.append(weight * src.count * dst.count)
         return self._start(path, weights, nbytes / weight, math.inf, self.propagation_delay)
 
-    def flow(self, path: Sequence[Link], amount: float, *, max_rate: float = math.inf) -> simpy.Event:
+    def flow(self, path: Sequence[Link], amount: float, *, max_rate: float = math.inf) -> Decided:
         """Send `amount` units through every link of `path`, at most `max_rate` units/s, with no delay added.
 
         Any unit will do: bytes of background traffic, or core-seconds of a job through a link that stands
@@ -165,7 +166,7 @@ class FluidNetwork:
 
     def _start(
         self, path: Sequence[Link], weights: Sequence[float], amount: float, limit: float, delay: float
-    ) -> simpy.Event:
+    ) -> Decided:
         if not 0 <= amount < math.inf:
             raise ValueError(f"the amount to send must be finite and at least 0, not {amount}")
         done = Decided(self.env)
@@ -174,26 +175,86 @@ class FluidNetwork:
             for link, weight in zip(path, weights, strict=True):
                 link.add(weight * amount)
             return done.after(delay)
-        flow = self.fluid.add(numbers, weights, amount, limit)
         if 0 in numbers:
             for link, weight in zip(path, weights, strict=True):
                 if link.number == 0:
                     link.add(weight * amount)
         if self._head_start > 0 and len(path) > 1:
-            self._ends[flow] = path[0], path[1]
+            self._ends[done] = path[0], path[1]
             path[0].flows += 1
             path[1].flows += 1
+        self._put_in(done, self._started, numbers, weights, amount, limit, delayed=delay > 0)
+        self._started += 1
+        return done
+
+    def _put_in(
+        self,
+        done: Decided,
+        number: int,
+        path: Sequence[int],
+        weights: Sequence[float],
+        amount: float,
+        limit: float,
+        *,
+        delayed: bool,
+    ) -> None:
+        flow = self.fluid.add(path, weights, amount, limit)
         if flow >= len(self._done):
             more = flow + 1
             self._done += [None] * more
             self._numbers += [0] * more
             self._delayed += [False] * more
         self._done[flow] = done
-        self._numbers[flow] = self._started
-        self._delayed[flow] = delay > 0
-        self._started += 1
+        self._numbers[flow] = number
+        self._delayed[flow] = delayed
+        done.flow = flow
         self._change()
-        return done
+
+    def halt(self, done: Decided) -> None:
+        """Let a transfer or flow stand still until everyone who has halted it has called `resume`."""
+        if done.triggered:
+            return
+        if (halted := self._halted.get(done)) is not None:
+            halted.times += 1
+        elif (flow := done.flow) is not None and flow != HALTED:
+            path, weights, left, limit = self.fluid.take_out(flow, self.env.now)
+            self._halted[done] = _Halted(self._numbers[flow], path, weights, left, limit, self._delayed[flow])
+            self._done[flow] = None
+            done.flow = HALTED
+            self._leave(done)
+            self._change()
+
+    def resume(self, done: Decided) -> None:
+        """Undo one `halt`."""
+        if (halted := self._halted.get(done)) is None:
+            return
+        halted.times -= 1
+        if halted.times > 0:
+            return
+        del self._halted[done]
+        if halted.left == 0:
+            done.after(self.propagation_delay if halted.delayed else 0.0)
+            return
+        self._put_in(
+            done,
+            halted.number,
+            halted.path,
+            halted.weights,
+            halted.left,
+            halted.limit,
+            delayed=halted.delayed,
+        )
+
+    def stop(self, done: Decided) -> float:
+        """Halt for good; gives the units that each member has not got through."""
+        self.halt(done)
+        halted = self._halted.pop(done, None)
+        return 0.0 if halted is None else halted.left
+
+    def _leave(self, done: Decided) -> None:
+        """A transfer no longer counts as one that others find under way."""
+        for link in self._ends.pop(done, ()):
+            link.flows -= 1
 
     def _change(self) -> None:
         if not self._settling:
@@ -238,15 +299,13 @@ class FluidNetwork:
             assert done is not None
             self._done[flow] = None
             (arriving if self._delayed[flow] else through).append(done)
-            if self._head_start > 0 and (ends := self._ends.pop(flow, None)) is not None:
-                for link in ends:
-                    link.flows -= 1
-        for events, delay in ((through, 0.0), (arriving, self.propagation_delay)):
-            if len(events) == 1:
-                events[0].after(delay)
-            elif events:
-                self._call(partial(_succeed, events), delay, NORMAL)
+            if self._head_start > 0:
+                self._leave(done)
+        if arriving:
+            self._call(partial(_succeed, arriving), self.propagation_delay, NORMAL)
         self._change()
+        if through:
+            _succeed(through)
         return True
 
     def _set_timer(self) -> None:
@@ -259,7 +318,20 @@ class FluidNetwork:
             self._call(self._fire, max(0.0, self._due - self.env.now))
 
 
-def _succeed(events: list[Decided], _: simpy.Event) -> None:
+@dataclass(slots=True)
+class _Halted:
+    """A flow that stands still: what is needed to let it go on, and how many have halted it."""
+
+    number: int
+    path: list[int]
+    weights: list[float]
+    left: float
+    limit: float
+    delayed: bool
+    times: int = 1
+
+
+def _succeed(events: list[Decided], _: simpy.Event | None = None) -> None:
     """Let events happen one after the other as if each had been scheduled, in a third of the time."""
     for position, event in enumerate(events):
         callbacks = event.callbacks
