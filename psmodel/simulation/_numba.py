@@ -13,7 +13,7 @@ from psmodel.simulation import filling, levels
 
 _ORDER = (
     (levels, ("put", "sift", "advance", "insert", "remove", "enlarge", "begin")),
-    (filling, ("hand_on", "take_over", "candidate", "go_before", "go_last", "next_end", "repair")),
+    (filling, ("hand_on", "take_over", "candidate", "go_before", "go_last", "next_end", "settle")),
     (filling, ("forget_empty", "end", "take_out", "recount")),
 )
 

@@ -32,6 +32,7 @@ from psmodel.simulation.levels import (
     Row,
     Rows,
     advance,
+    begin,
     insert,
     remove,
 )  # fmt: skip
@@ -139,11 +140,16 @@ def go_last(link: int, position: int, members: Rows, order: Row, counts: Row) ->
         members[POSITION][link] = counts[FINITE]
 
 
-def repair(
-    now: float, links: Rows, members: Rows, amounts: Rows, paths: Rows, keys: Rows, entries: Rows,
+def settle(
+    new: Row, now: float, links: Rows, members: Rows, amounts: Rows, paths: Rows, keys: Rows, entries: Rows,
     order: Row, counts: Row,
 ) -> float:  # fmt: skip
-    """Make levels and owners right from `now` on; returns the instant of the next end."""
+    """Let new flows begin (see `begin`) and make levels and owners right from `now` on.
+
+    Returns the instant of the next end; −1 if heaps lack the room: give them more, and call again.
+    """
+    if len(new) > 0 and not begin(new, now, links, members, amounts, paths, keys, entries, order, counts):
+        return -1.0
     position = counts[START]
     moves, most = 0, 20 * counts[ACTIVE] + 1000  # rounding must not let two links change places for ever
     while position < counts[ACTIVE]:

@@ -130,6 +130,12 @@ def compiled_functions() -> dict[str, Callable[..., Any]]:
 _PLAIN: dict[str, Callable[..., Any]] = {**vars(levels), **vars(filling)}
 
 
+class _Process:
+    """What this process has done in plain Python: after enough of it all goes on compiled."""
+
+    work = 0
+
+
 class Fluid:
     """All flows under way, as rows of numbers.
 
@@ -149,15 +155,13 @@ class Fluid:
         self._may_compile = compiled is None and has_numba()
         self._rows: dict[str, Any] = {name: [[] for _ in range(rows)] for name, rows in _SIZES.items()}
         self._order: Any = []
-        self._counts: Any = [0, 0, 0, 0, 0]
+        self._counts: Any = [0] * 6
+        self._nothing: Any = []
         self._ended: Any = []
         self._links = 0
         self._free: list[int] = []  # numbers of flows
         self._limits: list[int] = []  # numbers of links that stood for a flow's limit
-        self._new: list[int] = []
-        self._new_steps: list[int] = []  # `_width` for each
-        self._new_weights: list[float] = []
-        self._new_amounts: list[float] = []
+        self._new: list[float] = []  # see `begin`
         self._width = 2
         self._limit_of: dict[int, int] = {}
         self._under_way = 0
@@ -196,37 +200,38 @@ class Fluid:
         needed = len(path) + (limit < math.inf)
         if needed > self._width:
             self._widen(needed)
-        self._new.append(flow)
-        self._new_amounts.append(amount)
-        self._new_steps += path
-        self._new_weights += weights
+        steps, shares = list(path), list(weights)
         if limit < math.inf:
             # A limit is a link of the flow's own.
             link = self._limits.pop() if self._limits else self.add_link(limit)
             self._rows["links"][CAPACITY][link] = limit
             self._limit_of[flow] = link
-            self._new_steps.append(link)
-            self._new_weights.append(1.0)
+            steps.append(link)
+            shares.append(1.0)
         if needed < self._width:
-            self._new_steps += (0,) * (self._width - needed)
-            self._new_weights += (0.0,) * (self._width - needed)
+            steps += (0,) * (self._width - needed)
+            shares += (0.0,) * (self._width - needed)
+        self._new += (flow, amount, *steps, *shares)
         return flow
 
     def settle(self, now: float) -> float:
         """Find the rates from `now` on; returns the instant of the next end, inf if there is none."""
-        if self._may_compile and self._counts[WORK] > _WORTH_LOADING:
+        if self._may_compile and _Process.work + self._counts[WORK] > _WORTH_LOADING:
             self._compile()
-        if self._new:
-            self._begin(now)
-        self._repairs += 1
         rows, f = self._rows, self._functions
+        self._repairs += 1
         if self._repairs % _RECOUNT_EVERY == 0:
             f["recount"](
                 rows["links"], rows["members"], rows["amounts"], rows["paths"], rows["entries"],
                 self._order, self._counts,
             )  # fmt: skip
-        due: float = f["repair"](now, *rows.values(), self._order, self._counts)
-        return due
+        if self._may_compile and self._repairs % 16 == 0:
+            _Process.work += self._counts[WORK]
+            self._counts[WORK] = 0
+        new = self._started() if self._new else self._nothing
+        while (due := f["settle"](new, now, *rows.values(), self._order, self._counts)) < 0:
+            self._grow(("keys", "entries"), 2 * len(rows["keys"][KEY]))
+        return float(due)
 
     def end(self, now: float) -> list[int]:
         """The numbers of the flows whose last unit has left by `now`; they are no more."""
@@ -245,7 +250,7 @@ class Fluid:
     def take_out(self, flow: int, now: float) -> tuple[list[int], list[float], float, float]:
         """Remove a flow that is not through: its path, weights, what it has still to send, and its limit."""
         if self._new:
-            self._begin(now)
+            self.settle(now)
         remaining = float(
             self._functions["take_out"](flow, now, *self._rows.values(), self._order, self._counts)
         )
@@ -289,33 +294,22 @@ class Fluid:
                     sent.append(amounts[WEIGHTS + step][flow] * max(0.0, amounts[AMOUNT][flow] - remaining))
         return total + math.fsum(sent)
 
-    def _begin(self, now: float) -> None:
-        started: list[Any] = [self._new, self._new_steps, self._new_weights, self._new_amounts]
-        if self._arrays:
-            started = [
-                np.array(values, dtype=dtype)
-                for values, dtype in zip(started, (np.int64, np.int64, np.float64, np.float64), strict=True)
-            ]
+    def _started(self) -> Any:
+        """The flows that are to begin, with room for them."""
         room = self._links + 1
         if room > len(self._order):
-            self._order = _longer(self._order, 2 * room, np.int64, arrays=self._arrays)
-        self._under_way += len(self._new)
+            self._order = _longer(self._order, 2 * room, arrays=self._arrays)
+        self._under_way += len(self._new) // (2 + 2 * self._width)
         if self._under_way > len(self._ended):
-            self._ended = _longer(self._ended, 2 * self._under_way, np.int64, arrays=self._arrays)
-        done = 0
-        while True:
-            done = self._functions["begin"](
-                *started, done, now, *self._rows.values(), self._order, self._counts
-            )
-            if done == len(self._new):
-                break
-            self._grow(("keys", "entries"), 2 * len(self._rows["keys"][KEY]))
-        self._new, self._new_steps, self._new_weights, self._new_amounts = [], [], [], []
+            self._ended = _longer(self._ended, 2 * self._under_way, arrays=self._arrays)
+        new, self._new = self._new, []
+        return np.array(new, dtype=np.float64) if self._arrays else new
 
     def _compile(self) -> None:
         self._functions = compiled_functions()
         self._may_compile = False
         self._arrays = True
+        self._nothing = np.zeros(0)
         for name, rows in self._rows.items():
             self._rows[name] = np.array(rows, dtype=_TYPES[name])
         self._order, self._ended, self._counts = (
@@ -335,9 +329,12 @@ class Fluid:
 
     def _widen(self, steps: int) -> None:
         """Make room for paths of so many links."""
-        more = steps - self._width
-        self._new_steps = _padded(self._new_steps, self._width, more, 0)
-        self._new_weights = _padded(self._new_weights, self._width, more, 0.0)
+        more, length = steps - self._width, 2 + 2 * self._width
+        widened: list[float] = []
+        for i in range(0, len(self._new), length):
+            first = self._new[i : i + 2 + self._width]
+            widened += [*first, *(0,) * more, *self._new[i + 2 + self._width : i + length], *(0.0,) * more]
+        self._new = widened
         self._width = steps
         for name in ("amounts", "paths"):
             rows = self._rows[name]
@@ -348,14 +345,9 @@ class Fluid:
                 rows.extend([zero] * len(rows[0]) for _ in range(more))
 
 
-def _longer(values: Any, size: int, dtype: Any, *, arrays: bool) -> Any:
+def _longer(values: Any, size: int, *, arrays: bool) -> Any:
     if not arrays:
         return values + [0] * (size - len(values))
-    larger = np.zeros(size, dtype=dtype)
+    larger = np.zeros(size, dtype=np.int64)
     larger[: len(values)] = values
     return larger
-
-
-def _padded(values: list[Any], width: int, more: int, zero: float) -> list[Any]:
-    rows = [values[i : i + width] + [zero] * more for i in range(0, len(values), width)]
-    return [value for row in rows for value in row]

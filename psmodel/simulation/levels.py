@@ -45,8 +45,9 @@ OWNER, PLACE, STEPS = range(3)
 # Rows of the heaps: `keys`, and `entries`; OTHER is the second link of a path of two, 0 without, −1 of a longer one.
 KEY, SHARE = range(2)
 FLOW, OTHER = range(2)
-# Counts: links in the order, those of a finite level, heap entries used, first position to be looked at, work done.
-ACTIVE, FINITE, USED, START, WORK = range(5)
+# Counts: links in the order, those of a finite level, heap entries used, first position to be looked at, work done,
+# and how far the list of new flows has been read.
+ACTIVE, FINITE, USED, START, WORK, BEGUN = range(6)
 
 
 def put(
@@ -179,26 +180,27 @@ def remove(
 
 
 def begin(
-    flows: Row, steps: Row, shares: Row, sizes: Row, done: int, now: float,
-    links: Rows, members: Rows, amounts: Rows, paths: Rows, keys: Rows, entries: Rows, order: Row, counts: Row,
-) -> int:  # fmt: skip
-    """Let the flows from position `done` on begin; returns how many have, fewer than all where heaps lack room.
+    new: Row, now: float, links: Rows, members: Rows, amounts: Rows, paths: Rows, keys: Rows, entries: Rows,
+    order: Row, counts: Row,
+) -> bool:  # fmt: skip
+    """Let flows begin; False if heaps lack the room, and it has to go on where there is more.
 
-    `steps` and `shares` hold the links and weights of their paths, one after the other.
+    `new` holds, flow by flow, its number, its amount, the links and then the weights of its path.
     """
     width = len(paths) - STEPS
-    for index in range(done, len(flows)):
-        flow = flows[index]
+    while counts[BEGUN] < len(new):
+        at = counts[BEGUN]
+        flow = int(new[at])
+        amounts[AMOUNT][flow] = new[at + 1]
         needed = 0
-        amounts[AMOUNT][flow] = sizes[index]
         for step in range(width):
-            link = steps[index * width + step]
+            link = int(new[at + 2 + step])
             paths[STEPS + step][flow] = link
-            amounts[WEIGHTS + step][flow] = shares[index * width + step]
+            amounts[WEIGHTS + step][flow] = new[at + 2 + width + step]
             if link > 0 and members[FLOWS][link] == members[ROOM][link]:
                 needed += 2 * members[FLOWS][link] + 2
         if counts[USED] + needed > len(keys[KEY]):
-            return index
+            return False
         owner = 0
         for step in range(width):
             link = paths[STEPS + step][flow]
@@ -216,9 +218,11 @@ def begin(
             if owner == 0 or members[POSITION][link] < members[POSITION][owner]:
                 owner = link
         advance(owner, now, links, members, amounts, keys, entries)
-        insert(flow, owner, sizes[index], now, links, members, amounts, paths, keys, entries)
+        insert(flow, owner, amounts[AMOUNT][flow], now, links, members, amounts, paths, keys, entries)
         counts[START] = min(counts[START], members[POSITION][owner])
-    return len(flows)
+        counts[BEGUN] += 2 + 2 * width
+    counts[BEGUN] = 0
+    return True
 
 
 def enlarge(link: int, members: Rows, paths: Rows, keys: Rows, entries: Rows, counts: Row) -> None:
