@@ -119,7 +119,7 @@ def growth(_: float) -> Iterator[Row]:
 def sweeps(_: float) -> Iterator[Row]:
     """5. 10,000 scenarios by closed forms at once and one by one, 1,000 by simulation on all cores."""
     from psmodel import analytic, load
-    from psmodel.analytic_grid import predict_grid
+    from psmodel.analytic import predict_grid
     from psmodel.scenario import from_mapping
     from psmodel.sweeps import Setup, grid, sweep
 

@@ -32,7 +32,7 @@ def compute() -> Rows:
     simulation = simulate(SCENARIO, measured.fit(_SUITE).calibration, replication=run.repetition, trace=True)
     start, end = _edges(run.timeline)
     length = (end - start)[SCENARIO.warmup :]
-    shown = SCENARIO.warmup + int(np.argsort(length)[len(length) // 2])
+    shown = (SCENARIO.warmup or 0) + int(np.argsort(length)[len(length) // 2])
     rows = []
     for side, recorded, timeline in zip(
         _SIDES, (simulation.spans, spans(run)), (simulation.timeline, run.timeline), strict=True

@@ -30,7 +30,7 @@ def compute() -> Rows:
                 "shards": scenario.shards,
                 "part": runs[0].part,
                 **measured.row(runs, "push_time_s", interval),
-                "bound_s": max(b.time_s for b in analytic.bounds(scenario) if b.phase == "push"),
+                "bound_s": analytic.ClosedForm(scenario=scenario).busiest["push"].time_s,
             }
         )
     return rows

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from psmodel.errors import BadInput
 
@@ -12,6 +12,10 @@ SCHEMA_VERSION = 1
 
 class CalibrationError(BadInput):
     """A calibration file that cannot be used; the message is one sentence."""
+
+
+Loss = Literal["links", "sharing", "calls", "copies", "shard CPU"]
+"""Terms of a run's lost time, in the order in which the bytes meet them: from the wire to the shard's thread."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,13 @@ class Coefficient:
         What is expected before anything has been measured: mean and standard deviation.
     meaning, source
         In words; the source is that of the usual value.
+    loss
+        The term of a run's lost time that it belongs to.
+    reorders
+        Whether it changes who comes first. Only runs out of step can tell it, for a barrier waits for the last
+        transfer, which ends at the same time whoever was first; there a mean moves by jumps.
+    in_turn
+        Whether by it what workers do alike at once happens one after the other.
     """
 
     unit: str
@@ -35,6 +46,9 @@ class Coefficient:
     spread: float
     meaning: str
     source: str
+    loss: Loss
+    reorders: bool = False
+    in_turn: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,46 +130,46 @@ def read_object(path: Path, what: str) -> dict[str, Any]:
 _COPY_SOURCE = "one pass over memory; Ray's put is one copy into shared memory (ray/serialization.pxi)"
 COEFFICIENTS: dict[str, Coefficient] = {
     "goodput_factor": Coefficient(
-        unit="1", lower=0.05, upper=1.5, usual=0.98, spread=0.1,
+        loss="links", in_turn=False, unit="1", lower=0.05, upper=1.5, usual=0.98, spread=0.1,
         meaning="goodput reached ÷ (nominal bandwidth × payload fraction)",
         source="TCP and Ray's chunked transfer never fill a link entirely",
     ),
     "submit_overhead_s": Coefficient(
-        unit="s", lower=0.0, upper=1.0, usual=2e-4, spread=0.0006,
+        loss="calls", unit="s", lower=0.0, upper=1.0, usual=2e-4, spread=0.0006,
         meaning="time one remote call keeps its caller's thread busy",
         source="Ray release microbenchmarks: 0.12 ms pipelined",
     ),
     "handle_overhead_s": Coefficient(
-        unit="s", lower=0.0, upper=1.0, usual=3e-4, spread=0.0009,
+        loss="calls", unit="s", lower=0.0, upper=1.0, usual=3e-4, spread=0.0009,
         meaning="time one remote call keeps the shard's thread busy, besides copies and the update",
         source="Ray release microbenchmarks: 0.36 ms n:n with an argument",
     ),
     "call_latency_s": Coefficient(
-        unit="s", lower=0.0, upper=1.0, usual=5e-4, spread=0.0015,
+        loss="calls", in_turn=False, unit="s", lower=0.0, upper=1.0, usual=5e-4, spread=0.0015,
         meaning="delay of one remote call and its reply that keeps nobody busy",
         source="Ray release microbenchmarks: 0.5 ms synchronous",
     ),
     "object_overhead_s": Coefficient(
-        unit="s", lower=0.0, upper=1.0, usual=1e-3, spread=3e-3,
+        loss="calls", unit="s", lower=0.0, upper=1.0, usual=1e-3, spread=3e-3,
         meaning="CPU time on either side for an array that travels through the object store, not in its message",
         source="Ray keeps objects of over 100 KiB in shared memory (max_direct_call_object_size)",
     ),
     "put_s_per_byte": Coefficient(
-        unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
+        loss="copies", unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
         meaning="serialising an array into the object store, on the sender's thread", source=_COPY_SOURCE,
     ),
     "copy_s_per_byte": Coefficient(
-        unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
+        loss="copies", in_turn=False, unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
         meaning="a worker's concatenation of what it pulled and making of its update, per byte of the model",
         source="two passes over memory in the Ray tutorial's worker",
     ),
     "update_s_per_byte": Coefficient(
-        unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
+        loss="shard CPU", unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
         meaning="a shard's `parameters += update`, on the shard's thread",
         source="reads two arrays and writes one",
     ),
     "head_start": Coefficient(
-        unit="1", lower=0.0, upper=10.0, usual=0.3, spread=0.5,
+        loss="sharing", reorders=True, unit="1", lower=0.0, upper=10.0, usual=0.3, spread=0.5,
         meaning="how far a transfer stays behind the n it finds under way: its weight is 1/(1 + head_start·n)",
         source="a TCP flow in slow start meets a queue that others have filled",
     ),

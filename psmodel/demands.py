@@ -167,9 +167,16 @@ def _pushes(scenario: Scenario, calibration: Calibration) -> tuple[Push, ...]:
 
 
 def array_costs(
-    scenario: Scenario, calibration: Calibration, sizes: Array, pushed: Array | None = None
+    scenario: Scenario,
+    calibration: Calibration,
+    sizes: Array,
+    pushed: Array | None = None,
+    *,
+    total_bytes: Array | float | None = None,
 ) -> dict[str, Array]:
     """Costs (s) of arrays of these `sizes` (bytes), any shape; `pushed` is their size under way to a shard.
+
+    `total_bytes` is the size of the model that they are parts of, the scenario's if none is given.
 
     ``reply`` and ``receive`` as in `Demands`, ``send``, ``take_in`` (there: receive) and ``apply`` as in `Push`.
     """
@@ -180,7 +187,8 @@ def array_costs(
 
     apply = calibration.handle_overhead_s + calibration.update_s_per_byte * sizes
     if scenario.compression is not None:
-        apply = apply + scenario.compression.decompress_time * (sizes / scenario.total_bytes)
+        whole = scenario.total_bytes if total_bytes is None else total_bytes
+        apply = apply + scenario.compression.decompress_time * (sizes / whole)
     return {
         "reply": scenario.message_overhead
         + calibration.handle_overhead_s

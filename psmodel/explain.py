@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from psmodel.analytic import total_work
-from psmodel.analytic_grid import predict_grid
+from psmodel.analytic import ClosedForm, predict_grid
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.errors import BadInput
 from psmodel.methods import Calibrated, Predictor, interval, predictor
@@ -165,7 +164,9 @@ def explain(
                 interval=_ratio_interval(changed, predict, known, drawn),
             )
         )
-    ordered = sorted(total_work(scenario, known.best).items(), key=lambda pair: -pair[1])
+    ordered = sorted(
+        ClosedForm(scenario=scenario, calibration=known.best).work.items(), key=lambda pair: -pair[1]
+    )
     return Explanation(
         scenario=scenario.name,
         method=method,

@@ -1,7 +1,7 @@
 """One door to all methods, and what a fit's uncertainty does to their answers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def predictor(method: Method, *, replications: int = 1) -> Predictor:
     if method == "analytic":
         return analytic.predict
     if method == "mva":
-        from psmodel import mva
+        from psmodel.analytic import mva
 
         closed_network: Predictor = mva.predict
         return closed_network
@@ -84,7 +84,14 @@ def predictor(method: Method, *, replications: int = 1) -> Predictor:
 def _simulate(scenario: Scenario, coefficients: Calibration, replications: int) -> Prediction:
     from psmodel.replicate import replicate
 
-    return replicate(scenario, coefficients, replications=replications, processes=1)
+    prediction = replicate(scenario, coefficients, replications=replications, processes=1)
+    return with_bounds(prediction, scenario, coefficients)
+
+
+def with_bounds(prediction: Prediction, scenario: Scenario, coefficients: Calibration) -> Prediction:
+    """A simulation's prediction with the proved bounds beside it."""
+    closed = analytic.ClosedForm(scenario=scenario, calibration=coefficients)
+    return replace(prediction, bounds=closed.bounds)
 
 
 def answer(scenario: Scenario, predict: Predictor, known: Calibrated) -> Answer:

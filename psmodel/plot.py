@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from psmodel.analytic_grid import predict_grid
+from psmodel.analytic import predict_grid
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario

@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 SCHEMA_VERSION = 1
 Array = NDArray[np.float64]
 Method = Literal["analytic", "mva", "simulate"]
+Claim = Literal["exact", "lower bound", "estimate"]
+"""What a predictor says of a metric: equal to the simulation, never above it, or near it."""
 
 
 class IngressClock:
@@ -184,12 +186,44 @@ def metrics(timeline: Timeline) -> Metrics:
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """One lower bound of a phase: no system with these resources can be faster."""
+    """A proved lower bound of the mean iteration time: what one resource has to do for it in one phase."""
 
     resource: str
     phase: Literal["push", "pull", "compute"]
     time_s: float
     formula: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteadyState:
+    """How a simulation came to the steady state that its metrics are of.
+
+    Attributes
+    ----------
+    warmup_iterations
+        First iterations of each worker that were deleted.
+    iterations
+        Iterations of each worker after them, over which the metrics are.
+    half_width_s
+        Of the 95 % confidence interval of the mean iteration time, s; None where too little is simulated to say.
+    precision
+        Relative half width that was asked for.
+    reached
+        Whether the simulation got there within its budget.
+    period
+        Iterations after which everything repeats, of a deterministic cycle; the metrics are then exact.
+    """
+
+    warmup_iterations: int
+    iterations: int
+    half_width_s: float | None
+    precision: float
+    reached: bool
+    period: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Name → value."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,10 +234,15 @@ class Prediction:
     ----------
     bottleneck
         The resource whose time per iteration is largest.
+    claims
+        Metric → whether its value is exact (equals the simulation), a lower bound or an estimate; empty of a
+        simulation, which is the reference.
     bounds
-        Every lower bound; the largest of a phase is a lower bound of that phase's time.
+        Every proved lower bound of the mean iteration time; those of one resource add up over the phases.
     half_widths
         Metric name → half width of its 95 % confidence interval, where there is randomness.
+    steady
+        How the steady state was found; None of a finite run and of methods that do not simulate.
     """
 
     scenario: str
@@ -212,11 +251,13 @@ class Prediction:
     bottleneck: str
     bounds: tuple[Bound, ...]
     ingress_time_per_shard_s: tuple[float, ...]
+    claims: Mapping[str, Claim] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     utilisation: Mapping[str, float] = field(default_factory=dict)
     queue_length: Mapping[str, float] = field(default_factory=dict)
     bytes_per_iteration: Mapping[str, float] = field(default_factory=dict)
     half_widths: Mapping[str, float] = field(default_factory=dict)
+    steady: SteadyState | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; the metrics lie at the top level."""
@@ -225,6 +266,7 @@ class Prediction:
             "scenario": self.scenario,
             "method": self.method,
             **self.metrics.to_json(),
+            "claims": dict(self.claims),
             "ingress_time_per_shard_s": list(self.ingress_time_per_shard_s),
             "bottleneck": self.bottleneck,
             "bounds": [
@@ -235,5 +277,6 @@ class Prediction:
             "queue_length": dict(self.queue_length),
             "bytes_per_iteration": dict(self.bytes_per_iteration),
             "half_widths": dict(self.half_widths),
+            "steady_state": None if self.steady is None else self.steady.to_json(),
             "notes": list(self.notes),
         }

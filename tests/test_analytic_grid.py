@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psmodel import analytic
-from psmodel.analytic_grid import predict_grid
+from psmodel.analytic import ClosedForm, predict, predict_grid
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario, from_mapping, load
@@ -74,17 +73,14 @@ def test_each_row_is_what_predict_says_of_it(grid, calibration) -> None:
     base, columns = grid
     answers = predict_grid(base, columns, calibration)
     for row in range(len(next(iter(columns.values())))):
-        expected = analytic.predict(base.replace(**changes(columns, row)), calibration)
+        expected = predict(base.replace(**changes(columns, row)), calibration)
         metrics = {name: value for name, value in expected.metrics.to_json().items() if value is not None}
         scale = 1e-12 * expected.metrics.iteration_time_s
         for name, value in metrics.items():
             # The wait is a difference of larger times.
             assert answers[name][row] == pytest.approx(value, rel=1e-12, abs=scale), name
-        work = analytic.resource_times(
-            analytic.inputs(base.replace(**changes(columns, row)), calibration),
-            pull=base.pull,
-            push=base.push,
-        )
+        row_closed = ClosedForm(scenario=base.replace(**changes(columns, row)), calibration=calibration)
+        work = row_closed.work
         # Two resources with the same work may change places by a rounding.
         assert float(work[str(answers["bottleneck"][row])]) == pytest.approx(
             float(work[expected.bottleneck]), rel=1e-12

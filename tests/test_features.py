@@ -75,7 +75,7 @@ def test_each_direction_between_racks_is_a_link_of_its_own() -> None:
         mode="asp", pull="parallel", iterations=20,
     )  # fmt: skip
     rate = 3 * B / 30
-    assert analytic.total_work(scenario)["rack links"] == pytest.approx(2 * M / rate)
+    assert analytic.ClosedForm(scenario=scenario).work["rack links"] == pytest.approx(2 * M / rate)
     assert simulation.predict(scenario).elapsed_s >= 20 * 2 * M / rate * (1 - 1e-9)
 
 

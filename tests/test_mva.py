@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psmodel import analytic, mva, simulation
+from psmodel import simulation
+from psmodel.analytic import ClosedForm, mva
 from psmodel.calibration import Calibration
 from psmodel.output_analysis import replications
 from psmodel.queueing import machine_repairman
@@ -32,7 +33,7 @@ def test_alone_a_worker_waits_for_nobody_and_many_saturate(workers, shards, pull
     scenario = load("ingress-single", workers=workers, shards=shards, pull=pull, push=push, mode="asp")
     predicted = mva.predict(scenario, COSTS).metrics
     alone = mva.predict(scenario.replace(workers=1), COSTS).metrics
-    work = analytic.resource_times(analytic.inputs(scenario, COSTS), pull=pull, push=push)
+    work = ClosedForm(scenario=scenario, calibration=COSTS).work
     busiest = max(float(seconds) for name, seconds in work.items() if name.startswith("shard"))
     assert predicted.iteration_time_s >= max(alone.iteration_time_s, busiest) * (1 - 1e-9)
     parts = predicted.pull_time_s + predicted.compute_time_s + predicted.push_time_s + predicted.wait_time_s

@@ -116,8 +116,8 @@ def test_agrees_with_the_closed_form_where_nothing_is_random(
 @given(scenario=scenarios(), calibration=calibrations)
 def test_never_beats_a_lower_bound(scenario, calibration) -> None:
     run = simulation.predict(scenario, calibration)
-    inputs = analytic.inputs(scenario, calibration)
-    for seconds_each in analytic.resource_times(inputs, pull=scenario.pull, push=scenario.push).values():
+    closed = analytic.ClosedForm(scenario=scenario, calibration=calibration)
+    for seconds_each in closed.work.values():
         assert run.elapsed_s >= scenario.total_iterations * seconds_each * (1 - 1e-9)
     if scenario.mode == "bsp" and scenario.backup_workers == 0:
         edges = run.timeline
@@ -127,7 +127,7 @@ def test_never_beats_a_lower_bound(scenario, calibration) -> None:
             "compute": (edges.computed - edges.pulled).min(),
             "push": (edges.pushed.max(axis=0) - edges.computed.min(axis=0)).min(),
         }
-        for bound in analytic.bounds(scenario, calibration):
+        for bound in closed.bounds:
             if bound.phase == "push" and scenario.push == "fire-and-forget":
                 continue
             if (bound.phase, bound.resource) == ("compute", "host cores"):

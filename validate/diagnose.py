@@ -5,23 +5,15 @@ adds to those before it, so that all of them and the bound sum up to the measure
 in which the bytes meet them, from the wire to the shard's thread.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, get_args
 
 from psmodel import analytic, simulation
-from psmodel.calibration import IDEAL, Calibration
-from psmodel.results import Bound
+from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
+from psmodel.calibration import Loss as LossTerm
 from psmodel.scenario import Scenario
 from validate.measurement import Measurement
 
-_TERMS: Sequence[tuple[str, tuple[str, ...]]] = (
-    ("links", ("goodput_factor",)),
-    ("sharing", ("head_start",)),
-    ("calls", ("submit_overhead_s", "handle_overhead_s", "call_latency_s", "object_overhead_s")),
-    ("copies", ("put_s_per_byte", "copy_s_per_byte")),
-    ("shard CPU", ("update_s_per_byte",)),
-)
 MEANING = {
     "bound": "work of the busiest resource of each phase, at nominal rates",
     "queueing": "waiting for each other: taking turns, stragglers, unequal shards",
@@ -86,15 +78,12 @@ def diagnose(measurement: Measurement, calibration: Calibration = IDEAL) -> Diag
     """
     scenario = measurement.scenario
     bare = scenario.replace(mtu=None)  # links that carry payload alone
-    binding: dict[str, Bound] = {}
-    for bound in analytic.bounds(bare):
-        hidden = bound.phase == "push" and scenario.push == "fire-and-forget"
-        if not hidden and (bound.phase not in binding or bound.time_s > binding[bound.phase].time_s):
-            binding[bound.phase] = bound
-    reached = sum(bound.time_s for bound in binding.values())
+    binding = analytic.ClosedForm(scenario=bare).busiest
+    reached = sum(work.time_s for work in binding.values())
     steps: list[tuple[str, Scenario, Calibration]] = [("queueing", bare, IDEAL), ("headers", scenario, IDEAL)]
     switched_on = IDEAL
-    for term, names in _TERMS:
+    for term in get_args(LossTerm):
+        names = [name for name, about in COEFFICIENTS.items() if about.loss == term]
         switched_on = replace(switched_on, **{name: getattr(calibration, name) for name in names})
         steps.append((term, scenario, switched_on))
     losses = []
@@ -110,12 +99,8 @@ def diagnose(measurement: Measurement, calibration: Calibration = IDEAL) -> Diag
         run_id=measurement.run_id,
         scenario=scenario.name,
         bound_s=reached,
-        bound_by={phase: bound.resource for phase, bound in binding.items() if bound.time_s > 0},
+        bound_by={phase: work.resource for phase, work in binding.items() if work.time_s > 0},
         predicted_s=predicted,
         measured_s=measured,
         losses=tuple(losses),
     )
-
-
-_KNOWN = {name for _, names in _TERMS for name in names}
-assert {f.name for f in fields(Calibration)} == _KNOWN, "every coefficient belongs to a term"

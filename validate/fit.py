@@ -115,13 +115,9 @@ def fit(
 
 
 def _default_names(observed: Sequence[Observed]) -> tuple[str, ...]:
-    """All coefficients, but `head_start` only if some workers are out of step.
-
-    A barrier waits for the last transfer, which is through at the same time whoever was first, so that runs in step do
-    without; out of step it is what leads workers out of each other's way.
-    """
+    """All coefficients, but those that change who comes first only if some workers are out of step."""
     out_of_step = any(run.scenario.mode != "bsp" for run in observed)
-    return tuple(name for name in COEFFICIENTS if out_of_step or name != "head_start")
+    return tuple(name for name, about in COEFFICIENTS.items() if out_of_step or not about.reorders)
 
 
 def _affecting(

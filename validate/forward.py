@@ -9,6 +9,7 @@ from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
 from psmodel.replicate import combine
 from psmodel.results import Metrics
 from psmodel.scenario import Scenario
+from psmodel.scenario.features import repeats
 from psmodel.simulation import predict as simulate
 from validate.signals import signals
 
@@ -22,17 +23,16 @@ _STEP = 1e-4
 """Step of a derivative, relative to a coefficient's scale: small against kinks, large against rounding."""
 
 
-def steady(scenario: Scenario) -> Scenario:
+def shortest(scenario: Scenario) -> Scenario:
     """The fewest iterations that have the same mean: workers in step repeat the first one exactly."""
-    ahead = scenario.prefetch or scenario.backup_workers > 0 or scenario.push == "fire-and-forget"
-    if scenario.is_random or scenario.mode != "bsp" or ahead:
+    if not repeats(scenario):
         return scenario
-    return scenario.replace(iterations=1, warmup=min(1, scenario.warmup))
+    return scenario.replace(iterations=1, warmup=min(1, scenario.warmup or 0))
 
 
 def simulated(scenario: Scenario, calibration: Calibration) -> Metrics:
     """The simulation's metrics, without iterations that repeat each other; of a few replications if chance enters."""
-    case, replications = steady(scenario), _REPLICATIONS if scenario.is_random else 1
+    case, replications = shortest(scenario), _REPLICATIONS if scenario.is_random else 1
     runs = [simulate(case, calibration, replication=number).prediction for number in range(replications)]
     return combine(runs).metrics
 
@@ -78,7 +78,8 @@ class Forward:
     ) -> dict[str, Array]:
         """Signal → derivatives by each coefficient in units of its `scales`, shape (len(names),)."""
         here = self(scenario, calibration)
-        jumpy = calibration.head_start > 0 and scenario.mode != "bsp"
+        reordered = any(about.reorders and getattr(calibration, n) > 0 for n, about in COEFFICIENTS.items())
+        jumpy = reordered and scenario.mode != "bsp"
         columns = []
         for name, scale in zip(names, scales(names), strict=True):
             value = getattr(calibration, name)

@@ -133,12 +133,12 @@ class Measurement:
             clock.arrived(iteration=iteration, shard=shard, push_start=start, time=begin)
         planned = scenario.workers * scenario.total_iterations * scenario.shards
         # An update that rests on no pull is not stale.
-        counted = (updates.iteration >= scenario.warmup) & (scenario.pull != "none")
+        counted = (updates.iteration >= (scenario.warmup or 0)) & (scenario.pull != "none")
         return Timeline(
             **{name: getattr(instants, name) for name in _INSTANTS if name != "submitted"},
             ingress=clock.ingress_times(),
             staleness=dict(sorted(Counter(updates.staleness[counted].tolist()).items())),
-            warmup=scenario.warmup,
+            warmup=scenario.warmup or 0,
             backup_workers=scenario.backup_workers,
             applied_share=len(updates.shard) / planned if scenario.push != "none" else 1.0,
         )
@@ -192,7 +192,8 @@ class Measurement:
         known = set(cls.__dataclass_fields__) - {"instants", "updates"}
         try:
             fields = {name: record[name] for name in known}
-            fields["scenario"] = from_mapping(record["scenario"], "measurement")
+            # A record without iterations is from when one was what that stood for.
+            fields["scenario"] = from_mapping({"iterations": 1} | record["scenario"], "measurement")
             fields["environment"] = Environment(**record["environment"])
             fields["load"] = Load(**record["load"])
             fields["suspect"] = tuple(record["suspect"])

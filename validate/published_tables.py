@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass
 from importlib import resources
 
-from psmodel.analytic import inputs
+from psmodel.analytic.inputs import inputs
 from psmodel.calibration import IDEAL
 from psmodel.scenario import Scenario, from_mapping
 
@@ -33,8 +33,10 @@ class Row:
         i = inputs(self.scenario, IDEAL)
         # A machine that holds a shard sends its own update to the other shards and its shard to the other workers.
         return float(
-            (self.scenario.total_bytes - i.out_of_host) / i.worker_up
-            + i.remote_workers * i.out_of_host / i.shard_up
+            (
+                (self.scenario.total_bytes - i.out_of_host) / i.worker_up
+                + i.remote_workers * i.out_of_host / i.shard_up
+            )[0]
         )
 
     @property
@@ -43,7 +45,7 @@ class Row:
         if self.machines == 1:
             return 0.0
         i = inputs(self.scenario, IDEAL)
-        return float(i.workers * i.into_host / i.shard_down)
+        return float((i.workers * i.into_host / i.shard_down)[0])
 
 
 def load() -> tuple[Row, ...]:

@@ -126,7 +126,7 @@ def _figures(report: Report) -> list[dict[str, str]]:
     measured, until = _one_iteration(spans(shown[0]), shown[0])
     simulated = simulation.predict(shown[0].scenario, report.fit.calibration, trace=True)
     predicted, _ = _window(
-        simulated.spans, simulated.timeline.start[:, shown[0].scenario.warmup].min(), until
+        simulated.spans, simulated.timeline.start[:, simulated.timeline.warmup].min(), until
     )
     add(
         f"One iteration of {shown[0].scenario.name}, simulated",
@@ -159,13 +159,13 @@ def _predicted_phases(report: Report, measurement: Measurement) -> dict[str, flo
 
 
 def _work(report: Report, measurement: Measurement) -> Mapping[str, float]:
-    work = analytic.total_work(measurement.scenario, report.fit.calibration)
+    work = analytic.ClosedForm(scenario=measurement.scenario, calibration=report.fit.calibration).work
     return {resource: seconds for resource, seconds in work.items() if seconds > 0}
 
 
 def _one_iteration(recorded: Sequence[Span], measurement: Measurement) -> tuple[list[Span], float]:
     """The spans of the measured iteration of median length, from its start on, and how long to draw."""
-    instants, warmup = measurement.instants, measurement.scenario.warmup
+    instants, warmup = measurement.instants, measurement.scenario.warmup or 0
     start, end = instants.start[:, warmup:].min(axis=0), instants.released[:, warmup:].max(axis=0)
     lengths = end - start
     median = int(lengths.argsort()[len(lengths) // 2])

@@ -17,13 +17,11 @@ from psmodel.draws import compute_times, update_costs
 from psmodel.errors import CannotRun, UserError
 from psmodel.results import Array
 from psmodel.scenario import Scenario
+from psmodel.scenario.features import model_only
 from validate import clocks
 from validate.environment import Watch, environment, processes_with
 from validate.measurement import ComputeBy, Instants, Measurement, Updates
-from validate.testbeds.base import Placement, Testbed
-
-MODEL_ONLY = ("racks", "background", "failures")
-"""Fields of a scenario that only the model knows."""
+from validate.testbeds.base import Placement, Testbed, require_iterations
 
 
 class RunFailed(UserError):
@@ -79,6 +77,8 @@ def run(
 
     Raises
     ------
+    BadInput
+        If the scenario does not say how many iterations.
     CannotRun
         If the testbed cannot host the scenario.
     RunFailed
@@ -86,9 +86,9 @@ def run(
     """
     import ray
 
-    for field in MODEL_ONLY:
-        if getattr(scenario, field):
-            raise CannotRun(f"scenario {scenario.name} has {field}, which the model has but no testbed makes")
+    require_iterations(scenario)
+    if unreal := model_only(scenario):
+        raise CannotRun(f"scenario {scenario.name} has {unreal[0]}, which the model has but no testbed makes")
     placement = testbed.prepare(scenario)
     goodput = testbed.link_goodput() if link_goodput is None else link_goodput
     actors = _Actors(scenario, placement, repetition=repetition, compute_by=compute_by)

@@ -153,6 +153,10 @@ def _expand(table: Mapping[str, Any], source: str) -> list[Scenario]:
         chosen = {**table, **dict(zip(grids, values, strict=True))}
         chosen.setdefault("name", "?")
         scenario = from_mapping(chosen, source)
+        if scenario.is_steady:
+            raise BadInput(
+                f"{source}: iterations is missing; real runs end, so it is given, like iterations = 20"
+            )
         named = scenario if scenario.name != "?" else scenario.replace(name=_name(scenario))
         scenarios.append(named)
     return scenarios

@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from psmodel.analytic_grid import Array, predict_grid
+from psmodel.analytic import predict_grid
 from psmodel.app.asked import Asked, Known
 from psmodel.app.measured import Measured
 from psmodel.cost import Machines, cost, machines_for
 from psmodel.explain import explain
 from psmodel.methods import Calibrated, answer, predictor
 from psmodel.plans import pareto_front
+from psmodel.results import Array
 from psmodel.scenario import Scenario
+from psmodel.scenario.features import fixed_columns
 from psmodel.space import written
 
 _POINTS = 60
@@ -36,7 +38,7 @@ def answered(asked: Asked) -> dict[str, Any]:
 
     ``curves`` holds iteration and ingress time against the number of shards and of workers, ``map`` the binding
     resource of every (N, K), ``front`` the machine types and numbers of shards that nothing beats in both cost and
-    time; ``runs`` are the measurements of this scenario and of those that differ in N or K alone.
+    time; ``left_out`` says why a chart is missing; ``runs`` are the measurements of this scenario and of those that differ in N or K alone.
     """
     scenario, known = asked.scenario, asked.known
     said = answer(scenario, predictor("analytic"), known.calibrated)
@@ -51,6 +53,7 @@ def answered(asked: Asked) -> dict[str, Any]:
         "gains": [vars(g) for g in explain(scenario, best).gains] if takes_time else [],
         "curves": {key: _curve(asked, key) for key in ("shards", "workers")},
         "map": _map(asked),
+        "left_out": _left_out(scenario),
         "front": _front(asked, said.prediction.metrics.iteration_time_s),
         "runs": _runs(scenario, known.measured),
         "command": asked.command("predict"),
@@ -93,17 +96,29 @@ def _reach(scenario: Scenario, key: str) -> float:
 
 def _curve(asked: Asked, key: str) -> dict[str, Any] | None:
     scenario = asked.scenario
-    if key == "workers" and scenario.compute_factors is not None:
-        return None  # one factor per worker: another number of workers is another scenario
+    if key in fixed_columns(scenario):
+        return None
     x = _numbers(_reach(scenario, key), _POINTS, always=[getattr(scenario, key)])
     found = predict_grid(scenario, {key: x}, asked.known.calibrated.best)
     names = [name for name in ("iteration_time_s", "ingress_time_s") if name in found]
     return {"x": x.tolist(), **{name: found[name].tolist() for name in names}}
 
 
+def _left_out(scenario: Scenario) -> dict[str, str]:
+    """Chart → why there is none."""
+    fixed = fixed_columns(scenario)
+    charts = {"shards": {"shards"}, "workers": {"workers"}, "map": {"workers", "shards"}}
+    return {
+        chart: f"The scenario gives {fixed[min(keys & fixed.keys())]} for these very hosts, so that their number "
+        "cannot vary here."
+        for chart, keys in charts.items()
+        if keys & fixed.keys()
+    }
+
+
 def _map(asked: Asked) -> dict[str, Any] | None:
     scenario = asked.scenario
-    if scenario.compute_factors is not None:
+    if fixed_columns(scenario).keys() & {"workers", "shards"}:
         return None
     workers, shards = (_numbers(_reach(scenario, key), _SIDE) for key in ("workers", "shards"))
     n, k = np.meshgrid(workers, shards)
@@ -122,14 +137,19 @@ def _map(asked: Asked) -> dict[str, Any] | None:
 def _front(asked: Asked, iteration_time: float) -> dict[str, Any]:
     """Prices of this scenario, and of every number of shards on every machine type (for both roles)."""
     scenario, catalogue = asked.scenario, asked.known.catalogue
-    shards = _numbers(_reach(scenario, "shards"), _POINTS, always=[scenario.shards])
+    fixed = "shards" in fixed_columns(scenario)
+    shards = (
+        np.array([float(scenario.shards)])
+        if fixed
+        else _numbers(_reach(scenario, "shards"), _POINTS, always=[scenario.shards])
+    )
     linked = scenario.placement != "single-host"
     machines = [m for m in catalogue.machine if (m.cores or 0) >= (scenario.cores_per_host or 1)]
     rows = []
     for machine in machines:
-        columns = {"shards": shards} | (
-            {"bandwidth": np.full_like(shards, machine.bandwidth)} if linked else {}
-        )
+        columns = {} if fixed else {"shards": shards}
+        if linked:
+            columns["bandwidth"] = np.full_like(shards, machine.bandwidth)
         times = predict_grid(scenario, columns, asked.known.calibrated.best)["iteration_time_s"]
         both = Machines(worker=machine, shard=machine)
         for k, time in zip(shards.tolist(), times.tolist(), strict=True):

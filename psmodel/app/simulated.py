@@ -3,16 +3,15 @@
 import json
 import multiprocessing
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from psmodel import analytic
 from psmodel.app.asked import Asked
 from psmodel.calibration import Calibration
 from psmodel.errors import UserError
+from psmodel.methods import with_bounds
 from psmodel.results import Timeline
 from psmodel.scenario import Scenario
 from psmodel.trace import Span
@@ -70,10 +69,10 @@ def _simulate(answer: Connection, scenario: Scenario, calibration: Calibration, 
         )  # fmt: skip
         drawn = None
         if scenario.workers * scenario.shards <= _MOST_CALLS:
-            few = scenario.replace(warmup=0, iterations=min(scenario.total_iterations, _CYCLES))
+            few = scenario.replace(warmup=0, iterations=min(scenario.iterations or _CYCLES, _CYCLES))
             run = simulation.predict(few, calibration, trace=True)
             drawn = timeline(run.spans, run.timeline)
-        prediction = replace(found, bounds=analytic.bounds(scenario, calibration))
+        prediction = with_bounds(found, scenario, calibration)
         answer.send(("result", {"prediction": prediction.to_json(), "timeline": drawn}))
     except UserError as error:
         answer.send(("problem", str(error)))

@@ -1,12 +1,10 @@
 """scenarios, schema, predict, simulate."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import click
 
-from psmodel import analytic
 from psmodel.calibration import Calibration
 from psmodel.cli.common import (
     TIMES,
@@ -18,7 +16,7 @@ from psmodel.cli.common import (
     write_trace,
 )
 from psmodel.errors import BadInput
-from psmodel.methods import predictor
+from psmodel.methods import predictor, with_bounds
 from psmodel.results import SCHEMA_VERSION, Method, Prediction
 from psmodel.scenario import Scenario, load, packaged
 from psmodel.units import format_time
@@ -59,7 +57,7 @@ def predict(
     psmodel predict --workers 100 --shards 1 --model-size 100MB --bandwidth 10Gbps --json
     """
     methods: tuple[Method, ...] = get_args(Method) if compare else (method,)
-    predictions = [_predict(scenario, calibration, m) for m in methods]
+    predictions = [predictor(m)(scenario, calibration) for m in methods]
     if as_json:
         documents = [p.to_json() for p in predictions]
         print_json({"schema_version": SCHEMA_VERSION, "predictions": documents} if compare else documents[0])
@@ -107,7 +105,7 @@ def simulate(
     else:
         run = simulation.predict(scenario, calibration, trace=trace is not None)
         prediction = run.prediction
-    prediction = replace(prediction, bounds=analytic.bounds(scenario, calibration))
+    prediction = with_bounds(prediction, scenario, calibration)
     if trace is not None:
         write_trace(trace, run.spans, scenario)
     if as_json:
@@ -133,15 +131,6 @@ def _replicated(
             precision=precision,
             on_progress=lambda done, needed: advance(1, f"{done} of {needed}"),
         )
-
-
-def _predict(scenario: Scenario, calibration: Calibration, method: Method) -> Prediction:
-    prediction = predictor(method)(scenario, calibration)
-    return (
-        prediction
-        if prediction.bounds
-        else replace(prediction, bounds=analytic.bounds(scenario, calibration))
-    )
 
 
 _ROWS = TIMES | {"iteration_time_p95_s": "iteration, 95th percentile"}

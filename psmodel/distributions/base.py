@@ -66,6 +66,10 @@ class TimeDistribution(BaseModel, ABC):
         """P(X ≤ x), the shape of ``x`` (s)."""
         return 1 - self.survival(x)
 
+    @abstractmethod
+    def quantile(self, p: ArrayLike) -> Array:
+        """F⁻¹(p) for 0 < p < 1, the shape of ``p``, s."""
+
     def expected_max(self, n: int) -> float:
         """E[max of n independent draws], s: what a barrier of n workers costs."""
         return self.expected_order_statistic(n, n)
@@ -99,6 +103,19 @@ class ContinuousTime(TimeDistribution):
     @abstractmethod
     def _from_normal(self, z: Array) -> Array:
         """The time at the quantile where a standard normal variable is ``z``, F⁻¹(Φ(z)), s."""
+
+    def quantile(self, p: ArrayLike) -> Array:
+        """F⁻¹(p) for 0 < p < 1, the shape of ``p``, s.
+
+        Examples
+        --------
+        >>> from psmodel.distributions import Exponential
+        >>> round(float(Exponential(mean=1).quantile(0.5)), 6)  # ln 2
+        0.693147
+        """
+        from scipy.special import ndtri
+
+        return self._from_normal(np.asarray(ndtri(p)))
 
     def expected_order_statistic(self, rank: int, n: int) -> float:
         """E[X₍r₎] = ∫ F⁻¹(Φ(z)) · r·C(n,r)·Φ(z)^(r−1)·(1−Φ(z))^(n−r)·φ(z) dz, s.

@@ -59,6 +59,10 @@ class Empirical(TimeDistribution):
     def survival(self, x: ArrayLike) -> Array:
         return 1 - np.searchsorted(np.sort(self.samples), np.asarray(x), side="right") / len(self.samples)
 
+    def quantile(self, p: ArrayLike) -> Array:
+        """The smallest sample of which at least ``p`` are no larger, the shape of ``p``, s."""
+        return np.asarray(np.quantile(np.array(self.samples), p, method="inverted_cdf"))
+
     def expected_order_statistic(self, rank: int, n: int) -> float:
         """Exact, s: P(X₍r₎ ≤ x) = I_F(x)(r, n−r+1), a binomial tail (David & Nagaraja 2003, section 2.1)."""
         check_rank(rank, n)

@@ -41,6 +41,10 @@ class Deterministic(TimeDistribution):
     def survival(self, x: ArrayLike) -> Array:
         return (np.asarray(x) < self.value).astype(np.float64)
 
+    def quantile(self, p: ArrayLike) -> Array:
+        """The value, whatever ``p``, s."""
+        return np.full(np.shape(p), self.value)
+
     def expected_order_statistic(self, rank: int, n: int) -> float:
         check_rank(rank, n)
         return self.value

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from psmodel.distributions import Deterministic, Distribution, TimeDistribution
+from psmodel.scenario.features import features_of
 from psmodel.scenario.parts import (
     Background,
     Bandwidth,
@@ -125,11 +126,19 @@ class Scenario(Part):
     failures: tuple[Failure, ...] = ()
     """Workers and shards that die and come back."""
 
-    iterations: Annotated[int, Field(ge=1)] = 1
-    """Measured iterations."""
-    warmup: Annotated[int, Field(ge=0)] = 0
-    """Iterations before them, kept apart."""
+    iterations: Annotated[int, Field(ge=1)] | None = None
+    """Measured iterations of a finite run, as a real run has them; none given: the answer is the steady state."""
+    warmup: Annotated[int, Field(ge=0)] | None = None
+    """Iterations before them, kept apart; 0 where `iterations` is given alone. In the steady state the warm-up is
+    found."""
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _finite_from_the_start(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("iterations") is not None:
+            return {**values, "warmup": values.get("warmup") or 0}
+        return values
 
     @field_validator("model_size")
     @classmethod
@@ -182,39 +191,21 @@ class Scenario(Part):
             )
         if self.layers:
             self._consistent_layers()
-        if self.placement != "dedicated":
-            for field in ("shards_per_host", "racks"):
-                if getattr(self, field) not in (None, 1):
-                    raise ValueError(
-                        f'{field} with placement = "{self.placement}"; it goes with placement = "dedicated"'
-                    )
+        self._consistent_features()
         self._known_hosts()
-        if self.backup_workers and (self.mode != "bsp" or self.push not in ("blocking", "sequential")):
-            raise ValueError(
-                f'backup_workers = {self.backup_workers} with mode = "{self.mode}" and push = "{self.push}"; '
-                'it goes with mode = "bsp" and a push that is waited for'
-            )
-        if self.backup_workers and self.layers:
-            raise ValueError(f"backup_workers = {self.backup_workers} with layers; give one of them")
         if self.backup_workers >= self.workers:
             raise ValueError(
                 f"backup_workers = {self.backup_workers} with workers = {self.workers}; it is less than that"
             )
-        if self.prefetch and self.pull != "parallel":
-            raise ValueError(f'prefetch = true with pull = "{self.pull}"; it goes with pull = "parallel"')
         if (self.mode == "ssp") != (self.staleness_bound is not None):
             raise ValueError(
                 f'staleness_bound = {self.staleness_bound} with mode = "{self.mode}"; '
                 'it is given with mode = "ssp" and only there'
             )
-        if self.max_in_flight_pushes is not None and self.push != "fire-and-forget":
+        if self.iterations is None and self.warmup is not None:
             raise ValueError(
-                f'max_in_flight_pushes = {self.max_in_flight_pushes} with push = "{self.push}"; '
-                'it goes with push = "fire-and-forget"'
-            )
-        if self.total_cores is not None and self.cores_per_host is not None:
-            raise ValueError(
-                f"total_cores = {self.total_cores} and cores_per_host = {self.cores_per_host}; give one of them"
+                f"warmup = {self.warmup} without iterations; give both for a finite run, or neither for the steady "
+                "state, whose warm-up is found"
             )
         if self.pull == self.push == "none":
             raise ValueError('pull = "none" and push = "none" leave nothing to model; give one of them')
@@ -227,10 +218,21 @@ class Scenario(Part):
         compute = math.fsum(layer.compute_share for layer in self.layers)
         if compute > 1 + 1e-6:
             raise ValueError(f"the layers' compute_shares add up to {compute:g}; they add up to 1 at most")
-        if self.push not in ("blocking", "fire-and-forget"):
-            raise ValueError(
-                f'layers with push = "{self.push}"; they go with push = "blocking" or "fire-and-forget"'
-            )
+
+    def _consistent_features(self) -> None:
+        """What goes with what, as `psmodel.scenario.features` says it."""
+        for feature in features_of(self):
+            value = getattr(self, feature.field)
+            setting = f"{feature.field} = {value}" if isinstance(value, int) else feature.field
+            for key, allowed in feature.goes_with:
+                if getattr(self, key) not in allowed:
+                    raise ValueError(
+                        f'{setting} with {key} = "{getattr(self, key)}"; it goes with {key} = '
+                        + " or ".join(f'"{choice}"' for choice in allowed)
+                    )
+            for other in feature.excludes:
+                if getattr(self, other) != type(self).model_fields[other].default:
+                    raise ValueError(f"{setting} with {other}; give one of them")
 
     def _known_hosts(self) -> None:
         hosts = {
@@ -238,10 +240,6 @@ class Scenario(Part):
             "shard": self.shard_hosts,
             "rack": self.racks.count if self.racks else 0,
         }
-        if self.background and self.placement != "dedicated":
-            raise ValueError(
-                f'background with placement = "{self.placement}"; it goes with placement = "dedicated"'
-            )
         for traffic in self.background:
             role, _, rest = traffic.link.partition("-")
             if int(rest.partition(".")[0]) >= hosts[role]:
@@ -320,9 +318,22 @@ class Scenario(Part):
         return _ITEM_SIZE[self.dtype]
 
     @property
+    def is_steady(self) -> bool:
+        """Whether it is asked for in its steady state: no number of iterations is given."""
+        return self.iterations is None
+
+    @property
     def total_iterations(self) -> int:
-        """Iterations run: warm-up and measured."""
-        return self.warmup + self.iterations
+        """Iterations of a finite run: warm-up and measured.
+
+        Raises
+        ------
+        ValueError
+            If the scenario is asked for in its steady state.
+        """
+        if self.iterations is None:
+            raise ValueError(f"scenario {self.name} gives no iterations: it has no number of them")
+        return (self.warmup or 0) + self.iterations
 
     @property
     def is_random(self) -> bool:
@@ -348,7 +359,10 @@ class Scenario(Part):
 
     def to_json(self) -> dict[str, Any]:
         """Only what differs from the defaults, in SI units, as plain JSON types."""
-        return _plain(self) | {"schema_version": self.schema_version}
+        values = _plain(self) | {"schema_version": self.schema_version}
+        if values.get("warmup") == 0:
+            del values["warmup"]  # what `iterations` alone stands for
+        return values
 
 
 def _plain(record: BaseModel) -> dict[str, Any]:
@@ -380,6 +394,8 @@ def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     for one, other in (("model_size", "elements"), ("elements", "model_size")):
         if one in changes and other not in changes:
             merged.pop(other, None)
+    if changes.get("iterations", 1) is None:
+        merged.pop("warmup", None)
     if changes.get("mode", "ssp") != "ssp" and "staleness_bound" not in changes:
         merged.pop("staleness_bound", None)
     return merged

@@ -15,6 +15,7 @@ from psmodel.demands import Demands, demands, rack_rates
 from psmodel.draws import compute_times, failure_gaps, update_costs
 from psmodel.results import Prediction, Timeline, ingress_per_shard, metrics
 from psmodel.scenario import Scenario
+from psmodel.scenario.features import alike
 from psmodel.scenario.parts import Failure
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.fluid import Link
@@ -55,15 +56,9 @@ class Simulation:
 def _shards_alike(scenario: Scenario, d: Demands) -> bool:
     """Whether the very same happens to shards of one size: then one stands for all of them."""
     return (
-        scenario.placement == "dedicated"
-        and scenario.total_cores is None
-        and scenario.pull != "sequential"
-        and scenario.push != "sequential"
-        and not scenario.update_cost.is_random
+        alike(scenario, "shards")
         and d.request == 0
         and not any(any(p.send) for p in d.pushes)
-        and scenario.shards_per_host == 1
-        and not _hosts_differ(scenario)
         and d.head_start == 0
     )
 
@@ -71,23 +66,11 @@ def _shards_alike(scenario: Scenario, d: Demands) -> bool:
 def _workers_alike(scenario: Scenario, d: Demands) -> bool:
     """Whether the very same happens to all workers: in step, and never behind each other at a shard."""
     return (
-        scenario.placement == "dedicated"
-        and scenario.total_cores is None
-        and scenario.mode == "bsp"
-        and not scenario.is_random
-        and scenario.compute_factors is None
-        and scenario.update_cost.expected() == 0
-        and scenario.push != "fire-and-forget"
+        alike(scenario, "workers")
         and not any(d.reply)
         and not any(any(p.apply) for p in d.pushes)
-        and scenario.backup_workers == 0
         and d.head_start == 0
-        and not _hosts_differ(scenario)
     )
-
-
-def _hosts_differ(scenario: Scenario) -> bool:
-    return scenario.racks is not None or bool(scenario.background) or bool(scenario.failures)
 
 
 def predict(
@@ -106,6 +89,8 @@ def predict(
     trace
         Keep a span for everything that happened.
     """
+    if scenario.is_steady:
+        scenario = scenario.replace(iterations=1)
     return _Run(scenario, calibration, replication=replication, trace=trace).result()
 
 

@@ -36,7 +36,7 @@ class Monitor:
             iterations=scenario.total_iterations, shards=len(shard_counts), in_step=scenario.mode == "bsp"
         )
         self._worker_counts, self._shard_counts = worker_counts, shard_counts
-        self._warmup = scenario.warmup
+        self._warmup = scenario.warmup or 0
         self._applied = 0
         self._pushes, self._pulls = scenario.push != "none", scenario.pull != "none"
         self._backup_workers = scenario.backup_workers

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
-from validate.testbeds.base import Testbed
+from validate.testbeds.base import Testbed, require_iterations
 
 Name = Literal["local", "netns", "cluster"]
 NAMES: tuple[Name, ...] = get_args(Name)
@@ -23,7 +23,13 @@ def on_this_machine(scenario: Scenario, testbed: str) -> Scenario:
     """The scenario with the cores that it really has there, if it does not say how many.
 
     On the testbed ``netns`` all hosts are parts of this machine and share its cores.
+
+    Raises
+    ------
+    BadInput
+        If it does not say how many iterations a run has.
     """
+    require_iterations(scenario)
     if scenario.cores_per_host is not None or scenario.total_cores is not None:
         return scenario
     cores = len(os.sched_getaffinity(0))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from psmodel.errors import CannotRun
+from psmodel.errors import BadInput, CannotRun
 from psmodel.scenario import Scenario
 
 __all__ = ["RAY_ENVIRONMENT", "CannotRun", "Placement", "Testbed"]
@@ -33,6 +33,20 @@ class Placement:
     worker_options: Sequence[Mapping[str, Any]]
     shard_options: Sequence[Mapping[str, Any]]
     coordinator_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def require_iterations(scenario: Scenario) -> None:
+    """Refuse a scenario that is asked for in its steady state: a real run ends.
+
+    Raises
+    ------
+    BadInput
+        If it gives no iterations.
+    """
+    if scenario.is_steady:
+        raise BadInput(
+            f"scenario {scenario.name} gives no iterations; a real run ends, so they are given, like iterations = 20"
+        )
 
 
 class Testbed(Protocol):

@@ -12,12 +12,22 @@ services, that visit one shard after the other (Reiser & Lavenberg 1980, J. ACM 
 
 from dataclasses import dataclass
 
-from psmodel import analytic
+from psmodel.analytic.closed_form import ClosedForm
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.demands import demands
 from psmodel.queueing import Station, mva
 from psmodel.results import Metrics, Prediction
 from psmodel.scenario import Scenario
+from psmodel.scenario.features import features_of
+
+_CLAIMED = (
+    "iteration_time_s",
+    "pull_time_s",
+    "compute_time_s",
+    "push_time_s",
+    "wait_time_s",
+    "updates_per_s",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +47,9 @@ def predict(scenario: Scenario, calibration: Calibration = IDEAL) -> Prediction:
     >>> round(predict(repairman).metrics.updates_per_s, 9)  # Kleinrock 1975, section 3.8: 4/5
     0.8
     """
-    visits = _visits(scenario, calibration)
-    think = analytic.inputs(scenario, calibration).compute
+    closed = ClosedForm(scenario=scenario, calibration=calibration)
+    visits = _visits(closed)
+    think = float(closed.inputs.compute[0])
     # A station that is visited twice in a cycle counts once, with the sum (Denning & Buzen 1978).
     demand: dict[str, float] = {}
     for v in visits:
@@ -55,7 +66,6 @@ def predict(scenario: Scenario, calibration: Calibration = IDEAL) -> Prediction:
     spent = dict.fromkeys(("pull", "compute", "push", "wait"), 0.0)
     for v in visits:
         spent[v.phase] += v.seconds * (1.0 if v.station is None else stretch.get(v.station, 1.0))
-    work = analytic.total_work(scenario, calibration)
     return Prediction(
         scenario=scenario.name,
         method="mva",
@@ -67,17 +77,18 @@ def predict(scenario: Scenario, calibration: Calibration = IDEAL) -> Prediction:
             wait_time_s=spent["wait"],
             updates_per_s=scenario.workers / cycle if cycle > 0 else None,
         ),
-        bottleneck=max(work, key=work.__getitem__),
-        bounds=analytic.bounds(scenario, calibration),
+        bottleneck=closed.bottleneck,
+        bounds=closed.bounds,
+        claims=dict.fromkeys(_CLAIMED, "estimate"),
         ingress_time_per_shard_s=(),
         notes=_notes(scenario),
-        utilisation={name: seconds / cycle for name, seconds in work.items()} if cycle > 0 else {},
+        utilisation={name: seconds / cycle for name, seconds in closed.work.items()} if cycle > 0 else {},
     )
 
 
-def _visits(scenario: Scenario, calibration: Calibration) -> list[_Visit]:
-    d = demands(scenario, calibration)
-    i = analytic.inputs(scenario, calibration)
+def _visits(closed: ClosedForm) -> list[_Visit]:
+    scenario, i = closed.scenario, closed.inputs
+    d = demands(scenario, closed.calibration)
     into, take_in, apply = (
         [sum(column) for column in zip(*(getattr(p, name) for p in d.pushes), strict=True)]
         for name in ("sizes", "receive", "apply")
@@ -85,14 +96,14 @@ def _visits(scenario: Scenario, calibration: Calibration) -> list[_Visit]:
     update = scenario.update_cost.expected()
     largest = max(range(scenario.shards), key=d.sizes.__getitem__)
     latency = 2 * (d.propagation_delay + d.one_way)
-    visits = [_Visit(phase="compute", seconds=i.assemble)]
+    visits = [_Visit(phase="compute", seconds=float(i.assemble[0]))]
     if scenario.mode != "asp":
         visits.append(_Visit(phase="wait", seconds=d.ask))
     for phase in ("pull", "push"):
         style = getattr(scenario, phase)
         if style == "none":
             continue
-        own = {"pull": scenario.shards * d.request, "push": i.send_all}[phase]
+        own = {"pull": scenario.shards * d.request, "push": float(i.send_all[0])}[phase]
         visits.append(_Visit(phase=phase, seconds=own))
         if style == "fire-and-forget":
             continue
@@ -112,16 +123,7 @@ def _visits(scenario: Scenario, calibration: Calibration) -> list[_Visit]:
 
 
 def _notes(scenario: Scenario) -> tuple[str, ...]:
-    notes = []
-    if scenario.mode != "asp" and scenario.workers > 1:
-        notes.append("Mean value analysis leaves out that workers wait for each other.")
-    if scenario.push == "fire-and-forget":
-        notes.append("Mean value analysis leaves out pushes that nobody waits for.")
-    for field in ("racks", "background", "failures", "layers", "prefetch", "backup_workers"):
-        if getattr(scenario, field):
-            notes.append(f"Mean value analysis leaves out {field}.")
-    if scenario.shards_per_host > 1:
-        notes.append("Mean value analysis gives every shard an interface of its own.")
-    if scenario.cores_per_host or scenario.total_cores:
-        notes.append("Mean value analysis gives every thread a core of its own.")
-    return tuple(notes)
+    left_out = [feature.mva.leaves_out for feature in features_of(scenario) if feature.mva.leaves_out]
+    if scenario.mode == "bsp" and scenario.workers > 1:
+        left_out.append("that workers wait for each other")
+    return (f"Mean value analysis leaves out {', '.join(left_out)}.",) if left_out else ()

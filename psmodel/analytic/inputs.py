@@ -1,0 +1,391 @@
+"""What the closed forms need of a scenario, or of many that differ in a few numbers: one array element each.
+
+Shards of one size are a group, so that a scenario with thousands of shards costs no more than one with a few.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+from psmodel.calibration import Calibration
+from psmodel.demands import array_costs, demands, rack_rates
+from psmodel.scenario import Scenario
+
+Array = NDArray[np.float64]
+ROLES = ("worker_up", "worker_down", "shard_up", "shard_down")
+_POINTS = 32
+"""Points that stand for a random compute time where workers begin to push at different instants."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """What pushing one layer costs, in the order in which layers are pushed; s and bytes, shape (groups, rows).
+
+    Attributes
+    ----------
+    compute_share
+        Of the compute time, spent right before it is pushed.
+    compress
+        s; shape (rows,).
+    """
+
+    compute_share: float
+    compress: Array
+    pushed: Array
+    send: Array
+    take_in: Array
+    apply: Array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Inputs:
+    """The closed forms' inputs; shape (rows,) or (groups, rows), sizes in bytes, rates in bytes/s, times in s.
+
+    Attributes
+    ----------
+    workers
+        Of whom an iteration takes the updates: all but the backup workers.
+    shards
+        That hold anything.
+    sizes, counts
+        Bytes of one shard of each group, and how many there are; shape (groups, rows).
+    layers
+        In the order in which they are pushed: the last one first.
+    reply, receive
+        As in `psmodel.demands.Demands`; shape (groups, rows).
+    pulled, pushed_bytes
+        Bytes that one worker takes in and sends out across links.
+    out_of_host, into_host
+        Bytes that one worker's pull and push bring out of and into the busiest shard host.
+    remote_workers
+        Workers whose bytes cross the links of a shard's host.
+    compute, slowest, fastest
+        Expected compute time: mean over the workers, and that of the last and the first of those waited for.
+    profile, profile_weights
+        Instants at which workers have computed, in rising order, and the share of the workers each stands for;
+        shape (points, rows).
+    update
+        Expected random part of a shard's work on one update.
+    rack_pull, rack_push
+        Seconds that the busiest link between racks needs for one iteration of all workers.
+    """
+
+    scenario: Scenario
+    workers: Array
+    shards: Array
+    sizes: Array
+    counts: Array
+    layers: tuple[Layer, ...]
+    reply: Array
+    receive: Array
+    pulled: Array
+    pushed_bytes: Array
+    out_of_host: Array
+    into_host: Array
+    remote_workers: Array
+    worker_up: Array
+    worker_down: Array
+    shard_up: Array
+    shard_down: Array
+    request: float
+    refuse: float
+    assemble: Array
+    compute: Array
+    slowest: Array
+    fastest: Array
+    profile: Array
+    profile_weights: Array
+    update: float
+    delay: Array
+    call_latency: float
+    ask: float
+    rack_pull: Array
+    rack_push: Array
+
+    @cached_property
+    def largest(self) -> NDArray[np.intp]:
+        """Group of the largest shards in each row."""
+        return np.argmax(np.where(self.counts > 0, self.sizes, -1.0), axis=0)
+
+    def of_largest(self, values: Array) -> Array:
+        """Of values per group, those of the largest shard; shape (rows,)."""
+        return np.take_along_axis(values, self.largest[None, :], axis=0)[0]
+
+    def of_all(self, values: Array) -> Array:
+        """Sum over all shards of values per group; shape (rows,)."""
+        total: Array = (self.counts * values).sum(axis=0)
+        return total
+
+    @cached_property
+    def pushed(self) -> Array:
+        """Bytes that one worker pushes to a shard of each group, shape (groups, rows)."""
+        return _total([layer.pushed for layer in self.layers])
+
+    @cached_property
+    def send(self) -> Array:
+        """Seconds of the worker's thread for all layers, shape (groups, rows)."""
+        return _total([layer.send for layer in self.layers])
+
+    @cached_property
+    def take_in(self) -> Array:
+        """Seconds of the shard's host for all layers, shape (groups, rows)."""
+        return _total([layer.take_in for layer in self.layers])
+
+    @cached_property
+    def apply(self) -> Array:
+        """Seconds of the shard's thread for all layers and the random part, shape (groups, rows)."""
+        return _total([layer.apply for layer in self.layers]) + self.update
+
+    @cached_property
+    def send_all(self) -> Array:
+        """Seconds of one worker's thread for all shards and layers, shape (rows,)."""
+        return self.of_all(self.send)
+
+    @cached_property
+    def request_all(self) -> Array:
+        """Seconds of one worker's thread to ask all shards, shape (rows,)."""
+        return self.shards * self.request
+
+    @property
+    def latency(self) -> Array:
+        """Seconds of a call and its reply in which nobody is busy, shape (rows,)."""
+        return 2 * self.delay + self.call_latency
+
+
+def inputs(
+    scenario: Scenario, calibration: Calibration, columns: Mapping[str, Array] | None = None
+) -> Inputs:
+    """The inputs of one scenario, or of one per row of `columns` (see `psmodel.analytic.grid`)."""
+    columns = columns or {}
+    rows = max((values.size for values in columns.values()), default=1)
+
+    def column(name: str, value: float) -> Array:
+        return columns.get(name, np.full(rows, float(value)))
+
+    d = demands(scenario, calibration)
+    crowd, model = column("workers", scenario.workers), column("model_size", scenario.total_bytes)
+    workers = crowd - scenario.backup_workers
+    elements, counts = _groups(scenario, model / scenario.item_size, column("shards", scenario.shards))
+    sizes = elements * scenario.item_size
+    costs = array_costs(scenario, calibration, sizes, total_bytes=model)
+    layers = _layers(scenario, calibration, elements, counts, model)
+    into = _total([layer.pushed for layer in layers])
+    colocated = scenario.placement == "colocated"
+    shards = (counts * (elements > 0)).sum(axis=0)
+    remote_workers = workers - (colocated & (workers >= shards))
+    # The worker on a shard's own host, and the shard on a worker's own host, are reached through memory;
+    # if there are more workers than shards, some worker has no shard at home, and the other way round.
+    at_home = colocated & (shards >= workers)
+    linked = scenario.placement != "single-host"
+    efficiency = scenario.payload_fraction * calibration.goodput_factor
+    rates = {}
+    for role in ROLES:
+        given = columns.get(f"bandwidth.{role}", columns.get("bandwidth"))
+        rates[role] = (
+            np.full(rows, float(getattr(d, role))) if given is None or not linked else given * efficiency
+        )
+    rack_pull, rack_push = _between_racks(scenario, calibration, rows)
+    return Inputs(
+        scenario=scenario,
+        workers=workers,
+        shards=shards,
+        sizes=sizes,
+        counts=counts,
+        layers=layers,
+        reply=costs["reply"],
+        receive=costs["receive"],
+        pulled=model - at_home * sizes.max(axis=0),
+        pushed_bytes=(counts * into).sum(axis=0) - at_home * into.max(axis=0),
+        out_of_host=_busiest_host(scenario, sizes, counts, workers, crowd, remote_workers),
+        into_host=_busiest_host(scenario, into, counts, workers, crowd, remote_workers),
+        remote_workers=remote_workers,
+        **rates,
+        request=d.request,
+        refuse=d.refuse,
+        assemble=calibration.copy_s_per_byte * model,
+        **_computing(scenario, columns.get("compute"), crowd),
+        update=scenario.update_cost.expected(),
+        delay=column("propagation_delay", d.propagation_delay) if linked else np.zeros(rows),
+        call_latency=2 * d.one_way,
+        ask=d.ask,
+        rack_pull=rack_pull,
+        rack_push=rack_push,
+    )
+
+
+def _total(arrays: list[Array]) -> Array:
+    return np.sum(arrays, axis=0)
+
+
+def _groups(scenario: Scenario, elements: Array, shards: Array) -> tuple[Array, Array]:
+    """Elements of a shard of each group, the shards with more first, and their numbers; (groups, rows)."""
+    if scenario.shard_weights is not None:
+        held = np.array(scenario.shard_elements, dtype=np.float64)[:, None]
+        return np.repeat(held, elements.size, axis=1), np.ones((held.size, elements.size))
+    # numpy.array_split gives `rest` shards one element more than the others.
+    base, rest = np.divmod(elements, shards)
+    return np.stack([base + (rest > 0), base]), np.stack([rest, shards - rest])
+
+
+def _layers(
+    scenario: Scenario, calibration: Calibration, elements: Array, counts: Array, model: Array
+) -> tuple[Layer, ...]:
+    shares = [layer.share for layer in scenario.layers] or [1.0]
+    compute_shares = [layer.compute_share for layer in scenario.layers] or [0.0]
+    total = math.fsum(shares)
+    edges = [np.zeros_like(elements)]
+    edges += [np.round(elements * (edge / total)) for edge in accumulate(shares)]
+    edges[-1] = elements
+    compression = scenario.compression
+    layers = []
+    for position, compute_share in enumerate(compute_shares):
+        held = edges[position + 1] - edges[position]
+        pushed = held if compression is None else np.ceil(held / compression.ratio)
+        item = scenario.item_size
+        costs = array_costs(scenario, calibration, held * item, pushed * item, total_bytes=model)
+        layers.append(
+            Layer(
+                compute_share=compute_share,
+                compress=(compression.compress_time if compression else 0.0)
+                * ((counts * held).sum(axis=0) * item / model),
+                pushed=pushed * item,
+                send=costs["send"],
+                take_in=costs["take_in"],
+                apply=costs["apply"],
+            )
+        )
+    return tuple(reversed(layers))
+
+
+def _busiest_host(
+    scenario: Scenario, sizes: Array, counts: Array, workers: Array, crowd: Array, remote_workers: Array
+) -> Array:
+    """Bytes that each of `remote_workers` exchanges with the shard host that exchanges most in all."""
+    if scenario.placement == "colocated":
+        # All of a shard's bytes cross links but those of the worker on its own host.
+        before = np.cumsum(counts, axis=0) - counts
+        at_home = np.where(counts > 0, (workers - (before < crowd)) * sizes, 0.0)
+        alone = np.where(before + counts > crowd, workers * sizes, 0.0)
+        most = np.maximum(at_home, np.where(counts > 0, alone, 0.0)).max(axis=0)
+        return np.divide(most, remote_workers, out=np.zeros_like(most), where=remote_workers > 0)
+    step = scenario.shards_per_host
+    if scenario.shard_weights is not None:
+        starts = np.arange(0, sizes.shape[0], step)
+        return np.asarray(np.add.reduceat(sizes, starts, axis=0).max(axis=0))
+    many = np.minimum(counts[0], step)
+    few = np.minimum(counts[1], step - many)
+    return np.asarray(many * sizes[0] + few * sizes[1])
+
+
+def _computing(scenario: Scenario, given: Array | None, crowd: Array) -> dict[str, Array]:
+    """Expected compute times, see `Inputs`."""
+    stretch = scenario.stragglers.stretch if scenario.stragglers else 1.0
+    if given is not None:
+        same = given * stretch
+        return _alike(same)
+    time = scenario.compute
+    factors = scenario.compute_factors
+    mean = stretch * time.expected() * (math.fsum(factors) / len(factors) if factors else 1.0)
+    if not time.is_random and factors is None:
+        return _alike(np.full_like(crowd, mean))
+    distinct, where = np.unique(crowd, return_inverse=True)
+    ends = [_first_and_last(scenario, int(count)) for count in distinct]
+    profiles = [_profile(scenario, int(count), *end) for count, end in zip(distinct, ends, strict=True)]
+    first, slowest = stretch * np.array(ends).T[:, where]
+    compute = np.full_like(crowd, mean)
+    if scenario.backup_workers:
+        compute = np.minimum(compute, slowest)  # the iterations that a late worker misses take it no time
+    return {
+        "compute": compute,
+        "slowest": slowest,
+        "fastest": first,
+        "profile": stretch * np.stack([times for times, _ in profiles], axis=1)[:, where],
+        "profile_weights": np.stack([weights for _, weights in profiles], axis=1)[:, where],
+    }
+
+
+def _alike(time: Array) -> dict[str, Array]:
+    return {
+        "compute": time,
+        "slowest": time,
+        "fastest": time,
+        "profile": time[None, :],
+        "profile_weights": np.ones((1, time.size)),
+    }
+
+
+def _first_and_last(scenario: Scenario, crowd: int) -> tuple[float, float]:
+    """Expected compute time (s) of the first worker, and of the last for whom an iteration waits."""
+    time, quorum = scenario.compute, crowd - scenario.backup_workers
+    if scenario.compute_factors is None:
+        return time.expected_order_statistic(1, crowd), time.expected_order_statistic(quorum, crowd)
+    fastest = min(scenario.compute_factors)
+    first = fastest * time.expected_order_statistic(1, scenario.compute_factors.count(fastest))
+    if scenario.backup_workers:
+        if not time.is_random:
+            return first, sorted(scenario.compute_factors)[quorum - 1] * time.expected()
+        # Of workers of unequal speed it is an estimate that all are as fast as the fastest.
+        return first, fastest * time.expected_order_statistic(quorum, crowd)
+    return first, time.expected_scaled_max(scenario.compute_factors)
+
+
+def _profile(scenario: Scenario, crowd: int, first: float, last: float) -> tuple[Array, Array]:
+    """When workers have computed, s, in rising order, and the share of them that each instant stands for.
+
+    Up to `_POINTS` workers are points of their own, at their expected order statistics (by Blom's plotting
+    positions, *Statistical Estimates and Transformed Beta-Variables*, 1958); of more each point stands for several.
+    """
+    points = min(crowd, _POINTS)
+    places = (np.arange(1, points + 1) - 0.375) / (points + 0.25)
+    factors, counts = np.unique(np.array(scenario.compute_factors or [1.0]), return_counts=True)
+    if scenario.compute.is_random and factors.size == 1:
+        times = factors[0] * scenario.compute.quantile(places)
+    else:
+        each = scenario.compute.quantile(places) if scenario.compute.is_random else np.ones(1)
+        scale = 1.0 if scenario.compute.is_random else scenario.compute.expected()
+        mixed = np.outer(factors, each * scale).ravel()
+        order = np.argsort(mixed, kind="stable")
+        reached = np.cumsum(np.repeat(counts / counts.sum() / each.size, each.size)[order])
+        times = mixed[order][np.searchsorted(reached, (np.arange(points) + 0.5) / points)]
+    times[0], times[-1] = (last, last) if points == 1 else (first, max(last, times[-2]))
+    times = np.maximum.accumulate(times)
+    spare = _POINTS - points
+    return np.concatenate([times, np.full(spare, times[-1])]), np.concatenate(
+        [np.full(points, 1 / points), np.zeros(spare)]
+    )
+
+
+def _between_racks(scenario: Scenario, calibration: Calibration, rows: int) -> tuple[Array, Array]:
+    """Seconds that all workers' pulls and pushes of one iteration take on the busiest link of a rack."""
+    if scenario.racks is None:
+        return np.zeros(rows), np.zeros(rows)
+    count = scenario.racks.count
+    d = demands(scenario, calibration)
+    pushed = [sum(column) for column in zip(*(p.sizes for p in d.pushes), strict=True)]
+    step = scenario.shards_per_host
+    kept, sent = (
+        [sum(hosts[rack::count]) for rack in range(count)]
+        for hosts in ([sum(s[i : i + step]) for i in range(0, len(s), step)] for s in (d.sizes, pushed))
+    )
+    workers = [len(range(rack, scenario.workers, count)) for rack in range(count)]
+    pulls, pushes = scenario.pull != "none", scenario.push != "none"
+    links = []
+    for rack, (up, down) in enumerate(rack_rates(scenario, d)):
+        # Whoever an iteration does not wait for may be among either.
+        here, elsewhere = (
+            max(0, crowd - scenario.backup_workers)
+            for crowd in (workers[rack], scenario.workers - workers[rack])
+        )
+        push_out, push_into = here * (sum(sent) - sent[rack]), elsewhere * sent[rack]
+        pull_out, pull_into = elsewhere * kept[rack], here * (sum(kept) - kept[rack])
+        links += [
+            (pulls * pull_out / up, pushes * push_out / up),
+            (pulls * pull_into / down, pushes * push_into / down),
+        ]
+    pull, push = max(links, key=sum)
+    return np.full(rows, float(pull)), np.full(rows, float(push))

@@ -1,0 +1,203 @@
+"""Phase times of workers that run in step: all of them start every phase together, or as their computing ends."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from psmodel.analytic.inputs import Array, Inputs, Layer
+from psmodel.analytic.resources import work, work_of_phase
+from psmodel.analytic.sharing import drain_times, sharing_ends
+
+
+class Phases(NamedTuple):
+    """Mean times (s), shape (rows,); `ingress_per_shard` has shape (groups, rows)."""
+
+    pull: Array
+    compute: Array
+    push: Array
+    wait: Array
+    ingress: Array
+    iteration: Array
+    updates_per_s: Array
+    ingress_per_shard: Array
+
+
+class Push(NamedTuple):
+    """A push after the computing; s, shape (rows,), `arrived` (groups, rows).
+
+    `computed` is when the last layer is ready and `ended` when the worker goes on, both after the pull; `arrived` when
+    the last byte is at a shard of each group, after `computed`.
+    """
+
+    computed: Array
+    ended: Array
+    arrived: Array
+
+
+def tandem(n: Array, first: Array, second: Array) -> Array:
+    """Makespan of n equal jobs through two stations in series, each working without pause once it can.
+
+    The second station ends when its last busy period does: max over j of j·first + (n − j + 1)·second, whose
+    maximum lies at an end (Johnson 1954, two-machine flow shop).
+    """
+    return np.asarray(np.maximum(first + n * second, n * first + second))
+
+
+def pull_time(i: Inputs, crowd: Array) -> Array:
+    """Seconds of a pull that `crowd` workers start together."""
+    pull = i.scenario.pull
+    if pull == "none":
+        return np.zeros_like(i.workers)
+    remote = np.minimum(i.remote_workers, crowd)
+    shard_out = i.out_of_host / i.shard_up
+    reply = i.of_largest(i.reply)
+    if pull == "parallel":
+        links = _links(i, i.sizes, i.shard_up, i.worker_down, i.out_of_host, i.pulled, remote).max(axis=0)
+        replies = np.maximum(tandem(remote, reply, shard_out), reply + links)
+        return np.asarray(i.latency + i.request_all + replies + i.of_largest(i.receive))
+    all_replies = i.of_all(i.reply)
+    own = i.pulled / i.worker_down
+    replies = np.maximum(
+        crowd * all_replies + shard_out,
+        all_replies + np.maximum(remote * i.pulled / i.shard_up, own),
+    )
+    return np.asarray(i.shards * i.latency + i.request_all + replies + i.of_all(i.receive))
+
+
+def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
+    """A push of `crowd` workers that have all computed for `compute` seconds (mean), layer by layer."""
+    shares = [layer.compute_share for layer in i.layers]
+    ready = i.assemble + compute * (1 - sum(shares[1:])) + i.layers[0].compress
+    begun: list[Array] = [ready]
+    for before, layer, share in zip(i.layers, i.layers[1:], shares[1:], strict=False):
+        ready = ready + i.of_all(before.send) + compute * share + layer.compress
+        begun.append(ready)
+    if i.scenario.push == "none":
+        return Push(ready, ready, np.zeros_like(i.sizes))
+    if i.scenario.push == "sequential":
+        return _one_after_the_other(i, crowd, ready)
+    last = i.layers[-1]
+    remote = np.minimum(i.remote_workers, crowd)
+    links = [_layer_links(i, layer, remote) for layer in i.layers]
+    own = i.pushed_bytes * _share_of_bytes(i, last) / i.worker_up
+    send_all, send = i.of_all(last.send), i.of_largest(last.send)
+    arrive = np.maximum(tandem(i.shards, send_all / i.shards, own / i.shards), send + links[-1].max(axis=0))
+    # Layers share the links: the last byte is there when the last busy period of the links ends.
+    behind = np.zeros_like(links[-1])
+    earlier = np.zeros_like(i.workers)
+    for layer, link in zip(begun[-2::-1], links[-2::-1], strict=True) if len(begun) > 1 else ():
+        behind = behind + link
+        earlier = np.maximum(earlier, (layer - ready) + (behind + links[-1]).max(axis=0))
+    apply = i.of_largest(last.apply) + i.update
+    half_way = i.delay + i.call_latency / 2
+    served = np.maximum(arrive, earlier) + i.of_largest(last.take_in) + (crowd - 1) * apply
+    arrived = half_way + served
+    per_shard = arrived - (links[-1].max(axis=0) - links[-1])
+    ended = ready + (i.send_all if i.scenario.push == "fire-and-forget" else arrived + apply + half_way)
+    return Push(ready, ended, per_shard)
+
+
+def _one_after_the_other(i: Inputs, crowd: Array, ready: Array) -> Push:
+    remote = np.minimum(i.remote_workers, crowd)
+    apply = i.of_largest(i.apply)
+    links = np.maximum(remote * i.pushed_bytes / i.shard_down, i.pushed_bytes / i.worker_up)
+    time = i.shards * i.latency + i.send_all + links + i.of_all(i.take_in) + crowd * i.of_all(i.apply)
+    last = time - i.delay - i.call_latency / 2 - apply
+    # A shard's place in the order is not its group's: those before the last one are done in proportion.
+    return Push(ready, ready + time, np.broadcast_to(last, i.sizes.shape))
+
+
+def _share_of_bytes(i: Inputs, layer: Layer) -> Array:
+    total = i.of_all(i.pushed)
+    return np.divide(i.of_all(layer.pushed), total, out=np.ones_like(total), where=total > 0)
+
+
+def _layer_links(i: Inputs, layer: Layer, remote: Array) -> Array:
+    share = _share_of_bytes(i, layer)
+    return _links(
+        i, layer.pushed, i.shard_down, i.worker_up, i.into_host * share, i.pushed_bytes * share, remote
+    )
+
+
+def _links(
+    i: Inputs, sizes: Array, theirs: Array, own: Array, on_host: Array, own_bytes: Array, remote: Array
+) -> Array:
+    """Seconds until the bytes of each group's shards are through, if `remote` workers start at once."""
+    scenario = i.scenario
+    if scenario.placement == "colocated" or scenario.shards_per_host > 1:
+        return np.broadcast_to(np.maximum(remote * on_host / theirs, own_bytes / own), sizes.shape)
+    return drain_times(sizes, i.counts, each=theirs / np.maximum(remote, 1), together=own)
+
+
+def in_step(i: Inputs) -> Phases:
+    """Phase times of workers that start every iteration together."""
+    scenario = i.scenario
+    pull = np.maximum(pull_time(i, i.workers), work_of_phase(i, "pull", ("host cores", "rack links")))
+    push = push_times(i, i.workers, i.compute)
+    compute = push.computed
+    ask = i.ask if scenario.mode != "asp" else 0.0
+    if scenario.push in ("blocking", "sequential"):
+        crowded = work_of_phase(i, "push", ("host cores", "rack links"))
+        held_up = np.maximum(crowded - (push.ended - push.computed), 0.0)
+        push = push._replace(ended=push.ended + held_up, arrived=push.arrived + held_up)
+    pushing = push.ended - push.computed
+    ends = push.ended
+    arrived = push.arrived
+    if i.profile.shape[0] > 1 and scenario.push in ("blocking", "sequential"):
+        pushing, ends, arrived = _staggered(i, push)
+    elif i.profile.shape[0] > 1:
+        ends = i.slowest - i.compute + push.ended
+    pulling, ends = _carried_over(i, pull, ends, arrived)
+    iteration = pulling + ends + ask
+    if scenario.prefetch or scenario.push == "fire-and-forget":
+        iteration = _at_least_the_work(i, iteration)
+    with np.errstate(divide="ignore"):
+        rate = np.where(iteration > 0, i.workers / iteration, np.nan)
+    return Phases(
+        pull=pulling,
+        compute=compute,
+        push=pushing,
+        wait=iteration - pulling - compute - pushing,
+        ingress=arrived.max(axis=0),
+        iteration=iteration,
+        updates_per_s=rate,
+        ingress_per_shard=arrived,
+    )
+
+
+def _staggered(i: Inputs, push: Push) -> tuple[Array, Array, Array]:
+    """Mean push, end of the round and ingress where workers begin to push as they have computed."""
+    one = np.ones_like(i.workers)
+    alone = push_times(i, one, i.compute)
+    q, crowd = alone.ended - alone.computed, push.ended - push.computed
+    offset = push.computed - i.compute
+    ends = sharing_ends(i.profile, i.profile_weights, alone=q, together=crowd)
+    pushing = np.maximum(((ends - i.profile) * i.profile_weights).sum(axis=0), q)
+    last = np.maximum(np.maximum(ends[-1], i.slowest + q), i.fastest + crowd)
+    answer = push.ended - push.computed - push.arrived.max(axis=0)
+    longest = last - i.fastest - answer
+    return pushing, last + offset, push.arrived + (longest - push.arrived.max(axis=0))
+
+
+def _carried_over(i: Inputs, pull: Array, ends: Array, arrived: Array) -> tuple[Array, Array]:
+    """The pull as the worker sees it: a prefetched one hides, one behind a push that nobody waited for is late.
+
+    The first iteration of a finite run has nothing to hide behind or to wait for.
+    """
+    scenario = i.scenario
+    first = 1 / scenario.iterations if scenario.iterations and not scenario.warmup else 0.0
+    if scenario.prefetch:
+        return first * pull + (1 - first) * np.maximum(pull - ends, 0.0), ends
+    if scenario.push == "fire-and-forget" and scenario.pull != "none":
+        late = np.maximum(arrived.max(axis=0) - i.send_all - (i.slowest - i.compute), 0.0)
+        return pull + (1 - first) * late, ends
+    return pull, ends
+
+
+def _at_least_the_work(i: Inputs, iteration: Array) -> Array:
+    """In the long run no iteration is shorter than what the busiest resource has to do for it."""
+    scenario = i.scenario
+    endless = scenario.push == "fire-and-forget" and scenario.pull == "none"
+    if scenario.iterations or (endless and scenario.max_in_flight_pushes is None):
+        return iteration
+    return np.asarray(np.maximum.reduce([iteration, *work(i).values()]))

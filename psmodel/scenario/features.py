@@ -1,0 +1,319 @@
+"""Every optional feature of a scenario, declared once: what each predictor and the real run make of it.
+
+Whoever must treat a feature in its own way (closed forms, their grid, mean value analysis, the bundles of the
+simulation, the real run, a fit's region, a suite's names, the page, the checks of a scenario, the docs) asks this
+table, so that a new feature is one more row here and code only where it is really computed with.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from psmodel.results import Claim
+
+if TYPE_CHECKING:
+    from psmodel.scenario.record import Scenario
+
+Role = Literal["workers", "shards"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Treatment:
+    """What one predictor makes of a feature.
+
+    Attributes
+    ----------
+    claim
+        What its metrics are at best where the feature is set.
+    leaves_out
+        What it leaves out, in words that end the sentence "… leaves out"; empty if nothing.
+    """
+
+    claim: Claim = "exact"
+    leaves_out: str = ""
+
+
+EXACT = Treatment()
+ESTIMATE = Treatment(claim="estimate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """One optional feature.
+
+    Attributes
+    ----------
+    field
+        Key of the scenario.
+    value
+        For a key with a few values, the one that is the feature; None: any value but the default.
+    label
+        In words.
+    closed_form, mva
+        What these predictors make of it.
+    fixes
+        Columns of a grid of closed forms that cannot vary where it is set, since it lists one number for each.
+    real_run
+        Whether the real run has it too.
+    breaks
+        Roles whose members are no longer all alike to the simulation.
+    repeats
+        Whether bulk-synchronous iterations still repeat the first one exactly.
+    goes_with
+        Key → the values it needs there.
+    excludes
+        Keys that must have their defaults.
+    """
+
+    field: str
+    value: str | None = None
+    label: str
+    closed_form: Treatment = EXACT
+    mva: Treatment = ESTIMATE
+    fixes: frozenset[str] = frozenset()
+    real_run: bool = True
+    breaks: frozenset[Role] = frozenset()
+    repeats: bool = True
+    goes_with: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    excludes: tuple[str, ...] = ()
+    present: "Callable[[Scenario], bool] | None" = None
+
+    @property
+    def name(self) -> str:
+        """``field`` or ``field = "value"``."""
+        return self.field if self.value is None else f'{self.field} = "{self.value}"'
+
+    def is_set(self, scenario: "Scenario") -> bool:
+        """Whether the scenario has it."""
+        if self.present is not None:
+            return self.present(scenario)
+        value = getattr(scenario, self.field)
+        if self.value is not None:
+            return bool(value == self.value)
+        return bool(value != type(scenario).model_fields[self.field].default)
+
+
+def _leaves_out(text: str) -> Treatment:
+    return Treatment(claim="estimate", leaves_out=text)
+
+
+_WORKERS: frozenset[Role] = frozenset({"workers"})
+_SHARDS: frozenset[Role] = frozenset({"shards"})
+_BOTH = _WORKERS | _SHARDS
+_DEDICATED = (("placement", ("dedicated",)),)
+_WAITED_FOR = ("blocking", "sequential")
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(field="shard_weights", label="unequal shards", fixes=frozenset({"shards"})),
+    Feature(field="message_overhead", label="a cost of each message", closed_form=ESTIMATE),
+    Feature(
+        field="placement",
+        value="colocated",
+        label="workers and shards on the same hosts",
+        closed_form=ESTIMATE,
+        breaks=_BOTH,
+    ),
+    Feature(field="placement", value="single-host", label="one host for all", breaks=_BOTH),
+    Feature(
+        field="shards_per_host",
+        label="several shards on a host",
+        closed_form=ESTIMATE,
+        breaks=_SHARDS,
+        goes_with=_DEDICATED,
+        mva=_leaves_out("that shards share a host's interface"),
+    ),
+    Feature(
+        field="racks",
+        label="racks",
+        closed_form=_leaves_out("that racks let some workers go on sooner than others"),
+        mva=_leaves_out("racks"),
+        real_run=False,
+        breaks=_BOTH,
+        goes_with=_DEDICATED,
+    ),
+    Feature(
+        field="background",
+        label="background traffic",
+        closed_form=_leaves_out("background traffic"),
+        mva=_leaves_out("background traffic"),
+        real_run=False,
+        breaks=_BOTH,
+        goes_with=_DEDICATED,
+        fixes=frozenset({"workers", "shards"}),
+    ),
+    Feature(
+        field="cores_per_host",
+        label="cores that the processes of a host share",
+        closed_form=ESTIMATE,
+        mva=_leaves_out("that threads wait for a core"),
+    ),
+    Feature(
+        field="total_cores",
+        label="cores that all hosts share",
+        closed_form=ESTIMATE,
+        breaks=_BOTH,
+        excludes=("cores_per_host",),
+        mva=_leaves_out("that threads wait for a core"),
+    ),
+    Feature(
+        field="compute",
+        label="random compute times",
+        closed_form=ESTIMATE,
+        breaks=_WORKERS,
+        repeats=False,
+        present=lambda s: s.compute.is_random,
+    ),
+    Feature(
+        field="compute_factors",
+        label="workers of unequal speed",
+        closed_form=ESTIMATE,
+        breaks=_WORKERS,
+        fixes=frozenset({"workers", "compute"}),
+    ),
+    Feature(
+        field="stragglers",
+        label="stragglers",
+        breaks=_WORKERS,
+        repeats=False,
+        closed_form=_leaves_out("that stragglers' episodes come and go"),
+        mva=_leaves_out("when stragglers are slow"),
+    ),
+    Feature(
+        field="layers",
+        label="layers pushed in the backward pass",
+        closed_form=_leaves_out("how far the layers' pushes stand in each other's way"),
+        mva=_leaves_out("that pushes of layers overlap with computing"),
+        goes_with=(("push", ("blocking", "fire-and-forget")),),
+    ),
+    Feature(field="compression", label="compressed pushes", closed_form=ESTIMATE),
+    Feature(
+        field="update_cost",
+        label="a cost of each update",
+        closed_form=ESTIMATE,
+        breaks=_WORKERS,
+        present=lambda s: s.update_cost.expected() > 0 or s.update_cost.is_random,
+    ),
+    Feature(
+        field="update_cost",
+        value="random",
+        label="random costs of updates",
+        closed_form=ESTIMATE,
+        breaks=_BOTH,
+        repeats=False,
+        present=lambda s: s.update_cost.is_random,
+    ),
+    Feature(field="update_rule", value="affine", label="updates as in Ray's tutorial", mva=EXACT),
+    Feature(
+        field="mode",
+        value="asp",
+        label="asynchronous training",
+        closed_form=_leaves_out("how workers out of step meet"),
+        breaks=_WORKERS,
+        repeats=False,
+    ),
+    Feature(
+        field="mode",
+        value="ssp",
+        label="stale-synchronous training",
+        closed_form=_leaves_out("how workers out of step meet"),
+        mva=_leaves_out("that workers wait for each other"),
+        breaks=_WORKERS,
+        repeats=False,
+    ),
+    Feature(
+        field="backup_workers",
+        label="backup workers",
+        closed_form=_leaves_out("that a late worker misses the next start"),
+        mva=_leaves_out("backup workers"),
+        breaks=_WORKERS,
+        repeats=False,
+        goes_with=(("mode", ("bsp",)), ("push", _WAITED_FOR)),
+        excludes=("layers",),
+    ),
+    Feature(field="pull", value="sequential", label="pulls from one shard after the other", breaks=_SHARDS),
+    Feature(field="pull", value="none", label="no pulls"),
+    Feature(
+        field="prefetch",
+        label="prefetched pulls",
+        closed_form=_leaves_out("that a prefetched pull shares links with pushes"),
+        mva=_leaves_out("that pulls overlap with computing"),
+        repeats=False,
+        goes_with=(("pull", ("parallel",)),),
+    ),
+    Feature(field="push", value="sequential", label="pushes to one shard after the other", breaks=_SHARDS),
+    Feature(
+        field="push",
+        value="fire-and-forget",
+        label="pushes that nobody waits for",
+        closed_form=_leaves_out("how pushes that nobody waits for delay what follows"),
+        mva=_leaves_out("pushes that nobody waits for"),
+        breaks=_WORKERS,
+        repeats=False,
+    ),
+    Feature(field="push", value="none", label="no pushes"),
+    Feature(
+        field="max_in_flight_pushes",
+        label="a limit of pushes under way",
+        closed_form=ESTIMATE,
+        mva=_leaves_out("the limit of pushes under way"),
+        goes_with=(("push", ("fire-and-forget",)),),
+    ),
+    Feature(
+        field="failures",
+        label="failures",
+        closed_form=_leaves_out("failures"),
+        mva=_leaves_out("failures"),
+        real_run=False,
+        breaks=_BOTH,
+        repeats=False,
+        fixes=frozenset({"workers", "shards"}),
+    ),
+)
+"""One row per optional feature."""
+
+PLAIN_FIELDS = frozenset(
+    {
+        "schema_version",
+        "name",
+        "description",
+        "workers",
+        "shards",
+        "model_size",
+        "elements",
+        "dtype",
+        "bandwidth",
+        "mtu",
+        "frame_overhead",
+        "propagation_delay",
+        "staleness_bound",
+        "iterations",
+        "warmup",
+        "seed",
+    }
+)
+"""Keys that are no optional feature: every scenario has them, or they belong to one that is listed."""
+
+
+def features_of(scenario: "Scenario") -> tuple[Feature, ...]:
+    """The features that a scenario has."""
+    return tuple(feature for feature in FEATURES if feature.is_set(scenario))
+
+
+def alike(scenario: "Scenario", role: Role) -> bool:
+    """Whether, as far as the scenario goes, the very same happens to all workers (or all equal shards)."""
+    return not any(role in feature.breaks for feature in features_of(scenario))
+
+
+def model_only(scenario: "Scenario") -> tuple[str, ...]:
+    """Keys of features that the scenario has and no real run."""
+    return tuple(feature.field for feature in features_of(scenario) if not feature.real_run)
+
+
+def fixed_columns(scenario: "Scenario") -> dict[str, str]:
+    """Column that cannot vary in a grid of the scenario's closed forms → the key that forbids it."""
+    return {column: feature.field for feature in features_of(scenario) for column in sorted(feature.fixes)}
+
+
+def repeats(scenario: "Scenario") -> bool:
+    """Whether every iteration repeats the first one exactly: in step, without chance and nothing carried over."""
+    return all(feature.repeats for feature in features_of(scenario))

@@ -1,0 +1,30 @@
+"""What closed forms claim of themselves holds: exact is what the simulation says, a bound is never above it."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from psmodel import simulation
+from psmodel.analytic import ClosedForm
+from psmodel.calibration import IDEAL
+from tests.strategies import calibrations, scenarios
+
+
+@settings(max_examples=4000)
+@given(scenario=scenarios(random=False), calibration=st.just(IDEAL) | calibrations)
+def test_a_finite_run_without_chance_is_as_claimed(scenario, calibration) -> None:
+    closed = ClosedForm(scenario=scenario, calibration=calibration)
+    metrics = simulation.predict(scenario, calibration).prediction.metrics
+    time = metrics.iteration_time_s
+    for name, claim in closed.claims.items():
+        value, simulated = getattr(closed.prediction.metrics, name), getattr(metrics, name)
+        if claim == "exact" and value is not None:
+            assert value == pytest.approx(simulated, rel=1e-9, abs=1e-9 * time), name
+    for name, best in closed.floor.best.items():
+        simulated = getattr(metrics, name)
+        if simulated is None:
+            continue
+        if name == "updates_per_s":
+            assert simulated <= best * (1 + 1e-9), name
+        else:
+            assert simulated >= best * (1 - 1e-9) - 1e-12, name

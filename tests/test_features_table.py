@@ -1,0 +1,206 @@
+"""Every feature of a scenario against everything that must know of it: whoever adds one sees here what is missing."""
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+
+from psmodel import simulation
+from psmodel.analytic import ClosedForm, mva, predict, predict_grid
+from psmodel.app.answers import answered
+from psmodel.app.asked import Asked, Known
+from psmodel.calibration import IDEAL, Calibration
+from psmodel.cost import load_catalogue, machines_for, price_per_hour
+from psmodel.errors import BadInput, CannotRun
+from psmodel.explain import explain
+from psmodel.results import Metrics
+from psmodel.scenario import Scenario, ScenarioError, from_mapping
+from psmodel.scenario.features import FEATURES, PLAIN_FIELDS, Feature, features_of
+from psmodel.simulation import engine
+from validate.region import Region
+
+BASE = from_mapping(
+    {
+        "name": "base",
+        "workers": 4,
+        "shards": 3,
+        "elements": 30_000,
+        "bandwidth": "100Mbps",
+        "compute": "20 ms",
+        "iterations": 4,
+    }
+)
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "shard_weights": {"shard_weights": [1, 1, 2]},
+    "message_overhead": {"message_overhead": "1 ms"},
+    'placement = "colocated"': {"placement": "colocated"},
+    'placement = "single-host"': {"placement": "single-host"},
+    "shards_per_host": {"shards_per_host": 2},
+    "racks": {"racks": {"count": 2, "oversubscription": 4}},
+    "background": {"background": [{"link": "shard-0.down", "rate": "30Mbps"}]},
+    "cores_per_host": {"cores_per_host": 1},
+    "total_cores": {"total_cores": 2},
+    "compute": {"compute": {"kind": "lognormal", "mean": "20 ms", "cv": 0.5}},
+    "compute_factors": {"compute_factors": [1, 1, 2, 1]},
+    "stragglers": {"stragglers": {"rate": 10, "slowdown": 3, "duration": "50 ms"}},
+    "layers": {"layers": [{"share": 0.5, "compute_share": 0.3}, {"share": 0.5, "compute_share": 0.3}]},
+    "compression": {"compression": {"ratio": 4, "compress_time": "1 ms", "decompress_time": "1 ms"}},
+    "update_cost": {"update_cost": "2 ms"},
+    'update_cost = "random"': {"update_cost": {"kind": "exponential", "mean": "2 ms"}},
+    'update_rule = "affine"': {"update_rule": "affine"},
+    'mode = "asp"': {"mode": "asp"},
+    'mode = "ssp"': {"mode": "ssp", "staleness_bound": 1},
+    "backup_workers": {"backup_workers": 1},
+    'pull = "sequential"': {"pull": "sequential"},
+    'pull = "none"': {"pull": "none"},
+    "prefetch": {"prefetch": True},
+    'push = "sequential"': {"push": "sequential"},
+    'push = "fire-and-forget"': {"push": "fire-and-forget"},
+    'push = "none"': {"push": "none"},
+    "max_in_flight_pushes": {"push": "fire-and-forget", "max_in_flight_pushes": 1},
+    "failures": {"failures": [{"role": "shard", "index": 0, "at": "10 ms", "repair_time": "30 ms"}]},
+}
+COSTS = Calibration(handle_overhead_s=1e-3, put_s_per_byte=1e-9, call_latency_s=1e-3)
+EVERY = pytest.mark.parametrize("feature", FEATURES, ids=lambda f: f.name)
+
+
+def with_feature(feature: Feature, **changes: Any) -> Scenario:
+    return BASE.replace(**{**EXAMPLES[feature.name], **changes})
+
+
+def test_every_key_is_plain_or_a_feature() -> None:
+    assert {feature.field for feature in FEATURES} | PLAIN_FIELDS == set(Scenario.model_fields)
+
+
+def test_every_feature_has_an_example() -> None:
+    assert [feature.name for feature in FEATURES] == list(EXAMPLES)
+
+
+@EVERY
+def test_the_example_has_it_and_the_base_has_not(feature: Feature) -> None:
+    assert feature in features_of(with_feature(feature))
+    assert not features_of(BASE)
+
+
+@EVERY
+@pytest.mark.parametrize("calibration", [IDEAL, COSTS], ids=["ideal", "costs"])
+def test_closed_forms_claim_no_more_than_the_simulation_says(feature: Feature, calibration) -> None:
+    scenario = with_feature(feature)
+    closed = ClosedForm(scenario=scenario, calibration=calibration)
+    simulated = simulation.predict(scenario, calibration).prediction.metrics
+    if closed.exact:
+        for name in closed.prediction.claims:
+            assert getattr(closed.prediction.metrics, name) == pytest.approx(
+                getattr(simulated, name), rel=1e-9, abs=1e-12
+            ), name
+    if not scenario.is_random:
+        best = closed.floor.best["iteration_time_s"]
+        assert simulated.iteration_time_s >= best * (1 - 1e-9)
+    if feature.closed_form.claim == "estimate" and not closed.exact:
+        assert any("estimate" in note for note in closed.notes)
+        if feature.closed_form.leaves_out and feature.field != "mode":
+            assert any(feature.closed_form.leaves_out in note for note in closed.notes)
+
+
+@EVERY
+def test_a_grid_says_what_one_prediction_says_or_names_the_key(feature: Feature) -> None:
+    scenario = with_feature(feature)
+    columns = {"workers": [2.0, 4.0], "shards": [2.0, 3.0], "compute": [0.01, 0.02], "bandwidth": [1e6, 2e6]}
+    for name, values in columns.items():
+        if name in feature.fixes:
+            with pytest.raises(BadInput, match=feature.field):
+                predict_grid(scenario, {name: values})
+            continue
+        table = predict_grid(scenario, {name: values})
+        for row, value in enumerate(values):
+            number = int(value) if name in ("workers", "shards") else value
+            alone = predict(scenario.replace(**{name: number})).metrics
+            for metric in ("iteration_time_s", "pull_time_s", "push_time_s"):
+                assert table[metric][row] == pytest.approx(getattr(alone, metric), rel=1e-9), (name, metric)
+
+
+@EVERY
+def test_mean_value_analysis_says_what_it_leaves_out(feature: Feature) -> None:
+    prediction = mva.predict(with_feature(feature), COSTS)
+    assert np.isfinite(prediction.metrics.iteration_time_s)
+    if feature.mva.leaves_out:
+        assert any(feature.mva.leaves_out in note for note in prediction.notes)
+
+
+@EVERY
+@pytest.mark.parametrize("calibration", [IDEAL, COSTS], ids=["ideal", "costs"])
+def test_bundles_change_nothing(feature: Feature, calibration, monkeypatch) -> None:
+    scenario = with_feature(feature)
+    bundled = simulation.predict(scenario, calibration).prediction.metrics
+    monkeypatch.setattr(engine, "_workers_alike", lambda *_: False)
+    monkeypatch.setattr(engine, "_shards_alike", lambda *_: False)
+    alone = simulation.predict(scenario, calibration).prediction.metrics
+    for metric in fields(Metrics):
+        one, other = getattr(bundled, metric.name), getattr(alone, metric.name)
+        assert one == other or one == pytest.approx(other, rel=1e-9, abs=1e-12), metric.name
+
+
+@EVERY
+def test_explain_works_or_names_the_key(feature: Feature) -> None:
+    answer = explain(with_feature(feature))
+    assert all(np.isfinite(gain.ratio) and gain.ratio > 0 for gain in answer.gains)
+
+
+@EVERY
+def test_the_page_shows_it(feature: Feature) -> None:
+    scenario = with_feature(feature)
+    known = Known()
+    known.__dict__["scenarios"] = {"base": scenario}
+    page = answered(Asked.of({"scenario": "base"}, known))
+    assert page["prediction"]["iteration_time_s"] == predict(scenario).metrics.iteration_time_s
+
+
+@EVERY
+def test_a_fit_that_has_not_seen_it_says_so(feature: Feature) -> None:
+    region = Region.of([BASE])
+    assert region.outside(with_feature(feature)), feature.name
+    assert not Region.of([with_feature(feature)]).outside(with_feature(feature))
+
+
+@EVERY
+def test_a_price_counts_the_hosts_there_are(feature: Feature) -> None:
+    catalogue = load_catalogue()
+    scenario = with_feature(feature)
+    machines = machines_for(scenario, {}, catalogue)
+    if machines is None:
+        pytest.skip("no machine of the catalogue has that")
+    price = price_per_hour(scenario, machines)
+    hosts = {
+        "dedicated": (scenario.workers, scenario.shard_hosts),
+        "colocated": (max(scenario.workers, scenario.shards), 0),
+        "single-host": (1, 0),
+    }[scenario.placement]
+    expected = hosts[0] * machines.worker.price_per_hour + hosts[1] * machines.shard.price_per_hour
+    assert price == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("feature", [f for f in FEATURES if not f.real_run], ids=lambda f: f.name)
+def test_a_real_run_refuses_what_only_the_model_has(feature: Feature) -> None:
+    from validate.run import run
+
+    with pytest.raises(CannotRun, match=feature.field):
+        run(with_feature(feature), None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("feature", "key", "allowed"),
+    [(f, key, allowed) for f in FEATURES for key, allowed in f.goes_with],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_what_does_not_go_together_is_refused(feature: Feature, key: str, allowed: tuple[str, ...]) -> None:
+    choices = {
+        "placement": ["single-host", "colocated"],
+        "mode": ["asp"],
+        "push": ["none", "sequential", "blocking"],
+        "pull": ["none", "sequential"],
+    }[key]
+    for choice in choices:
+        if choice not in allowed:
+            with pytest.raises(ScenarioError, match=f"{feature.field}.* with {key}"):
+                with_feature(feature, **{key: choice})
