@@ -24,6 +24,7 @@ def replicate(
     replications: int | None = None,
     precision: float | None = None,
     processes: int | None = None,
+    tolerance: float = 0.0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Prediction:
     """Mean of independent simulations, with the 95 % confidence interval of every metric.
@@ -36,6 +37,8 @@ def replicate(
         the relative error of the mean iteration time to be reached, say 0.01 (Law 2015, section 9.4.1).
     processes
         How many to use, by default one per core. The result does not depend on it.
+    tolerance
+        As in `psmodel.simulation.predict`.
     on_progress
         Called with (replications done, replications that it takes as far as is known).
 
@@ -45,9 +48,9 @@ def replicate(
         If the precision is not reached after `MOST` replications.
     """
     if not scenario.is_random:
-        return simulation.predict(scenario, calibration).prediction
+        return simulation.predict(scenario, calibration, tolerance=tolerance).prediction
     count = processes or len(os.sched_getaffinity(0))
-    one = partial(_one, scenario, calibration)
+    one = partial(_one, scenario, calibration, tolerance)
     if count == 1:
         return _until(lambda numbers: map(one, numbers), replications, precision, on_progress)
     with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
@@ -70,8 +73,8 @@ def combine(runs: Sequence[Prediction]) -> Prediction:
     return replace(runs[0], metrics=Metrics(**means), half_widths=half_widths)  # type: ignore[arg-type]
 
 
-def _one(scenario: Scenario, calibration: Calibration, number: int) -> Prediction:
-    return simulation.predict(scenario, calibration, replication=number).prediction
+def _one(scenario: Scenario, calibration: Calibration, tolerance: float, number: int) -> Prediction:
+    return simulation.predict(scenario, calibration, replication=number, tolerance=tolerance).prediction
 
 
 def _until(

@@ -85,6 +85,11 @@ def _percentage(_: click.Context, parameter: click.Parameter, text: str | None) 
 @click.option(
     "--precision", callback=_percentage, help="Replicate until the iteration time is this precise, like 1%."
 )
+@click.option(
+    "--tolerance",
+    callback=_percentage,
+    help="End together transfers that have no more than this share of their bytes to go, like 0.1%.",
+)
 @calibration_option
 @json_option
 def simulate(
@@ -92,6 +97,7 @@ def simulate(
     trace: Path | None,
     replications: int | None,
     precision: float | None,
+    tolerance: float | None,
     calibration: Calibration,
     as_json: bool,
 ) -> None:
@@ -101,9 +107,9 @@ def simulate(
     if trace is not None and (replications or precision):
         raise BadInput("--trace shows one simulation; leave out --replications and --precision")
     if replications or precision:
-        prediction = _replicated(scenario, calibration, replications, precision)
+        prediction = _replicated(scenario, calibration, replications, precision, tolerance or 0.0)
     else:
-        run = simulation.predict(scenario, calibration, trace=trace is not None)
+        run = simulation.predict(scenario, calibration, trace=trace is not None, tolerance=tolerance or 0.0)
         prediction = run.prediction
     prediction = with_bounds(prediction, scenario, calibration)
     if trace is not None:
@@ -118,7 +124,11 @@ def simulate(
 
 
 def _replicated(
-    scenario: Scenario, calibration: Calibration, replications: int | None, precision: float | None
+    scenario: Scenario,
+    calibration: Calibration,
+    replications: int | None,
+    precision: float | None,
+    tolerance: float,
 ) -> Prediction:
     from psmodel.cli.common import progress
     from psmodel.replicate import replicate
@@ -129,6 +139,7 @@ def _replicated(
             calibration,
             replications=replications,
             precision=precision,
+            tolerance=tolerance,
             on_progress=lambda done, needed: advance(1, f"{done} of {needed}"),
         )
 

@@ -20,7 +20,7 @@ from psmodel.scenario.parts import Failure
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.fluid import Link
 from psmodel.simulation.monitor import Monitor
-from psmodel.simulation.network import FluidNetwork, Host, Rack
+from psmodel.simulation.network import FluidNetwork, Host, Rack, rare_collections, tolerance_note
 from psmodel.simulation.processor import Processor
 from psmodel.simulation.shard import Shard
 from psmodel.simulation.worker import Worker
@@ -79,6 +79,7 @@ def predict(
     *,
     replication: int = 0,
     trace: bool = False,
+    tolerance: float = 0.0,
 ) -> Simulation:
     """Simulate a scenario.
 
@@ -88,15 +89,24 @@ def predict(
         Which independent set of random numbers to use; the same one gives the same result.
     trace
         Keep a span for everything that happened.
+    tolerance
+        0 for exact transfers; above it, see `FluidNetwork`. The prediction's notes say so.
     """
     if scenario.is_steady:
         scenario = scenario.replace(iterations=1)
-    return _Run(scenario, calibration, replication=replication, trace=trace).result()
+    with rare_collections():
+        return _Run(scenario, calibration, replication=replication, trace=trace, tolerance=tolerance).result()
 
 
 class _Run:
     def __init__(
-        self, scenario: Scenario, calibration: Calibration, *, replication: int, trace: bool
+        self,
+        scenario: Scenario,
+        calibration: Calibration,
+        *,
+        replication: int,
+        trace: bool,
+        tolerance: float = 0.0,
     ) -> None:
         self._scenario = scenario
         self._demands = demands(scenario, calibration)
@@ -106,7 +116,9 @@ class _Run:
             self._env,
             propagation_delay=self._demands.propagation_delay,
             head_start=self._demands.head_start,
+            tolerance=tolerance,
         )
+        self._tolerance = tolerance
         self._all_cores = (
             None if scenario.total_cores is None else self._network.add_link("cores", scenario.total_cores)
         )
@@ -276,6 +288,7 @@ class _Run:
             metrics=metrics(timeline),
             bottleneck=max(classes, key=classes.__getitem__),
             bounds=(),
+            notes=() if self._tolerance == 0 else (tolerance_note(self._tolerance),),
             ingress_time_per_shard_s=tuple(ingress_per_shard(timeline).tolist())
             if self._scenario.push != "none"
             else (),

@@ -31,6 +31,7 @@ class Monitor:
         )
         self.staleness: Counter[int] = Counter()
         self.spans: list[Span] = []
+        self.traces = trace
         self.span: Callable[..., None] = self._keep_span if trace else _forget
         self._ingress = IngressClock(
             iterations=scenario.total_iterations, shards=len(shard_counts), in_step=scenario.mode == "bsp"

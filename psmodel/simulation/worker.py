@@ -13,6 +13,7 @@ from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
 from psmodel.scenario.parts import Failure
 from psmodel.simulation.coordinator import Coordinator
+from psmodel.simulation.fluid import Decided
 from psmodel.simulation.monitor import Monitor
 from psmodel.simulation.network import Host, Network
 from psmodel.simulation.processor import Processor, after, when
@@ -170,6 +171,9 @@ class Worker:
         """Ask every shard for its parameters, one after the other waiting for each if so said."""
         sequential = self._scenario.pull == "sequential"
         pull = _Pull(arrived=_Countdown(self.env, len(self._shards)), versions=[0] * len(self._shards))
+        if not sequential and self._processor.cores is None and not self._scenario.failures:
+            yield from self._ask_all(pull)
+            return pull
         for position, shard in enumerate(self._shards):
             yield from self._busy(self._demands.request)
             here = [pull.arrived, _Countdown(self.env, 1)] if sequential else [pull.arrived]
@@ -181,6 +185,21 @@ class Worker:
             if sequential:
                 yield here[-1].event
         return pull
+
+    def _ask_all(self, pull: "_Pull") -> Process:
+        """Ask one shard after the other on a thread that nothing can hold up: when each is asked is plain."""
+        asked, waiting = self.env.now, self._demands.propagation_delay + self._demands.one_way
+        calls = [
+            partial(self._request, position, shard, self._last_push[position], pull.versions, [pull.arrived])
+            for position, shard in enumerate(self._shards)
+        ]
+        if self._demands.request == 0:
+            after(self.env, waiting, lambda: [call() for call in calls])
+            return
+        for call in calls:
+            asked += self._demands.request
+            after(self.env, asked - self.env.now + waiting, call)
+        yield from self._busy(asked - self.env.now)
 
     def _request(
         self,
@@ -200,7 +219,8 @@ class Worker:
         def reply() -> None:
             begin = self.env.now
             sent = self._network.transfer(shard.host, self.host, shard.size)
-            when(sent, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
+            if self._monitor.traces:
+                when(sent, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
             taken = self._taken_in(sent, self._demands.receive[shard.member], self._processor)
             when(taken, lambda: _one_less(arrived))
 
@@ -211,7 +231,10 @@ class Worker:
         latency = self._demands.one_way
         if latency == seconds == 0:
             return sent
-        taken = self.env.event()
+        taken = Decided(self.env)
+        if processor.cores is None:
+            when(sent, lambda: taken.after(latency + seconds))
+            return taken
         when(
             sent,
             lambda: after(self.env, latency, lambda: when(processor.work(seconds), taken.succeed)),
@@ -237,7 +260,8 @@ class Worker:
             done = [applied, _Countdown(self.env, 1)] if sequential else [applied]
             begin = self.env.now
             sent = self._network.transfer(self.host, shard.host, push.sizes[shard.member])
-            when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
+            if self._monitor.traces:
+                when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
             taken = self._taken_in(sent, push.receive[shard.member], shard.processor)
             if self._scenario.layers or self._scenario.push == "fire-and-forget":
                 taken = self._in_order(self._last_push[position], taken)
