@@ -37,6 +37,9 @@ from psmodel.simulation.levels import (
     remove,
 )  # fmt: skip
 
+_CALL = 40
+"""Work that a call takes in itself."""
+
 
 def hand_on(
     link: int,
@@ -186,7 +189,7 @@ def settle(
         remaining = max(0.0, keys[KEY][members[FIRST][link]] - links[PROGRESS][link])
         links[FINISH][link] = now + remaining / level
         position += 1
-    counts[WORK] += counts[ACTIVE]
+    counts[WORK] += counts[ACTIVE] + _CALL
     counts[START] = counts[ACTIVE]
     return next_end(links, order, counts)
 

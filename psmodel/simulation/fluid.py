@@ -32,7 +32,7 @@ from psmodel.simulation.levels import (
     WORK,
 )  # fmt: skip
 
-_WORTH_LOADING = 1_000_000
+_WORTH_LOADING = 2_000_000
 """So much work takes plain Python about as long as Numba takes to load."""
 _RECOUNT_EVERY = 1000
 HALTED = -1
@@ -125,6 +125,16 @@ def compiled_functions() -> dict[str, Callable[..., Any]]:
     from psmodel.simulation._numba import compiled
 
     return compiled()
+
+
+def load_compiled() -> None:
+    """Load Numba and the compiled functions now rather than when there has been enough to do; nothing without it."""
+    if has_numba():
+        fluid = Fluid(compiled=True)
+        flow = fluid.add([fluid.add_link(1.0)], [1.0], 1.0, math.inf)
+        fluid.end(fluid.settle(0.0))
+        fluid.take_out(fluid.add([1], [1.0], 1.0, 1.0), 1.0)
+        _Process.work = _WORTH_LOADING + flow + 1
 
 
 _PLAIN: dict[str, Callable[..., Any]] = {**vars(levels), **vars(filling)}
