@@ -2,7 +2,7 @@
 
 4 workers, 2 shards, lognormal compute times (cv = 0.4), real Ray on two cores; simulated with the coefficients fitted
 to other scenarios and the random numbers of the measured runs. $D$ is the largest distance of the two distributions
-(two-sample Kolmogorov–Smirnov statistic); in step the order of updates alone decides, so that it is 0.
+(two-sample Kolmogorov–Smirnov statistic). In step only updates of other rounds would count, and there are none.
 """
 
 from functools import partial

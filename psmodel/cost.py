@@ -1,95 +1,37 @@
-"""What a scenario costs: machine types with price and network rate come from a TOML catalogue."""
+"""What a scenario costs: hosts times the price of their machine types."""
 
-import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
+from psmodel.catalogue import Catalogue, Machine, load_catalogue
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
 from psmodel.space import Point
-from psmodel.units import Rate, format_rate
+from psmodel.units import format_rate, format_size
+
+__all__ = [
+    "MACHINE_KEYS",
+    "Catalogue",
+    "Cost",
+    "Machine",
+    "Machines",
+    "check_cores",
+    "cost",
+    "equip",
+    "load_catalogue",
+    "machines_for",
+    "no_machine",
+    "price_per_hour",
+    "undominated",
+]
 
 SECONDS_PER_HOUR = 3600
 MACHINE_KEYS = ("machine", "worker_machine", "shard_machine")
 """Keys of a point that choose a machine type, and with it the bandwidth of its role (``machine``: of both)."""
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Machine(_Part):
-    """A machine type: price per hour (in the catalogue's currency) and rate of its network, bytes/s each way."""
-
-    name: Annotated[str, Field(min_length=1)]
-    price_per_hour: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    bandwidth: Annotated[Rate, Field(gt=0)]
-    cores: Annotated[int, Field(ge=1)] | None = None
-    origin: str = ""
-
-
-class Catalogue(_Part):
-    """Machine types, with the day on which their figures were read."""
-
-    schema_version: Literal[1]
-    name: str
-    currency: str
-    read_on: datetime.date
-    machine: Annotated[tuple[Machine, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _one_of_a_name(self) -> "Catalogue":
-        names = [m.name for m in self.machine]
-        if len(set(names)) < len(names):
-            raise ValueError(f"machine {max(names, key=names.count)!r} is listed twice; list each name once")
-        return self
-
-    def get(self, name: str) -> Machine:
-        """The machine type of that name.
-
-        Raises
-        ------
-        BadInput
-            If there is none.
-        """
-        for machine in self.machine:
-            if machine.name == name:
-                return machine
-        raise BadInput(
-            f"machine {name!r} is not in {self.name}; there are {', '.join(m.name for m in self.machine)}"
-        )
-
-
-def load_catalogue(path: Path | None = None) -> Catalogue:
-    """Read a catalogue; without a path, the example that comes with psmodel.
-
-    Raises
-    ------
-    BadInput
-        If the file is missing or is no catalogue; the sentence names the key.
-    """
-    from psmodel.scenario import parse_toml
-
-    source = "catalogue.toml" if path is None else str(path)
-    file = resources.files("psmodel") / "catalogue.toml" if path is None else path
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(
-            f"{source} cannot be read: {getattr(error, 'strerror', 'it is not UTF-8 text')}"
-        ) from None
-    try:
-        return Catalogue.model_validate(parse_toml(text, source))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        value = "" if first["type"] in ("missing", "value_error") else f" = {first['input']!r}"
-        raise BadInput(f"{source}: {where}{value}: {first['msg'].removeprefix('Value error, ')}") from None
+Role = Literal["worker", "shard"]
+_ROLES: tuple[Role, ...] = ("worker", "shard")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,16 +51,33 @@ class Cost:
     currency: str
 
 
-def equip(point: Point, catalogue: Catalogue) -> dict[str, Any]:
-    """The point with its machine types' rates in place of the `MACHINE_KEYS`.
+def equip(point: Point, catalogue: Catalogue, placement: str = "dedicated") -> dict[str, Any]:
+    """The point with its machine types' lasting rates in place of the `MACHINE_KEYS`.
 
-    A name that is in the point but not in the catalogue is a BadInput.
+    Where workers and shards share hosts, one key chooses for both. A machine brings its rate and its price; its cores
+    only say how many `cores_per_host` may be, for what a scenario leaves out (that threads wait for a core) is the
+    scenario's choice.
+
+    Raises
+    ------
+    BadInput
+        If a name is not in the catalogue, or what is asked contradicts it.
     """
     changes = {key: value for key, value in point.items() if key not in MACHINE_KEYS}
-    chosen = _chosen(point, catalogue)
+    chosen = _chosen(point, catalogue, placement)
+    for role, machine in chosen.items():
+        for key, value in changes.items():
+            if role in _roles_of_rate(key, value):
+                named = next(k for k in (f"{role}_machine", *MACHINE_KEYS) if k in point)
+                raise BadInput(
+                    f"{key} = {value} with {named} = {machine.name}, which brings a bandwidth of its own "
+                    f"({format_rate(machine.bandwidth)}); give one of them"
+                )
+    if placement == "single-host":
+        return changes
     if len(chosen) == 2:
         changes["bandwidth"] = {
-            f"{role}_{way}": chosen[role].bandwidth for role in ("worker", "shard") for way in ("up", "down")
+            f"{role}_{way}": chosen[role].bandwidth for role in _ROLES for way in ("up", "down")
         }
     else:
         for role, machine in chosen.items():
@@ -126,53 +85,140 @@ def equip(point: Point, catalogue: Catalogue) -> dict[str, Any]:
     return changes
 
 
-def _chosen(point: Point, catalogue: Catalogue) -> dict[str, Machine]:
-    chosen = {}
-    for role in ("worker", "shard"):
-        name = point.get(f"{role}_machine", point.get("machine"))
-        if name is not None:
-            chosen[role] = catalogue.get(str(name))
-    return chosen
+def _roles_of_rate(key: str, value: Any) -> set[str]:
+    """The roles whose bandwidth a setting gives."""
+    table, _, part = key.partition(".")
+    if table != "bandwidth":
+        return set()
+    parts = [part] if part else list(value) if isinstance(value, Mapping) else [f"{r}_" for r in _ROLES]
+    return {part.partition("_")[0] for part in parts}
+
+
+def _chosen(point: Point, catalogue: Catalogue, placement: str) -> dict[Role, Machine]:
+    """The machine types that a point names, by role; a host of both roles is one machine."""
+    named = {key: str(point[key]) for key in MACHINE_KEYS if point.get(key) is not None}
+    if "machine" in named and len(named) > 1:
+        raise BadInput(
+            f"{' with '.join(f'{key} = {name}' for key, name in named.items())}; machine is for both roles, "
+            "so give either it or worker_machine and shard_machine"
+        )
+    machines = {key: catalogue.get(name) for key, name in named.items()}
+    if len({catalogue.place(machine) for machine in machines.values()}) > 1:
+        raise BadInput(
+            " and ".join(
+                f"{m.name} ({' '.join(catalogue.place(m)) or 'of no offer'})" for m in machines.values()
+            )
+            + " stand in two places, between which a scenario has no network; choose both from one"
+        )
+    if placement != "dedicated" and machines:
+        if len(set(named.values())) > 1:
+            raise BadInput(
+                f"{' with '.join(f'{key} = {name}' for key, name in named.items())} and placement = "
+                f'"{placement}", where both roles share a host; give one machine'
+            )
+        return dict.fromkeys(_ROLES, next(iter(machines.values())))
+    return {
+        role: machine
+        for role in _ROLES
+        if (machine := machines.get(f"{role}_machine", machines.get("machine"))) is not None
+    }
+
+
+def check_cores(scenario: Scenario, point: Point, catalogue: Catalogue) -> None:
+    """Refuse a scenario that has more cores on a host than the machine types of its point.
+
+    Raises
+    ------
+    BadInput
+        If it does, or says that all hosts are parts of one machine.
+    """
+    for machine in _chosen(point, catalogue, scenario.placement).values():
+        for key in ("cores_per_host", "total_cores"):
+            cores = getattr(scenario, key)
+            if cores is None:
+                continue
+            if key == "total_cores" and scenario.placement != "single-host":
+                raise BadInput(
+                    f"total_cores = {cores} says that all hosts are parts of one machine, so that "
+                    f"{machine.name} cannot be the machine of each; give one of them"
+                )
+            if machine.cores is not None and cores > machine.cores:
+                raise BadInput(
+                    f"{key} = {cores} with {machine.name}, which has {machine.cores} cores; it is at most that"
+                )
 
 
 def machines_for(scenario: Scenario, point: Point, catalogue: Catalogue) -> Machines | None:
-    """The point's machine types and, for a role without one, the cheapest whose network and cores suffice.
+    """The point's machine types and, for a role without one, the cheapest whose lasting rate, cores and memory suffice.
 
-    None if the catalogue has no such type.
+    Both are of one provider in one region, where all hosts together are cheapest. None if there are no such types. Of
+    memory that is asked which parameters and updates take at least; what training takes besides, nothing here knows, so
+    that a type that is named is not asked.
     """
-    chosen: Mapping[str, Machine] = _chosen(point, catalogue)
-    apart = scenario.placement == "dedicated"
-    found: dict[str, Machine] = {}
-    for role in ("worker", "shard"):
-        machine = chosen.get(role) or _cheapest(
-            scenario, (role,) if apart else ("worker", "shard"), catalogue
-        )
-        if machine is None:
-            return None
-        found[role] = machine
-    if not apart:
-        dearest = max(found.values(), key=lambda m: m.price_per_hour)
-        found = {"worker": dearest, "shard": dearest}
-    return Machines(**found)
+    chosen = _chosen(point, catalogue, scenario.placement)
+    # Those that are named stand in one place: `_chosen` has seen to that.
+    places = [catalogue.place(machine) for machine in chosen.values()][:1] or list(catalogue.by_place)
+    fits = {role: _sufficient(scenario, role) for role in _ROLES if role not in chosen}
+    pairs = []
+    for place in places:
+        machines = {
+            role: chosen.get(role) or next(filter(fits[role], catalogue.by_place[place]), None)
+            for role in _ROLES
+        }
+        if machines["worker"] is not None and machines["shard"] is not None:
+            pairs.append(Machines(worker=machines["worker"], shard=machines["shard"]))
+    return min(pairs, key=lambda pair: price_per_hour(scenario, pair), default=None)
 
 
-def _cheapest(scenario: Scenario, roles: tuple[str, ...], catalogue: Catalogue) -> Machine | None:
+def _cores(scenario: Scenario) -> int:
+    """Cores that one host has to have."""
+    if scenario.placement == "single-host" and scenario.total_cores is not None:
+        return scenario.total_cores
+    return scenario.cores_per_host or 1
+
+
+def _memory(scenario: Scenario, role: Role) -> float:
+    """Bytes that a host of the role holds at least: a worker the parameters and an update, a shard its part and one."""
+    sizes = scenario.shard_sizes
+    worker = 2 * scenario.total_bytes
+    match scenario.placement:
+        case "dedicated":
+            if role == "worker":
+                return worker
+            each = scenario.shards_per_host
+            return max(sum(sizes[i : i + each]) for i in range(0, len(sizes), each)) + max(sizes)
+        case "colocated":
+            return worker + 2 * max(sizes[: scenario.workers])
+        case _:
+            return scenario.workers * worker + scenario.total_bytes + max(sizes)
+
+
+def _sufficient(scenario: Scenario, role: Role) -> Callable[[Machine], bool]:
+    """Whether a machine type suffices for a host of the role."""
     rate = 0.0
     if scenario.bandwidth is not None and scenario.placement != "single-host":
-        rates = dict(scenario.bandwidth)
-        rate = max(rates[f"{role}_{way}"] for role in roles for way in ("up", "down"))
-    cores = scenario.cores_per_host or 1
-    fitting = [m for m in catalogue.machine if m.bandwidth >= rate and (m.cores or cores) >= cores]
-    return min(fitting, key=lambda m: (m.price_per_hour, m.name), default=None)
+        # Where both roles share a host, its interface is that of either.
+        rate = max(value for name, value in scenario.bandwidth if name.startswith(role))
+    cores, memory = _cores(scenario), _memory(scenario, role)
+    return lambda m: m.bandwidth >= rate and (m.cores or cores) >= cores and (m.memory or memory) >= memory
+
+
+def undominated(machines: Iterable[Machine]) -> list[Machine]:
+    """Those than which no other is both cheaper and as fast, the cheapest first."""
+    kept: list[Machine] = []
+    for machine in sorted(machines, key=lambda m: (m.price_per_hour, -m.bandwidth)):
+        if not kept or machine.bandwidth > kept[-1].bandwidth:
+            kept.append(machine)
+    return kept
 
 
 def price_per_hour(scenario: Scenario, machines: Machines) -> float:
-    """Price of all hosts: N workers and K shards, or the larger of the two numbers where they share hosts."""
+    """Price of all hosts: of the workers' and the shards', or of the larger number where they share hosts."""
     match scenario.placement:
         case "dedicated":
             return (
-                scenario.workers * machines.worker.price_per_hour
-                + scenario.shards * machines.shard.price_per_hour
+                scenario.worker_hosts * machines.worker.price_per_hour
+                + scenario.shard_hosts * machines.shard.price_per_hour
             )
         case "colocated":
             return max(scenario.workers, scenario.shards) * machines.worker.price_per_hour
@@ -201,6 +247,7 @@ def no_machine(scenario: Scenario, catalogue: Catalogue) -> BadInput:
     rate = max(r for _, r in scenario.bandwidth) if scenario.bandwidth is not None else 0.0
     fastest = max(catalogue.machine, key=lambda m: m.bandwidth)
     return BadInput(
-        f"no machine in {catalogue.name} has {format_rate(rate)} and {scenario.cores_per_host or 1} cores; "
-        f"the fastest is {fastest.name} with {format_rate(fastest.bandwidth)}"
+        f"no machine in {catalogue.name} has {format_rate(rate)}, {_cores(scenario)} cores and "
+        f"{format_size(max(_memory(scenario, role) for role in _ROLES))} of memory; the fastest is {fastest.name} "
+        f"with {format_rate(fastest.bandwidth)}"
     )

@@ -132,7 +132,7 @@ def rack_rates(scenario: Scenario, d: Demands) -> list[tuple[float, float]]:
     rates = []
     for rack in range(count):
         workers, shards = (
-            len(range(rack, hosts, count)) for hosts in (scenario.workers, scenario.shard_hosts)
+            len(range(rack, hosts, count)) for hosts in (scenario.worker_hosts, scenario.shard_hosts)
         )
         up, down = (
             workers * worker + shards * shard
@@ -179,6 +179,7 @@ def array_costs(
     `total_bytes` is the size of the model that they are parts of, the scenario's if none is given.
 
     ``reply`` and ``receive`` as in `Demands`, ``send``, ``take_in`` (there: receive) and ``apply`` as in `Push`.
+    An empty array costs nothing, for nobody is called.
     """
     pushed = sizes if pushed is None else pushed
 
@@ -189,7 +190,7 @@ def array_costs(
     if scenario.compression is not None:
         whole = scenario.total_bytes if total_bytes is None else total_bytes
         apply = apply + scenario.compression.decompress_time * (sizes / whole)
-    return {
+    costs = {
         "reply": scenario.message_overhead
         + calibration.handle_overhead_s
         + store(sizes)
@@ -202,3 +203,4 @@ def array_costs(
         "take_in": store(pushed),
         "apply": apply,
     }
+    return {name: np.where(sizes > 0, cost, 0.0) for name, cost in costs.items()}

@@ -1,5 +1,6 @@
 """The random numbers of a scenario: the simulation and the real run draw the same ones from the same seed."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import repeat
 
@@ -10,7 +11,7 @@ from psmodel.scenario import Scenario
 from psmodel.scenario.parts import Stragglers
 
 _CHUNK = 64
-"""Update costs drawn at a time."""
+"""Numbers drawn at a time."""
 
 
 def _generators(scenario: Scenario, replication: int, stream: int, count: int) -> list[np.random.Generator]:
@@ -20,37 +21,64 @@ def _generators(scenario: Scenario, replication: int, stream: int, count: int) -
 
 def compute_times(scenario: Scenario, replication: int = 0) -> NDArray[np.float64]:
     """Compute time (s) of each worker in each iteration, warm-up included; shape (workers, iterations)."""
-    shape = (scenario.workers, scenario.total_iterations)
-    if scenario.compute.is_random:
-        generators = _generators(scenario, replication, 0, scenario.workers)
-        times = np.stack([scenario.compute.sample(rng, scenario.total_iterations) for rng in generators])
-    else:
-        times = np.full(shape, scenario.compute.expected())
-    if scenario.compute_factors is not None:
-        times *= np.array(scenario.compute_factors)[:, None]
-    if scenario.stragglers is not None:
-        generators = _generators(scenario, replication, 2, scenario.workers)
-        times = np.stack(
-            [_slowed(row, scenario.stragglers, rng) for row, rng in zip(times, generators, strict=True)]
-        )
-    return times
+    if not scenario.compute.is_random and scenario.stragglers is None:
+        factors = np.array(scenario.compute_factors or 1.0).reshape(-1, 1)
+        times = np.full((scenario.workers, scenario.total_iterations), scenario.compute.expected())
+        return np.asarray(times * factors)
+    chunks = _compute_chunks(scenario, replication, scenario.total_iterations)
+    return np.stack([next(chunk) for chunk in chunks])
+
+
+def endless_compute_times(scenario: Scenario, replication: int = 0) -> list[Iterator[float]]:
+    """One endless sequence per worker of the times (s) that `compute_times` gives the first ones of."""
+    if not scenario.compute.is_random and scenario.stragglers is None:
+        seconds = scenario.compute.expected()
+        return [repeat(seconds * factor) for factor in scenario.compute_factors or [1.0] * scenario.workers]
+    chunks = _compute_chunks(scenario, replication, _CHUNK)
+    return [(time for chunk in worker for time in chunk.tolist()) for worker in chunks]
+
+
+def _compute_chunks(
+    scenario: Scenario, replication: int, size: int
+) -> Iterator[Iterator[NDArray[np.float64]]]:
+    """One endless sequence per worker of the compute times (s) of the next `size` iterations."""
+    factors = scenario.compute_factors or repeat(1.0, scenario.workers)
+    drawn, slow = (_generators(scenario, replication, stream, scenario.workers) for stream in (0, 2))
+    for factor, rng, episodes in zip(factors, drawn, slow, strict=True):
+        work = _work_chunks(scenario, factor, rng, size)
+        yield work if scenario.stragglers is None else _slowed(work, scenario.stragglers, episodes)
+
+
+def _work_chunks(
+    scenario: Scenario, factor: float, rng: np.random.Generator, size: int
+) -> Iterator[NDArray[np.float64]]:
+    while True:
+        if scenario.compute.is_random:
+            yield scenario.compute.sample(rng, size) * factor
+        else:
+            yield np.full(size, scenario.compute.expected() * factor)
 
 
 def _slowed(
-    work: NDArray[np.float64], stragglers: Stragglers, rng: np.random.Generator
-) -> NDArray[np.float64]:
+    chunks: Iterator[NDArray[np.float64]], stragglers: Stragglers, rng: np.random.Generator
+) -> Iterator[NDArray[np.float64]]:
     """What the iterations' compute times (s) become with episodes of slowness."""
-    done = np.concatenate([[0.0], np.cumsum(work)])
     in_episode = stragglers.duration / stragglers.slowdown
     edges = [
         0.0
     ]  # of gaps and episodes in turn, in seconds of work; the clock that shows real time is `instants`
     instants = [0.0]
-    while edges[-1] < done[-1]:
-        gap = float(rng.exponential(1 / stragglers.rate))
-        edges += [edges[-1] + gap, edges[-1] + gap + in_episode]
-        instants += [instants[-1] + gap, instants[-1] + gap + stragglers.duration]
-    return np.diff(np.interp(done, edges, instants))
+    begin = 0.0
+    for work in chunks:
+        done = np.cumsum(np.concatenate([[begin], work]))
+        while edges[-1] < done[-1]:
+            gap = float(rng.exponential(1 / stragglers.rate))
+            edges += [edges[-1] + gap, edges[-1] + gap + in_episode]
+            instants += [instants[-1] + gap, instants[-1] + gap + stragglers.duration]
+        yield np.diff(np.interp(done, edges, instants))
+        begin = float(done[-1])
+        past = max(0, bisect_right(edges, begin) - 1)  # episodes that no later work meets
+        del edges[:past], instants[:past]
 
 
 def failure_gaps(scenario: Scenario, position: int, index: int, replication: int = 0) -> Iterator[float]:

@@ -7,21 +7,17 @@
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from psmodel.analytic import ClosedForm, predict_grid
-from psmodel.calibration import IDEAL, Calibration
-from psmodel.errors import BadInput
+from psmodel.analytic import ClosedForm
+from psmodel.errors import BadInput, UserError
+from psmodel.factors import FACTORS, Factor
 from psmodel.methods import Calibrated, Predictor, interval, predictor
 from psmodel.results import Method
-from psmodel.scenario import Scenario
-
-Array = NDArray[np.float64]
+from psmodel.scenario import Scenario, ScenarioError
+from psmodel.sensitivity import Sobol, sobol_indices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +57,8 @@ class Explanation:
         Resource → its work in one iteration of all workers, the busiest first.
     headroom
         Work of the binding resource ÷ work of the next: how much faster it can get before the next one binds.
+    left_out
+        Change (in words) that this scenario does not permit → why.
     """
 
     scenario: str
@@ -69,7 +67,8 @@ class Explanation:
     interval: tuple[float, float] | None
     resources: Mapping[str, float]
     gains: tuple[Gain, ...]
-    sobol: "Sobol | None" = field(default=None)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    sobol: Sobol | None = field(default=None)
 
     @property
     def binding(self) -> str:
@@ -99,32 +98,9 @@ class Explanation:
             "headroom": self.headroom,
             "resources": dict(self.resources),
             "gains": [vars(gain) for gain in self.gains],
+            "left_out": dict(self.left_out),
             "sobol": self.sobol and vars(self.sobol),
         }
-
-
-def _changes(scenario: Scenario) -> dict[str, tuple[str, float, Callable[[], Scenario]]]:
-    """Factor → change in words, log2 of the step, and the changed scenario (made only when it is possible)."""
-    item = scenario.item_size
-    found: dict[str, tuple[str, float, Callable[[], Scenario]]] = {}
-    rates = scenario.bandwidth
-    if rates is not None and scenario.placement != "single-host":
-        twice = {role: 2 * rate for role, rate in rates}
-        found["bandwidth"] = ("bandwidth × 2", 1.0, lambda: scenario.replace(bandwidth=twice))
-    if 2 * scenario.shards <= scenario.total_elements:
-        found["shards"] = ("shards × 2", 1.0, lambda: scenario.replace(shards=2 * scenario.shards))
-    found["workers"] = ("workers × 2", 1.0, lambda: scenario.replace(workers=2 * scenario.workers))
-    half = scenario.total_elements // 2
-    if half >= scenario.shards:
-        step = math.log2(half / scenario.total_elements)
-        found["model_size"] = ("model ÷ 2", step, lambda: scenario.replace(model_size=half * item))
-    if not scenario.compute.is_random and scenario.compute.expected() > 0:
-        found["compute"] = (
-            "compute time ÷ 2",
-            -1.0,
-            lambda: scenario.replace(compute=scenario.compute.expected() / 2),
-        )
-    return found
 
 
 def explain(
@@ -149,21 +125,13 @@ def explain(
     if time <= 0:
         raise BadInput(f"{scenario.name}: an iteration takes no time, so that nothing explains it")
     drawn = [predict(scenario, draw).metrics.iteration_time_s for draw in known.draws]
-    gains = []
-    for factor, (words, step, make) in _changes(scenario).items():
-        changed = make()
-        after = predict(changed, known.best)
-        ratio = after.metrics.iteration_time_s / time
-        gains.append(
-            Gain(
-                factor=factor,
-                change=words,
-                ratio=ratio,
-                elasticity=math.log2(ratio) / step if ratio > 0 else -math.inf,
-                bottleneck=after.bottleneck,
-                interval=_ratio_interval(changed, predict, known, drawn),
-            )
-        )
+    gains: list[Gain] = []
+    left_out: dict[str, str] = {}
+    for factor in FACTORS:
+        try:
+            gains.append(_gain(factor, scenario, predict, known, time, drawn))
+        except UserError as error:
+            left_out[factor.words] = str(error)
     ordered = sorted(
         ClosedForm(scenario=scenario, calibration=known.best).work.items(), key=lambda pair: -pair[1]
     )
@@ -174,82 +142,42 @@ def explain(
         interval=interval(drawn) if drawn else None,
         resources=dict(ordered),
         gains=tuple(gains),
+        left_out=left_out,
         sobol=sobol_indices(scenario, known.best, seed=seed) if sobol else None,
     )
 
 
+def _gain(
+    factor: Factor,
+    scenario: Scenario,
+    predict: Predictor,
+    known: Calibrated,
+    time: float,
+    drawn: Sequence[float],
+) -> Gain:
+    """What the factor's change brings to a scenario whose iteration takes `time` (with each of the draws: `drawn`)."""
+    changed = factor.scaled(scenario, factor.multiple)
+    step = math.log2(factor.value(changed) / factor.value(scenario))
+    if step == 0:
+        raise ScenarioError(f"{factor.name} is as small as it can be")
+    after = predict(changed, known.best)
+    ratio = after.metrics.iteration_time_s / time
+    if ratio <= 0:
+        raise ScenarioError("an iteration then takes no time")
+    return Gain(
+        factor=factor.name,
+        change=factor.words,
+        ratio=ratio,
+        elasticity=math.log2(ratio) / step + 0.0,  # no minus before a zero
+        bottleneck=after.bottleneck,
+        interval=_ratio_interval(changed, predict, known, drawn),
+    )
+
+
 def _ratio_interval(
-    changed: Scenario, predict: Predictor, known: Calibrated, drawn: list[float]
+    changed: Scenario, predict: Predictor, known: Calibrated, drawn: Sequence[float]
 ) -> tuple[float, float] | None:
     if not drawn:
         return None
     after = [predict(changed, draw).metrics.iteration_time_s for draw in known.draws]
     return interval([a / b for a, b in zip(after, drawn, strict=True)])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sobol:
-    """Which factors the iteration time's variance comes from, if each varies between half and twice its value.
-
-    Attributes
-    ----------
-    first_order, total
-        Factor → share of the variance of ln T that it explains alone, and with all its interactions (Sobol 2001,
-        Mathematics and Computers in Simulation 55:271; estimators of Saltelli et al. 2010).
-    samples
-        Base samples n; n·(factors + 2) scenarios were predicted by closed forms.
-    """
-
-    first_order: Mapping[str, float]
-    total: Mapping[str, float]
-    samples: int
-    seed: int
-
-
-def sobol_indices(
-    scenario: Scenario, calibration: Calibration = IDEAL, *, samples: int = 2048, seed: int = 0
-) -> Sobol:
-    """Global sensitivity of the logarithm of the iteration time, by ``scipy.stats.sobol_indices``.
-
-    Each factor is log-uniform between half and twice its value; numbers of workers and shards are rounded.
-
-    Parameters
-    ----------
-    samples
-        A power of two.
-    """
-    from scipy import stats
-
-    names = list(_changes(scenario))
-    rates = scenario.bandwidth
-    item = scenario.item_size
-
-    def logarithm(steps: Array) -> Array:
-        """Of the time (s) at `steps` (log2 of each factor's multiple), shape (factors, rows)."""
-        multiple = dict(zip(names, 2.0**steps, strict=True))
-        columns: dict[str, Array] = {}
-        for name, by in multiple.items():
-            match name:
-                case "bandwidth":
-                    assert rates is not None
-                    if scenario.placement == "colocated":
-                        columns["bandwidth"] = rates.worker_up * by
-                    else:
-                        columns |= {f"bandwidth.{role}": rate * by for role, rate in rates}
-                case "model_size":
-                    columns[name] = np.maximum(np.round(scenario.total_elements * by), 1) * item
-                case "compute":
-                    columns[name] = scenario.compute.expected() * by
-                case _:
-                    columns[name] = np.maximum(np.round(getattr(scenario, name) * by), 1)
-        return np.asarray(np.log(predict_grid(scenario, columns, calibration)["iteration_time_s"]))
-
-    found = stats.sobol_indices(
-        func=logarithm, n=samples, dists=[stats.uniform(-1, 2)] * len(names), rng=np.random.default_rng(seed)
-    )
-    return Sobol(
-        first_order=dict(zip(names, found.first_order.tolist(), strict=True)),
-        total=dict(zip(names, found.total_order.tolist(), strict=True)),
-        samples=samples,
-        seed=seed,
-    )

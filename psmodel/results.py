@@ -12,9 +12,19 @@ push round
 ingress time of a shard
     From the start of a push round until the last byte of it has arrived there. It is observed as the moment
     the shard begins to apply the round's last update, the first instant at which the server itself can know.
+    It is 0 for a shard that holds nothing.
 staleness of an update
     Updates that the shard applied between the pull on which this update rests and the moment it is applied itself:
-    by other workers, and by the same one if it pulls ahead.
+    by other workers, and by the same one if it pulls ahead. In bulk-synchronous training only updates of other
+    rounds count, so that it is 0 (Ho et al. 2013) unless parameters are prefetched or pushes not waited for; with
+    backup workers too, since an update that comes after its round is refused.
+updates per second
+    Updates applied, of all workers together. Every worker adds its own over its window: from the start of its first
+    measured iteration until the last one has ended and all shards have applied its update. What the warm-up left
+    waiting and is applied within the window's first iteration time counts by the part of it that has passed, and whole
+    if later. Where pushes are waited for that is the sum over workers of 1/mean iteration time; where they are not,
+    who only submits them faster gains nothing. With backup workers it is the updates that an iteration takes over its
+    mean time.
 """
 
 from collections.abc import Mapping
@@ -40,10 +50,13 @@ class IngressClock:
         Shape of the result.
     in_step
         True in bulk-synchronous mode, where all workers' pushes are one round.
+    complete
+        Arrivals at a shard from which a round counts.
     """
 
-    def __init__(self, *, iterations: int, shards: int, in_step: bool) -> None:
+    def __init__(self, *, iterations: int, shards: int, in_step: bool, complete: int = 1) -> None:
         self._in_step = in_step
+        self._complete = complete
         self._first_start = np.full((iterations, 1), np.inf)
         self._last_arrival = np.full((iterations, shards), -np.inf)
         self._delay_sum = np.zeros((iterations, shards))
@@ -56,11 +69,23 @@ class IngressClock:
         self._delay_sum[iteration, shard] += time - push_start
         self._count[iteration, shard] += 1
 
+    def reserve(self, iterations: int) -> None:
+        """Make room for so many rounds."""
+        for name, empty in (
+            ("_first_start", np.inf),
+            ("_last_arrival", -np.inf),
+            ("_delay_sum", 0.0),
+            ("_count", 0.0),
+        ):
+            array = getattr(self, name)
+            if (more := iterations - len(array)) > 0:
+                setattr(self, name, np.concatenate([array, np.full((more, array.shape[1]), empty)]))
+
     def ingress_times(self) -> Array:
-        """Ingress time of each round at each shard, shape (iterations, shards), NaN where nothing arrived."""
+        """Ingress time of each round at each shard, shape (iterations, shards), NaN where it is not complete."""
         with np.errstate(invalid="ignore", divide="ignore"):
             times = self._last_arrival - self._first_start if self._in_step else self._delay_sum / self._count
-        return np.where(self._count > 0, times, np.nan)
+        return np.where(self._count >= self._complete, times, np.nan)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +97,8 @@ class Timeline:
     start, pulled, computed, pushed, released
         Instants (s) at which an iteration starts, the parameters are there, the update is computed, the push
         step lets the worker go on, and the iteration ends; shape (workers, iterations), warm-up included.
+    applied
+        Instants (s) at which the last shard has applied the iteration's update, NaN if none has; the same shape.
     ingress
         Ingress times (s), shape (iterations, shards).
     staleness
@@ -89,6 +116,7 @@ class Timeline:
     computed: Array
     pushed: Array
     released: Array
+    applied: Array
     ingress: Array
     staleness: Mapping[int, int]
     warmup: int
@@ -111,7 +139,7 @@ class Metrics:
     ingress_time_s: float | None = None
     """Of the shard where it is longest."""
     updates_per_s: float | None = None
-    """Updates applied of all workers together: the sum over workers of 1 / mean iteration time."""
+    """Updates applied of all workers together, as the glossary says; None if nothing is pushed."""
     iteration_time_p50_s: float | None = None
     iteration_time_p95_s: float | None = None
     iteration_time_p99_s: float | None = None
@@ -146,6 +174,20 @@ def _rounds(timeline: Timeline) -> Array:
     return np.diff(edges)[timeline.warmup :]
 
 
+def _updates_per_s(timeline: Timeline) -> float | None:
+    if np.isnan(timeline.applied).all():
+        return None
+    warmup, count = timeline.warmup, timeline.applied.shape[1] - timeline.warmup
+    first, end = timeline.start[:, warmup, None], timeline.released[:, -1:]
+    window = np.fmax(end, np.nanmax(timeline.applied, axis=1, keepdims=True)) - first
+    iteration = (end - first) / count
+    if not (window > 0).all():
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.clip((timeline.applied[:, :warmup] - first) / iteration, 0, 1)
+    return float(((count + np.nansum(left, axis=1, keepdims=True)) / window).sum())
+
+
 def metrics(timeline: Timeline) -> Metrics:
     """The metrics of a run, simulated or real: one definition for both."""
     measured = slice(timeline.warmup, None)
@@ -161,8 +203,7 @@ def metrics(timeline: Timeline) -> Metrics:
         updates_per_s = float(quorum / rounds.mean()) if rounds.mean() > 0 else None
     else:
         rounds = iteration
-        per_worker = iteration.mean(axis=1)
-        updates_per_s = float((1 / per_worker).sum()) if (per_worker > 0).all() else None
+        updates_per_s = _updates_per_s(timeline)
     p50, p95, p99 = (float(p) for p in np.percentile(rounds, [50, 95, 99]))
 
     def mean(before: Array, after: Array) -> float:

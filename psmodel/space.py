@@ -132,9 +132,7 @@ class Grid(Sequence[Point]):
     axes: tuple[Axis, ...]
 
     def __post_init__(self) -> None:
-        keys = [axis.key for axis in self.axes]
-        if len(set(keys)) < len(keys):
-            raise BadInput(f"{max(keys, key=keys.count)!r} is given twice; give each key once")
+        _check_once([axis.key for axis in self.axes])
 
     def __len__(self) -> int:
         return math.prod(len(axis.values) for axis in self.axes)
@@ -153,6 +151,16 @@ class Grid(Sequence[Point]):
             rest, position = divmod(rest, len(axis.values))
             point[axis.key] = axis.values[position]
         return dict(reversed(point.items()))
+
+
+def _check_once(keys: Sequence[str]) -> None:
+    """Refuse a key that is given twice, or as a whole and in part."""
+    if len(set(keys)) < len(keys):
+        raise BadInput(f"{max(keys, key=keys.count)!r} is given twice; give each key once")
+    for key in keys:
+        for part in keys:
+            if part.startswith(f"{key}."):
+                raise BadInput(f"{key!r} is given, and {part!r}, a part of it; give either it or its parts")
 
 
 def _between(text: str) -> tuple[str, Any]:
@@ -195,6 +203,7 @@ def latin_hypercube(ranges: Sequence[str], *, samples: int, seed: int) -> tuple[
     if samples < 1:
         raise BadInput(f"samples = {samples}; a Latin hypercube has at least 1")
     axes = [_between(text) for text in ranges]
+    _check_once([key for key, _ in axes])
     unit = qmc.LatinHypercube(d=len(axes), seed=np.random.default_rng(seed)).random(samples)
     return tuple({key: at(float(u)) for (key, at), u in zip(axes, row, strict=True)} for row in unit)
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from psmodel import table
-from psmodel.cost import MACHINE_KEYS, Catalogue, cost, equip, machines_for
+from psmodel.cost import MACHINE_KEYS, Catalogue, check_cores, cost, equip, machines_for
 from psmodel.errors import BadInput, CannotRun
 from psmodel.journal import Journal
 from psmodel.methods import Calibrated, Predictor, answer, predictor
@@ -58,13 +58,24 @@ class Setup:
     catalogue: Catalogue | None = None
 
     def scenario(self, base: Base, point: Point) -> Scenario:
-        """The scenario of a point."""
-        if self.catalogue is not None:
-            return resolve(base, equip(point, self.catalogue))
-        unpriced = point.keys() & set(MACHINE_KEYS)
-        if unpriced:
-            raise BadInput(f"{min(unpriced)} chooses a machine type; name a catalogue of them")
-        return resolve(base, point)
+        """The scenario of a point.
+
+        Raises
+        ------
+        BadInput
+            If it is not possible, or contradicts the machine types that the point names.
+        """
+        named = [key for key in MACHINE_KEYS if key in point]
+        if not named:
+            return resolve(base, point)
+        if self.catalogue is None:
+            raise BadInput(f"{named[0]} chooses a machine type; name a catalogue of them")
+        if not isinstance(base, Scenario):
+            base, point = {}, {**base, **point}
+        placement = str(point.get("placement", base.placement if isinstance(base, Scenario) else "dedicated"))
+        scenario = resolve(base, equip(point, self.catalogue, placement))
+        check_cores(scenario, point, self.catalogue)
+        return scenario
 
     def row(self, scenario: Scenario, point: Point, predict: Predictor) -> dict[str, Any]:
         """One row: the point's settings (SI), every metric with its intervals, the bottleneck and the cost.

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,8 +35,13 @@ def check(path: Path) -> None:
         _pyarrow()
 
 
-def write(rows: Rows, path: Path) -> None:
+def write(rows: Rows, path: Path, *, columns: Sequence[str] = ()) -> None:
     """Write a table, by the file's suffix; the file appears once it is complete.
+
+    Parameters
+    ----------
+    columns
+        Its header if it turns out to have no rows.
 
     Raises
     ------
@@ -45,10 +50,10 @@ def write(rows: Rows, path: Path) -> None:
     """
     check(path)
     with whole(path) as file:
-        _WRITERS[path.suffix](rows, file)
+        _WRITERS[path.suffix](rows, file, columns)
 
 
-def _csv(rows: Rows, file: IO[bytes]) -> None:
+def _csv(rows: Rows, file: IO[bytes], columns: Sequence[str]) -> None:
     import io
 
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
@@ -58,10 +63,12 @@ def _csv(rows: Rows, file: IO[bytes]) -> None:
             writer = csv.DictWriter(text, fieldnames=list(row), lineterminator="\n")
             writer.writeheader()
         writer.writerow(row)
+    if writer is None and columns:
+        csv.writer(text, lineterminator="\n").writerow(columns)
     text.detach()
 
 
-def _json(rows: Rows, file: IO[bytes]) -> None:
+def _json(rows: Rows, file: IO[bytes], columns: Sequence[str]) -> None:
     separator = b"[\n"
     for row in rows():
         file.write(separator + json.dumps(row, allow_nan=False).encode())
@@ -79,12 +86,13 @@ def _pyarrow() -> Any:
     return pyarrow
 
 
-def _parquet(rows: Rows, file: IO[bytes]) -> None:
+def _parquet(rows: Rows, file: IO[bytes], columns: Sequence[str]) -> None:
     arrow = _pyarrow()
     kinds: dict[str, set[type]] = {}
     for row in rows():
         for name, value in row.items():
             kinds.setdefault(name, set()).add(type(value))
+    kinds = kinds or {name: {str} for name in columns}
     schema = arrow.schema([(name, _arrow_type(arrow, found)) for name, found in kinds.items()])
     text = {name for name, found in kinds.items() if str in found}
     with arrow.parquet.ParquetWriter(file, schema) as writer:
@@ -99,7 +107,7 @@ def _parquet(rows: Rows, file: IO[bytes]) -> None:
             writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
 
 
-_WRITERS: Mapping[str, Callable[[Rows, IO[bytes]], None]] = {
+_WRITERS: Mapping[str, Callable[[Rows, IO[bytes], Sequence[str]], None]] = {
     ".csv": _csv, ".json": _json, ".parquet": _parquet,
 }  # fmt: skip
 

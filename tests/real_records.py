@@ -37,7 +37,7 @@ def record(
         "started_at": "2026-01-01T00:00:00+00:00",
         "duration_s": float(instants.released.max()),
     }
-    updates = Updates(
+    updates = changes.pop("updates", None) or Updates(
         shard=shard,
         worker=worker,
         iteration=iteration,

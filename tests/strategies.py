@@ -87,10 +87,13 @@ def scenarios(
     rare = st.integers(0, 3).map(lambda number: number == 0)
     more: dict[str, Any] = {}
     if draw(rare):
-        more["shard_weights"] = draw(st.lists(st.floats(0.2, 1), min_size=shards, max_size=shards))
+        weights = draw(st.lists(st.just(0.0) | st.floats(0.2, 1), min_size=shards, max_size=shards))
+        more["shard_weights"] = weights if any(weights) else [1.0] * shards
     if placement == "dedicated":
         if draw(rare):
             more["shards_per_host"] = draw(st.integers(2, 3))
+        if draw(rare):
+            more["workers_per_host"] = draw(st.integers(2, 3))
         if draw(rare):
             more["racks"] = {"count": draw(st.integers(1, 3)), "oversubscription": draw(st.floats(1, 8))}
         if disturbed and draw(rare):
@@ -123,6 +126,7 @@ def scenarios(
     cores = draw(st.sampled_from(["", "", "cores_per_host", "total_cores"]))
     if cores:
         more[cores] = draw(st.integers(1, 4))
+    more["compute_on"] = draw(st.sampled_from([None, "cpu", "accelerator"]))
     return from_mapping(
         {
             **more,

@@ -61,6 +61,18 @@ def test_more_shards_than_workers_are_said_not_to_help(capsys: pytest.CaptureFix
         (["--set", "shards"], ["--set", "shards=4"]),
         (["--workers", "many"], ["workers", "many"]),
         (["--fit", "nowhere.json"], ["nowhere.json"]),
+        (["--shards", "2", "--set", "shards=4"], ["shards", "already set to 2"]),
+        (["--shards", "2", "--shards", "4"], ["--shards", "2 times (2, 4)"]),
+        (["--set", "shards=2", "--set", "shards=4"], ["shards", "already set to 2"]),
+        (
+            ["--set", "shards_per_host=2", "--set", "shards-per-host=4"],
+            ["shards_per_host", "already set to 2"],
+        ),
+        (
+            ["--set", "bandwidth.shard_up=2", "--set", "bandwidth=4"],
+            ["bandwidth", "its parts are already set"],
+        ),
+        (["--bandwidth", "1Gbps", "--set", "bandwidth.shard_up=2"], ["bandwidth", "already set"]),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(

@@ -6,9 +6,10 @@ import pytest
 
 from psmodel.calibration import Calibration
 from psmodel.errors import BadInput
-from psmodel.explain import explain, sobol_indices
+from psmodel.explain import explain
 from psmodel.methods import Calibrated
 from psmodel.scenario import load
+from psmodel.sensitivity import sobol_indices
 
 # T = 2·N·M/(K·B): shard links bind, by N/K = 16 over the workers' own.
 CROWD = load("ingress-single", workers=64, shards=4)

@@ -12,7 +12,8 @@ from validate.compare import OURS, UNFITTED, Comparison, compare
 from validate.fit import fit
 from validate.fit_record import Fit
 from validate.forward import simulated
-from validate.report import believable, coefficient_rows
+from validate.report import coefficient_rows
+from validate.selection import believable
 from validate.store import read_json
 
 ROOT = Path(__file__).parents[1]

@@ -14,7 +14,7 @@ from psmodel.scenario import Scenario
 from tests.real_records import SCENARIO, record
 from validate import clocks
 from validate.environment import Load, Watch, environment, processes_with
-from validate.measurement import Instants, Measurement, key, spans, unfinished_bytes
+from validate.measurement import Instants, Measurement, Updates, compute_by, key, spans, unfinished_bytes
 
 
 def test_metrics_are_those_of_the_instants() -> None:
@@ -39,10 +39,42 @@ def test_warm_up_does_not_count() -> None:
 
 
 def test_staleness_is_counted_without_warm_up() -> None:
-    # Worker w's updates are w stale: two shards, two measured iterations.
-    assert record().timeline.staleness == {0: 4, 1: 4}
+    # Worker w's updates come after w others: two shards, two measured iterations. In step those are of its own round.
+    assert record().timeline.staleness == {0: 8}
+    assert record(scenario=SCENARIO.replace(mode="asp")).timeline.staleness == {0: 4, 1: 4}
     no_pull = SCENARIO.replace(pull="none")
     assert record(scenario=no_pull).timeline.staleness == {}
+
+
+def test_in_step_only_updates_of_other_rounds_make_stale() -> None:
+    """One shard, two workers: w0 prefetches, so that its second update rests on what was before the first round."""
+    scenario = SCENARIO.replace(shards=1, warmup=0, prefetch=True)
+    edges = np.arange(2.0)[None, :].repeat(2, axis=0)
+    instants = Instants(**dict.fromkeys(Instants.__dataclass_fields__, edges))
+    updates = Updates(
+        shard=np.zeros(4, np.int64),
+        worker=np.array([0, 1, 1, 0]),
+        iteration=np.array([0, 0, 1, 1]),
+        staleness=np.array(
+            [0, 1, 0, 3]
+        ),  # since the pull: none; w0's; none; both of round 0 and w1's of round 1
+        begin=np.arange(4.0),
+        end=np.arange(4.0),
+    )
+    in_step = record(scenario=scenario, instants=instants, updates=updates)
+    assert in_step.timeline.staleness == {0: 3, 2: 1}
+    apart = record(scenario=scenario.replace(mode="asp"), instants=instants, updates=updates)
+    assert apart.timeline.staleness == {0: 2, 1: 1, 3: 1}
+
+
+@pytest.mark.parametrize(("by", "on"), [("sleep", "accelerator"), ("burn", "cpu")])
+def test_a_record_says_what_computed(by: str, on: str) -> None:
+    """Also one from when scenarios did not; and a run is known by the same key."""
+    old = record(scenario=SCENARIO.replace(compute=0.1), compute_by=by)
+    again = Measurement.from_json(old.to_json())
+    assert again.scenario == old.scenario.replace(compute_on=on)
+    assert again.key == old.key
+    assert compute_by(again.scenario) == by
 
 
 def test_a_record_survives_json() -> None:

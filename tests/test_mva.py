@@ -64,7 +64,9 @@ def test_asynchronous_training_within_a_tenth_of_the_simulation() -> None:
 
 
 def test_what_is_left_out_is_said() -> None:
-    notes = mva.predict(load("tutorial-sharded", mode="bsp", cores_per_host=2)).notes
+    notes = mva.predict(
+        load("tutorial-sharded", mode="ssp", staleness_bound=1, cores_per_host=2), COSTS
+    ).notes
     assert [
         word for word in ("wait for each other", "nobody waits", "core") if any(word in n for n in notes)
     ] == [

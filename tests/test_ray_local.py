@@ -62,6 +62,14 @@ STYLES = {
         "dtype": "float16",
         "elements": 200_000,
     },
+    "brain floats": {
+        "dtype": "bfloat16",
+        "update_rule": "affine",
+        "elements": 100_001,
+        "compression": {"ratio": 2},
+        "layers": [{"share": 0.25, "compute_share": 0.3}, {"share": 0.75, "compute_share": 0.4}],
+    },
+    "whole brain floats": RANDOM | {"dtype": "bfloat16", "elements": 200_000, "mode": "asp"},
     "pull only": {"workers": 1, "push": "none"},
     "layers": RANDOM
     | {

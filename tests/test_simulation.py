@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from psmodel import analytic, simulation
 from psmodel.calibration import Calibration
 from psmodel.scenario import Scenario, from_mapping, load
-from psmodel.simulation.engine import _Run
+from psmodel.simulation.engine import Run
+from psmodel.simulation.fluid import Decided
+from psmodel.simulation.network import Host
 
 rates = st.floats(1e6, 1e10)
 bandwidths = rates | st.fixed_dictionaries(
@@ -33,8 +35,10 @@ calibrations = st.builds(
 
 
 @st.composite
-def scenarios(draw: st.DrawFn, *, placements: tuple[str, ...] = ("dedicated", "single-host")) -> Scenario:
-    """Any combination of styles, nothing random."""
+def scenarios(
+    draw: st.DrawFn, *, placements: tuple[str, ...] = ("dedicated", "single-host"), closed_forms: bool = False
+) -> Scenario:
+    """Any combination of styles, nothing random; on request only what closed forms know."""
     mode = draw(st.sampled_from(["bsp", "asp", "ssp"]))
     pull = draw(st.sampled_from(["parallel", "sequential", "none"]))
     push = draw(
@@ -44,7 +48,12 @@ def scenarios(draw: st.DrawFn, *, placements: tuple[str, ...] = ("dedicated", "s
     workers, shards = draw(st.integers(1, 6)), draw(st.integers(1, 6))
     more: dict[str, Any] = {}
     if draw(st.booleans()):
-        more["shard_weights"] = draw(st.lists(st.floats(0.2, 1), min_size=shards, max_size=shards))
+        weights = st.floats(0.2, 1) if closed_forms else st.floats(0.2, 1) | st.just(0.0)
+        more["shard_weights"] = draw(st.lists(weights, min_size=shards, max_size=shards).filter(any))
+    if not closed_forms:
+        more["compute_on"] = draw(st.sampled_from([None, "cpu", "accelerator"]))
+        if placement == "dedicated":
+            more["workers_per_host"] = draw(st.integers(1, 3))
     if placement == "dedicated" and draw(st.booleans()):
         more["shards_per_host"] = draw(st.integers(1, 3))
         more["racks"] = {"count": draw(st.integers(1, 3)), "oversubscription": draw(st.floats(1, 8))}
@@ -113,7 +122,7 @@ def test_agrees_with_the_closed_form_where_nothing_is_random(
 
 
 @settings(max_examples=200)
-@given(scenario=scenarios(), calibration=calibrations)
+@given(scenario=scenarios(closed_forms=True), calibration=calibrations)
 def test_never_beats_a_lower_bound(scenario, calibration) -> None:
     run = simulation.predict(scenario, calibration)
     closed = analytic.ClosedForm(scenario=scenario, calibration=calibration)
@@ -137,24 +146,40 @@ def test_never_beats_a_lower_bound(scenario, calibration) -> None:
 
 @given(scenario=scenarios(placements=("dedicated", "colocated")))
 def test_every_byte_is_carried_once(scenario) -> None:
-    run = _Run(scenario, Calibration(), replication=0, trace=False)
-    run.result()
-    hosts = {id(shard.host): shard.host for shard in run._shards}
-    into = sum(host.down.carried * host.count for host in hosts.values())
-    out = sum(host.up.carried * host.count for host in hosts.values())
-    if scenario.backup_workers or scenario.failures:
-        return  # how often who pulls and pushes depends on who is late, or dies
-    pushed = (
-        sum(scenario.pushed_sizes) * scenario.workers * scenario.total_iterations * (scenario.push != "none")
-    )
-    pulled = scenario.total_bytes * scenario.workers * scenario.total_iterations * (scenario.pull != "none")
-    if scenario.placement == "dedicated":
-        assert into == pytest.approx(pushed, rel=1e-9)
-        assert out == pytest.approx(pulled, rel=1e-9)
-    else:  # what a worker exchanges with the shard on its own host crosses no link
-        assert into <= (pushed + pulled) * (1 + 1e-9)
-    for link in run._network.links:
+    run = Run(scenario, Calibration(), replication=0, trace=False)
+    network, asked = run._network, dict.fromkeys(run._network.hosts.values(), 0.0)
+    transfer, brought = network.transfer, dict(asked)
+
+    def watched(src: Host, dst: Host, nbytes: float) -> Decided:
+        if src is not dst:
+            asked[src] += nbytes * dst.count
+            brought[dst] += nbytes * src.count
+        return transfer(src, dst, nbytes)
+
+    network.transfer = watched  # type: ignore[method-assign]
+    run.run_out()
+    for link in network.links:
         assert link.carried <= link.capacity * run._env.now * (1 + 1e-9) + 1e-6
+    exact = not any(failure.role == "worker" for failure in scenario.failures)  # else pulls are given up
+    for host in network.hosts.values():
+        for carried, of in ((host.up.carried, asked[host]), (host.down.carried, brought[host])):
+            assert carried == pytest.approx(of, rel=1e-9) if exact else carried <= of * (1 + 1e-9)
+    if scenario.backup_workers or not exact:
+        return  # how often who pulls and pushes depends on who is late, or dies
+    rounds = scenario.workers * scenario.total_iterations
+    pushed = sum(scenario.pushed_sizes) * rounds * (scenario.push != "none")
+    pulled = scenario.total_bytes * rounds * (scenario.pull != "none")
+    total = sum(host.up.carried * host.count for host in network.hosts.values())
+    if scenario.placement == "dedicated":
+        shards = {id(shard.host): shard.host for shard in run._shards}.values()
+        assert sum(host.down.carried * host.count for host in shards) == pytest.approx(pushed, rel=1e-9)
+        assert sum(host.up.carried * host.count for host in shards) == pytest.approx(pulled, rel=1e-9)
+    else:  # what a worker exchanges with the shard on its own host crosses no link
+        at_home = sum(
+            (scenario.push != "none") * scenario.pushed_sizes[k] + (scenario.pull != "none") * size
+            for k, size in enumerate(scenario.shard_sizes[: scenario.workers])
+        )
+        assert total == pytest.approx(pushed + pulled - at_home * scenario.total_iterations, rel=1e-9)
 
 
 @given(scenario=scenarios(), replication=st.integers(0, 5))

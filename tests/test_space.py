@@ -56,6 +56,10 @@ def test_a_grid_is_the_product_of_its_axes(lengths: list[int]) -> None:
 def test_a_key_given_twice_is_refused() -> None:
     with pytest.raises(BadInput, match="shards"):
         Grid(axes=(Axis(key="shards", values=(1,)), Axis(key="shards", values=(2,))))
+    with pytest.raises(BadInput, match=r"'bandwidth' is given, and 'bandwidth\.shard_up', a part of it"):
+        Grid(axes=(Axis(key="bandwidth.shard_up", values=(1,)), Axis(key="bandwidth", values=(2,))))
+    with pytest.raises(BadInput, match="'shards' is given twice"):
+        latin_hypercube(("shards=1:4", "shards=1:9"), samples=3, seed=0)
 
 
 @given(st.integers(1, 50), st.integers(0, 2**32))

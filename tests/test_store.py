@@ -15,7 +15,9 @@ import pytest
 
 from psmodel.errors import BadInput, UserError
 from tests.real_records import SCENARIO, record
-from validate.store import SCHEMA_VERSION, Store, default_path, read_json
+from validate.store import Store, default_path, read_json
+from validate.store_file import SCHEMA_VERSION
+from validate.stored import export
 
 
 @pytest.fixture
@@ -142,7 +144,7 @@ def test_tables_have_a_row_per_run(path: Path, ending: str) -> None:
     with Store(path) as store:
         for name in "ab":
             store.add(record(name))
-        store.export(file)
+        export(store.measurements(), file)
         rows = store.rows()
     if ending == "parquet":
         assert pyarrow.parquet.read_table(file).to_pylist() == rows
@@ -158,7 +160,7 @@ def test_json_holds_everything(path: Path, tmp_path: Path) -> None:
     with Store(path) as store:
         for measurement in made:
             store.add(measurement)
-        store.export(file)
+        export(store.measurements(), file)
     assert all(same(a, b) for a, b in zip(read_json(file), made, strict=True))
     with Store(tmp_path / "other.sqlite") as other:
         other.add(record("b"))

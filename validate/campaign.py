@@ -7,7 +7,7 @@ from typing import Any
 
 from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
-from validate.measurement import Measurement, key
+from validate.measurement import Measurement, compute_by, key
 from validate.run import RunFailed, run
 from validate.store import Store
 from validate.suite import Run, Suite
@@ -125,4 +125,5 @@ def _key(planned: Run, suite: Suite, testbed: str) -> str:
         testbed=testbed,
         suite=f"{suite.name}@{suite.version}",
         repetition=planned.repetition,
+        compute_by=compute_by(planned.scenario),
     )

@@ -1,16 +1,17 @@
 """How far predictions were from runs that the fit had not seen, beside the noise and beside other models."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from psmodel.calibration import IDEAL
-from psmodel.scenario import Scenario
-from validate.baselines import Point, fit_baselines, plain
+from validate import quality
 from validate.fit_record import Fit
 from validate.forward import Forward
+from validate.rivals import Rivals, values
+from validate.selection import by_scenario, content, labels
 from validate.signals import SCORED, Observed, to_seconds
 
 OURS, UNFITTED = "psmodel", "psmodel, not fitted"
@@ -22,6 +23,8 @@ class Row:
 
     Attributes
     ----------
+    scenario, content
+        Its name, told apart from others of the same name, and `selection.content`, which tells it from all others.
     runs
         Repetitions; `measured` is their mean, `measured_low` and `measured_high` the extremes.
     predicted, low, high
@@ -29,12 +32,13 @@ class Row:
     covered
         How many of the repetitions lie in the interval.
     others
-        Other model → its prediction.
+        Other model → its prediction; not every model has one of every scenario.
     outside
         In what the scenario lies outside the calibration runs: then the prediction is an extrapolation.
     """
 
     scenario: str
+    content: str
     metric: str
     runs: int
     measured: float
@@ -55,12 +59,25 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """Mean and largest absolute relative error of a model over all rows, or those of one metric."""
+    """Errors of a model over the rows that it has a prediction of, or those among them of one metric.
+
+    Attributes
+    ----------
+    mape, largest
+        Mean and largest absolute relative error.
+    values
+        Number of rows.
+    quality, bias
+        The word for such a mean error, and to which side the predictions lie (`validate.quality`).
+    """
 
     model: str
     metric: str
     mape: float
     largest: float
+    values: int
+    quality: str
+    bias: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +106,15 @@ class Comparison:
 
     @property
     def best_baseline(self) -> Score | None:
-        """The baseline with the smallest mean error over all metrics."""
+        """The baseline with the smallest mean error over all metrics, of those that predict as many rows as ours."""
         baselines = [s for s in self.scores if s.metric == "all" and s.model not in (OURS, UNFITTED)]
-        return min(baselines, key=lambda s: s.mape, default=None)
+        whole = [s for s in baselines if s.values == len(self.rows)]
+        return min(whole, key=lambda s: s.mape, default=None)
+
+    @property
+    def scenarios(self) -> int:
+        """How many scenarios were scored."""
+        return len({row.content for row in self.rows})
 
     @property
     def factor(self) -> float | None:
@@ -121,6 +144,7 @@ def compare(
     *,
     calibration_runs: Iterable[Observed],
     forward: Forward | None = None,
+    rivals: Rivals | None = None,
 ) -> Comparison:
     """Score a fit, the un-fitted model and the baselines on runs that none of them has seen.
 
@@ -130,16 +154,19 @@ def compare(
         What the fit was made from; the baselines are fitted to the very same runs.
     forward
         The model; the simulation if none is given.
+    rivals
+        The baselines fitted to these runs, if they have been already.
     """
     forward = forward or Forward()
-    seen, unseen = _group(calibration_runs), _group(held_out)
+    seen, unseen = by_scenario(calibration_runs), by_scenario(held_out)
+    rivals = rivals or Rivals(seen)
+    names = labels([runs[0].scenario for runs in (*seen, *unseen)])
     rows: list[Row] = []
     calibration: list[Row] = []
     for metric in SCORED:
-        others = _Others(metric, seen)
         for groups, target in ((seen, calibration), (unseen, rows)):
             for runs in groups:
-                row = _row(fit, runs, metric, forward, others)
+                row = _row(fit, runs, metric, forward, rivals, names)
                 if row is not None:
                     target.append(row)
     return Comparison(
@@ -151,92 +178,60 @@ def compare(
     )
 
 
-def _group(runs: Iterable[Observed]) -> list[list[Observed]]:
-    groups: dict[Hashable, list[Observed]] = {}
-    for run in runs:
-        groups.setdefault(run.scenario, []).append(run)
-    return list(groups.values())
-
-
-def _values(runs: Sequence[Observed], metric: str) -> list[float]:
-    """The metric of each run; none where the scenario has no such phase, or nobody waits for it."""
+def _row(
+    fit: Fit,
+    runs: Sequence[Observed],
+    metric: str,
+    forward: Forward,
+    rivals: Rivals,
+    names: Mapping[str, str],
+) -> Row | None:
     scenario = runs[0].scenario
-    absent = (
-        (metric == "pull_time_s" and scenario.pull == "none")
-        or (metric in ("push_time_s", "ingress_time_s") and scenario.push == "none")
-        or (metric == "push_time_s" and scenario.push == "fire-and-forget")
-    )
-    values = [] if absent else [getattr(run.metrics, metric) for run in runs]
-    return [float(v) for v in values if v is not None]
-
-
-def _row(fit: Fit, runs: Sequence[Observed], metric: str, forward: Forward, others: "_Others") -> Row | None:
-    scenario = runs[0].scenario
-    values = _values(runs, metric)
-    if not values or min(values) <= 0:
+    times = values(runs, metric)
+    if not times or min(times) <= 0:
         return None
     interval = fit.predict(scenario, forward)[metric]
     unfitted = to_seconds(forward(scenario, IDEAL)[metric])
     return Row(
-        scenario=scenario.name,
+        scenario=names[content(scenario)],
+        content=content(scenario),
         metric=metric,
-        runs=len(values),
-        measured=float(np.mean(values)),
-        measured_low=min(values),
-        measured_high=max(values),
+        runs=len(times),
+        measured=float(np.mean(times)),
+        measured_low=min(times),
+        measured_high=max(times),
         predicted=interval.predicted,
         low=interval.low,
         high=interval.high,
-        covered=sum(interval.low <= v <= interval.high for v in values),
-        others={UNFITTED: unfitted} | others.predict(scenario),
+        covered=sum(interval.low <= v <= interval.high for v in times),
+        others={UNFITTED: unfitted} | rivals.predict(scenario, metric),
         outside=fit.region.outside(scenario),
     )
-
-
-class _Others:
-    """The baselines for one metric, fitted to the calibration runs."""
-
-    def __init__(self, metric: str, groups: Sequence[Sequence[Observed]]) -> None:
-        self._metric = metric
-        data = [
-            (g[0].scenario, float(np.mean(v))) for g in groups if (v := _values(g, metric)) and min(v) > 0
-        ]
-        self._fitted = fit_baselines([self._point(s) for s, _ in data], [t for _, t in data]) if data else ()
-
-    def _point(self, scenario: Scenario) -> Point:
-        """Work in seconds at the nominal rate; in bytes where there is no link to have one."""
-        bandwidth = scenario.bandwidth
-        rate = 1.0
-        if bandwidth is not None and scenario.placement != "single-host":
-            rate = bandwidth.shard_up if self._metric == "pull_time_s" else bandwidth.shard_down
-        moved = scenario.workers * scenario.total_bytes / rate
-        if self._metric == "iteration_time_s":
-            moved *= (scenario.pull != "none") + (scenario.push != "none")
-        compute = scenario.compute.expected() if self._metric == "iteration_time_s" and rate > 1.0 else 0.0
-        return Point(scale=moved, machines=scenario.shards, plain_s=moved / scenario.shards + compute)
-
-    def predict(self, scenario: Scenario) -> dict[str, float]:
-        """Baseline → time (s)."""
-        no_rate = scenario.bandwidth is None or scenario.placement == "single-host"
-        unscaled = plain([], []).name
-        point = self._point(scenario)
-        return {b.name: b.predict(point) for b in self._fitted if not (no_rate and b.name == unscaled)}
 
 
 def _scores(rows: Sequence[Row]) -> tuple[Score, ...]:
     scores = []
     for metric in (*dict.fromkeys(r.metric for r in rows), "all"):
         chosen = [r for r in rows if metric in (r.metric, "all")]
-        if not chosen:
-            continue
-        errors = {OURS: [abs(r.error) for r in chosen]}
-        for name in chosen[0].others:
-            errors[name] = [abs(r.others[name] / r.measured - 1) for r in chosen]
-        scores += [
-            Score(model=name, metric=metric, mape=float(np.mean(e)), largest=max(e))
-            for name, e in errors.items()
-        ]
+        # A model that is no use for some scenarios is scored on the others.
+        errors = {OURS: [r.error for r in chosen]} if chosen else {}
+        for name in dict.fromkeys(name for r in chosen for name in r.others):
+            errors[name] = [r.others[name] / r.measured - 1 for r in chosen if name in r.others]
+        scores += [_score(name, metric, of) for name, of in errors.items()]
     return tuple(scores)
+
+
+def _score(model: str, metric: str, errors: Sequence[float]) -> Score:
+    mape = float(np.mean(np.abs(errors)))
+    return Score(
+        model=model,
+        metric=metric,
+        mape=mape,
+        largest=float(np.abs(errors).max()),
+        values=len(errors),
+        quality=quality.word(mape),
+        bias=quality.direction(errors),
+    )
 
 
 def _noise(groups: Sequence[Sequence[Observed]]) -> dict[str, float]:
@@ -245,10 +240,10 @@ def _noise(groups: Sequence[Sequence[Observed]]) -> dict[str, float]:
     for metric in SCORED:
         squares, freedom = 0.0, 0
         for runs in groups:
-            values = _values(runs, metric)
-            if len(values) > 1 and min(values) > 0:
-                squares += float(np.var(np.array(values) / np.mean(values))) * len(values)
-                freedom += len(values) - 1
+            times = values(runs, metric)
+            if len(times) > 1 and min(times) > 0:
+                squares += float(np.var(np.array(times) / np.mean(times))) * len(times)
+                freedom += len(times) - 1
         if freedom:
             found[metric] = float(np.sqrt(squares / freedom))
     return found

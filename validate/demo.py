@@ -48,7 +48,7 @@ def demo(context: click.Context, out: Path, as_json: bool) -> None:
     )
 
     say("\n3. The same for real, on Ray, with smaller runs that calibrate the model")
-    from validate import report, report_page
+    from validate import report, report_page, report_terminal
     from validate import suite as suites
     from validate.campaign import run_suite
     from validate.cli.common import entered
@@ -71,7 +71,7 @@ def demo(context: click.Context, out: Path, as_json: bool) -> None:
     say("\n4. Fit on the calibration runs, predict the others")
     written = report.from_store(path, chosen.name, progress=progress)
     files = report_page.write(written, out)
-    report.show(written, err=as_json)
+    report_terminal.show(written, err=as_json)
     elapsed = time.monotonic() - began
     if as_json:
         print_json(

@@ -22,6 +22,7 @@ from validate.forward import Forward, scales
 from validate.signals import fitted_names, tolerance
 
 Array = NDArray[np.float64]
+SCHEMA_VERSION = 1
 Criterion = Literal["predictions", "coefficients"]
 SETUP_S = 4.0
 """Seconds that a run takes besides its iterations: actors start and stop."""

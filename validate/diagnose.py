@@ -14,6 +14,7 @@ from psmodel.calibration import Loss as LossTerm
 from psmodel.scenario import Scenario
 from validate.measurement import Measurement
 
+SCHEMA_VERSION = 1
 MEANING = {
     "bound": "work of the busiest resource of each phase, at nominal rates",
     "queueing": "waiting for each other: taking turns, stragglers, unequal shards",

@@ -9,9 +9,8 @@ decides what the runs leave open, and next to nothing where they speak (maximum 
 """
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +20,11 @@ from scipy.stats import t as student
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
-from validate.fit_record import Fit, Residual
+from validate.fit_record import Fit, Residual, impersonal
 from validate.forward import Forward, scales, with_values
 from validate.noise import Block, Noise, run_to_run
 from validate.region import Region
+from validate.selection import by_scenario, content, labels
 from validate.signals import Observed, fitted_names, signals, tolerance
 
 Array = NDArray[np.float64]
@@ -144,11 +144,9 @@ def _check(observed: Sequence[Observed], names: Sequence[str], mix_machines: boo
 
 
 def _group(observed: Sequence[Observed]) -> _Data:
-    groups: dict[Hashable, list[Observed]] = {}
-    for run in observed:
-        groups.setdefault(run.scenario, []).append(run)
-    scenarios = tuple(runs[0].scenario for runs in groups.values())
-    noise = run_to_run([[signals(r.scenario, r.metrics) for r in runs] for runs in groups.values()])
+    groups = by_scenario(observed)
+    scenarios = tuple(runs[0].scenario for runs in groups)
+    noise = run_to_run([[signals(r.scenario, r.metrics) for r in runs] for runs in groups])
     cells = tuple(
         (index, name)
         for index, (scenario, block) in enumerate(zip(scenarios, noise.blocks, strict=True))
@@ -305,7 +303,7 @@ def _record(
     ]
     gram = solution.jacobian.T @ solution.jacobian
     covariance = np.linalg.inv(gram) if solution.names else np.empty((0, 0))
-    environment: dict[str, Any] = observed[0].environment.to_json()
+    names = labels(data.scenarios)
     return Fit(
         calibration=calibration,
         names=solution.names,
@@ -317,7 +315,7 @@ def _record(
         misfit=misfit | solution.misfit,
         residuals=tuple(
             Residual(
-                scenario=data.scenarios[i].name,
+                scenario=names[content(data.scenarios[i])],
                 signal=name,
                 measured=data.block(i).mean[name],
                 predicted=data.block(i).mean[name] + float(error),
@@ -326,7 +324,7 @@ def _record(
             for (i, name), error in zip(every, errors, strict=True)
         ),
         region=Region.of(data.scenarios),
-        environment=environment,
+        environment=impersonal(observed[0].environment),
         runs=len(observed),
         converged=solution.converged,
         message=solution.message,

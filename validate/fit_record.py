@@ -14,7 +14,7 @@ from psmodel.calibration import COEFFICIENTS, Calibration, CalibrationError, rea
 from psmodel.scenario import Scenario
 from validate.forward import Forward, scales
 from validate.region import Region
-from validate.signals import WAIT, to_seconds
+from validate.signals import WAIT, Machine, to_seconds
 
 Array = NDArray[np.float64]
 SCHEMA_VERSION = 1
@@ -23,6 +23,12 @@ DRAWS = 2000
 _GIVEN = 200
 """So many of them are in the file, for what-ifs (`psmodel.methods.load_calibrated`)."""
 _LIMITS = (2.5, 97.5)
+
+
+def impersonal(machine: Machine) -> dict[str, Any]:
+    """What a fit or a report says of a machine: not its name, but the fingerprint that tells it from others."""
+    known = {key: value for key, value in machine.to_json().items() if key not in ("host", "machine_id")}
+    return known | {"fingerprint": machine.fingerprint}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +204,8 @@ class Fit:
         CalibrationError
             If it is no fit of this schema version.
         """
-        if values.get("schema_version") != SCHEMA_VERSION or "covariance" not in values:
+        version = values.get("schema_version")
+        if type(version) is not int or version != SCHEMA_VERSION or "covariance" not in values:
             raise CalibrationError(f"{source} holds no fit of schema_version {SCHEMA_VERSION}")
         plain = ("degrees_of_freedom", "unidentified", "noise", "misfit", "environment", "runs", "converged",
                  "message", "seed")  # fmt: skip
@@ -212,7 +219,9 @@ class Fit:
                 region=Region.from_json(values["region"]),
                 **{key: values[key] for key in plain},
             )
-        except (KeyError, TypeError) as error:
+        except CalibrationError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CalibrationError(f"{source} is not a whole fit: {error}") from None
 
 

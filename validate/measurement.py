@@ -16,6 +16,8 @@ from psmodel.results import Array, IngressClock, Metrics, Timeline, metrics
 from psmodel.scenario import Scenario, from_mapping
 from psmodel.trace import Span
 from validate.environment import Environment, Load
+from validate.record_check import check_samples, record_fields
+from validate.wording import plain
 
 FORMAT_VERSION = 1
 ComputeBy = Literal["sleep", "burn"]
@@ -47,7 +49,7 @@ class Updates:
     shard, worker, iteration
         Where it was applied and what it came from.
     staleness
-        Updates that the shard applied between the pull on which this one rests and itself.
+        Updates that the shard applied between the pull on which this one rests and itself, of its own round too.
     begin, end
         When it was applied, in s since the first worker started.
     """
@@ -86,7 +88,7 @@ class Measurement:
     started_at
         ISO 8601, UTC.
     duration_s
-        From the first worker's start to the end of the last one.
+        From the first worker's start until the last one has ended and the last update has been applied.
     """
 
     run_id: str
@@ -131,13 +133,17 @@ class Measurement:
             *(a.tolist() for a in (updates.iteration, updates.shard, push_start, updates.begin)), strict=True
         ):
             clock.arrived(iteration=iteration, shard=shard, push_start=start, time=begin)
-        planned = scenario.workers * scenario.total_iterations * scenario.shards
+        planned = scenario.workers * scenario.total_iterations * scenario.used_shards
         # An update that rests on no pull is not stale.
         counted = (updates.iteration >= (scenario.warmup or 0)) & (scenario.pull != "none")
+        applied = np.full(instants.released.shape, np.nan)
+        np.fmax.at(applied, (updates.worker, updates.iteration), updates.end)
+        staleness = _of_other_rounds(updates) if scenario.mode == "bsp" else updates.staleness
         return Timeline(
             **{name: getattr(instants, name) for name in _INSTANTS if name != "submitted"},
+            applied=applied,
             ingress=clock.ingress_times(),
-            staleness=dict(sorted(Counter(updates.staleness[counted].tolist()).items())),
+            staleness=dict(sorted(Counter(staleness[counted].tolist()).items())),
             warmup=scenario.warmup or 0,
             backup_workers=scenario.backup_workers,
             applied_share=len(updates.shard) / planned if scenario.push != "none" else 1.0,
@@ -182,28 +188,30 @@ class Measurement:
         Raises
         ------
         BadInput
-            If it was written by a later version, or is incomplete.
+            If it was written by a later version, is incomplete, or cannot be what a run has left.
         """
+        if not isinstance(record, Mapping):
+            raise BadInput(f"a measurement is a JSON object, not {type(record).__name__}")
         version = record.get("format_version")
-        if version != FORMAT_VERSION:
+        if type(version) is not int or version != FORMAT_VERSION:
             raise BadInput(
                 f"a measurement has format_version {version!r}; this psmodel reads {FORMAT_VERSION}"
             )
-        known = set(cls.__dataclass_fields__) - {"instants", "updates"}
+        fields = record_fields(record, cls)
+        scenario = record.get("scenario")
+        if not isinstance(scenario, Mapping):
+            raise BadInput("a measurement has no scenario")
+        # A record without iterations is from when one was what that stood for.
+        read = from_mapping({"iterations": 1} | dict(scenario), "measurement")
+        # One without compute_on is from when that was said of the run alone.
+        fields["scenario"] = with_compute_on(read, fields["compute_by"])
         try:
-            fields = {name: record[name] for name in known}
-            # A record without iterations is from when one was what that stood for.
-            fields["scenario"] = from_mapping({"iterations": 1} | record["scenario"], "measurement")
-            fields["environment"] = Environment(**record["environment"])
-            fields["load"] = Load(**record["load"])
-            fields["suspect"] = tuple(record["suspect"])
-            return cls(
-                **fields,
-                instants=Instants(**{name: arrays[name] for name in _INSTANTS}),
-                updates=Updates(**{name: arrays[f"update_{name}"] for name in _UPDATES}),
-            )
-        except (KeyError, TypeError) as error:
-            raise BadInput(f"a measurement is incomplete: {error}") from None
+            instants = {name: arrays[name] for name in _INSTANTS}
+            updates = {name: arrays[f"update_{name}"] for name in _UPDATES}
+        except KeyError as error:
+            raise BadInput(f"a measurement is incomplete: it has no samples {error}") from None
+        check_samples(fields["scenario"], instants, updates)
+        return cls(**fields, instants=Instants(**instants), updates=Updates(**updates))
 
     def to_json(self) -> dict[str, Any]:
         """All of it in plain JSON types, the metrics included."""
@@ -213,13 +221,46 @@ class Measurement:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The reverse of `to_json`; metrics are computed from the samples again."""
-        samples = values.get("samples", {})
+        samples = values.get("samples") if isinstance(values, Mapping) else None
+        if not isinstance(samples, Mapping):
+            raise BadInput("a measurement is a JSON object with its samples")
         return cls.from_record(values, {name: _array(name, samples[name]) for name in samples})
+
+
+def _of_other_rounds(updates: Updates) -> NDArray[np.int64]:
+    """Staleness without the updates of each one's own round, shape (updates,)."""
+    staleness = updates.staleness.copy()
+    for shard in np.unique(updates.shard):
+        log = np.flatnonzero(updates.shard == shard)  # in the order of application
+        rounds = updates.iteration[log]
+        for position, update in enumerate(log.tolist()):
+            between = rounds[position - updates.staleness[update] : position]
+            staleness[update] -= int((between == rounds[position]).sum())
+    return staleness
 
 
 def _array(name: str, values: Any) -> NDArray[Any]:
     whole = name.startswith("update_") and name not in ("update_begin", "update_end")
-    return np.array(values, np.int64 if whole else np.float64)
+    try:
+        array = np.array(values, np.float64)
+        # Whole numbers of which a float holds each.
+        if whole and not ((np.abs(array) < 2.0**53) & (array == np.floor(array))).all():
+            raise ValueError
+        return array.astype(np.int64) if whole else array
+    except (TypeError, ValueError, OverflowError):
+        raise BadInput(f"a measurement's samples {plain(name)!r} are no numbers") from None
+
+
+def compute_by(scenario: Scenario) -> ComputeBy:
+    """How a real worker spends its compute time: on its core, or asleep while the core is free."""
+    return "burn" if scenario.compute_on == "cpu" else "sleep"
+
+
+def with_compute_on(scenario: Scenario, by: ComputeBy) -> Scenario:
+    """The scenario that says what a run did to compute, if it does not say it itself: then both sides mean the same."""
+    if scenario.compute_on is not None or scenario.compute.expected() == 0:
+        return scenario
+    return scenario.replace(compute_on="cpu" if by == "burn" else "accelerator")
 
 
 def key(
@@ -232,6 +273,9 @@ def key(
     resolved = scenario.to_json()
     resolved.pop("name", None)
     resolved.pop("description", None)
+    resolved.pop("compute_on", None)  # `compute_by` says it
+    if resolved.get("iterations") == 1:
+        del resolved["iterations"]  # once the default
     text = json.dumps([resolved, testbed, suite, repetition, compute_by], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

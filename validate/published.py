@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from validate import quality
 from validate.baselines import Point, fit_baselines
 from validate.published_tables import Row, load
 
 Array = NDArray[np.float64]
+SCHEMA_VERSION = 1
 REPEAT_SHIFT = 0.05
 """Relative standard deviation of one published step time: "shifts of about 5 % are seen" (published/README.md)."""
 LARGEST_FITTED = 2
@@ -55,7 +57,7 @@ class Score:
     """Errors of one method over the sizes not fitted of one table (or all).
 
     `extra_error` is Σ|predicted − measured| ÷ Σ measured extra time: single extras are near zero, so that the mean
-    of their relative errors would say little.
+    of their relative errors would say little. `quality` and `bias` are those of step times (`validate.quality`).
     """
 
     method: str
@@ -64,6 +66,8 @@ class Score:
     step_max: float
     extra_error: float
     extra_median: float
+    quality: str
+    bias: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +219,8 @@ def _scores(scored: Sequence[Scored]) -> tuple[Score, ...]:
                     step_max=float(step_error.max()),
                     extra_error=float(extra_error.sum() / np.abs(extra).sum()),
                     extra_median=float(np.median(extra_error / np.abs(extra))),
+                    quality=quality.word(float(step_error.mean())),
+                    bias=quality.direction(([s.predicted_s[method] for s in rows] - measured) / measured),
                 )
             )
     return tuple(scores)
@@ -222,10 +228,12 @@ def _scores(scored: Sequence[Scored]) -> tuple[Score, ...]:
 
 def text(result: Published) -> str:
     """The scores as a table, and in words where the model fails."""
-    lines = [f"{'table':34} {'method':26} {'step MAPE':>9} {'max':>7} {'extra error':>11} {'median':>7}"]
+    lines = [
+        f"{'table':34} {'method':26} {'step MAPE':>9} {'max':>7} {'extra error':>11} {'median':>7}  steps"
+    ]
     for s in result.scores:
         errors = f"{s.step_mape:9.1%} {s.step_max:7.1%} {s.extra_error:11.0%} {s.extra_median:7.0%}"
-        lines.append(f"{s.table:34} {s.method:26} {errors}")
+        lines.append(f"{s.table:34} {s.method:26} {errors}  {s.quality}; {s.bias}")
     worst = max(result.rows, key=lambda s: abs(s.predicted_extra_s[OURS] - s.extra_s))
     lines.append(
         f"Fitted on 1 and {LARGEST_FITTED} machines; {result.coverage:.0%} of the larger sizes lie in the 95 % "

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from psmodel.distributions import TimeDistribution
 from psmodel.scenario import Scenario
+from psmodel.scenario.features import FEATURES
 from psmodel.units import format_rate, format_size, format_time
 
 _TOLERANCE = 0.05
@@ -27,18 +29,64 @@ _QUANTITIES: dict[str, tuple[Callable[[Scenario], float | None], Callable[[float
     "propagation delay": (lambda s: s.propagation_delay, format_time),
     "compute time": (lambda s: s.compute.expected(), format_time),
 }
-_KINDS: dict[str, Callable[[Scenario], str]] = {
-    "mode": lambda s: s.mode,
-    "pull": lambda s: s.pull,
-    "push": lambda s: s.push,
-    "placement": lambda s: s.placement,
-    "update_rule": lambda s: s.update_rule,
-}
+
+
+def _kind_of(field: str) -> Callable[[Scenario], str]:
+    """The value of a key of few values; of any other, which of its features the scenario has."""
+    features = [feature for feature in FEATURES if feature.field == field]
+    if all(feature.value is not None and feature.present is None for feature in features):
+        return lambda scenario: str(getattr(scenario, field))
+
+    def kind(scenario: Scenario) -> str:
+        value = getattr(scenario, field)
+        if isinstance(value, TimeDistribution) and value.is_random:
+            return f"{value.model_dump()['kind']} times"
+        return ", ".join(f.label for f in features if f.is_set(scenario)) or _NONE
+
+    return kind
+
+
+_NONE = "none"
+_KINDS: Mapping[str, Callable[[Scenario], str]] = {
+    field: _kind_of(field) for field in dict.fromkeys(feature.field for feature in FEATURES)
+} | {"dtype": lambda s: s.dtype, "mtu": lambda s: _NONE if s.mtu is None else "headers of packets"}
+"""One for every feature there is, so that a new one is known here without a word."""
+_USUAL = {name: str(field.default) for name, field in Scenario.model_fields.items()}
+_COUNTED = ("staleness_bound", *_KINDS)
+
+
+def _sizes(scenario: Scenario) -> dict[str, float]:
+    """How much of each feature the scenario has: key (dotted inside a table) → number, the largest one of a list."""
+    plain = scenario.to_json()
+    numbers = _numbers({key: plain[key] for key in _COUNTED if key in plain})
+    return {key: number for key, number in numbers if key not in _ELSEWHERE}
+
+
+_ELSEWHERE = ("mtu", "compute.value", "compute.mean")
+"""Numbers whose size is no matter, or is among the quantities."""
+
+
+def _numbers(values: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, float]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{path}{key}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{path}{key}", float(value)
+        elif isinstance(value, list) and value and all(isinstance(v, int | float) for v in value):
+            yield f"{path}{key}", float(max(value))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """Ranges of the quantities (SI) and the kinds of scenario that a fit has seen."""
+    """Ranges of the quantities (SI) and the kinds of scenario that a fit has seen.
+
+    Attributes
+    ----------
+    ranges
+        Quantity, or key of a feature that is a number → least and largest value.
+    kinds
+        Key of a feature → its values; one that a fit of an earlier version does not have is not judged.
+    """
 
     ranges: Mapping[str, tuple[float, float]]
     kinds: Mapping[str, frozenset[str]]
@@ -47,12 +95,16 @@ class Region:
     def of(cls, scenarios: Iterable[Scenario]) -> "Region":
         """The smallest region that holds all scenarios."""
         seen = list(scenarios)
-        values = {
-            name: [v for v in map(quantity, seen) if v is not None]
-            for name, (quantity, _) in _QUANTITIES.items()
-        }
+        values: dict[str, list[float]] = {}
+        for scenario in seen:
+            sized = {name: quantity(scenario) for name, (quantity, _) in _QUANTITIES.items()} | _sizes(
+                scenario
+            )
+            for name, value in sized.items():
+                if value is not None:
+                    values.setdefault(name, []).append(float(value))
         return cls(
-            ranges={name: (float(min(v)), float(max(v))) for name, v in values.items() if v},
+            ranges={name: (min(v), max(v)) for name, v in values.items()},
             kinds={name: frozenset(map(kind, seen)) for name, kind in _KINDS.items()},
         )
 
@@ -61,20 +113,35 @@ class Region:
         phrases = []
         for name, (quantity, written) in _QUANTITIES.items():
             value = quantity(scenario)
-            if value is None:
-                continue
-            if name not in self.ranges:
+            if value is not None and name not in self.ranges:
                 phrases.append(f"{name} {written(value)}: the calibration runs had none")
-                continue
-            low, high = self.ranges[name]
-            if not low * (1 - _TOLERANCE) <= value <= high * (1 + _TOLERANCE):
-                span = written(low) if low == high else f"{written(low)} to {written(high)}"
-                phrases.append(f"{name} {written(value)} is outside {span}")
+            elif value is not None:
+                phrases += self._beyond(name, value, written)
         for name, kind in _KINDS.items():
-            if kind(scenario) not in self.kinds[name]:
-                seen = ", ".join(sorted(self.kinds[name]))
-                phrases.append(f'{name} "{kind(scenario)}" was not calibrated (seen: {seen})')
+            phrases += self._another(name, kind(scenario))
+        for name, value in _sizes(scenario).items():
+            # Where no run had the feature, its kind has been named already.
+            if name in self.ranges:
+                phrases += self._beyond(name, value, "{:g}".format)
         return tuple(phrases)
+
+    def _beyond(self, name: str, value: float, written: Callable[[float], str]) -> list[str]:
+        low, high = self.ranges[name]
+        if low * (1 - _TOLERANCE) <= value <= high * (1 + _TOLERANCE):
+            return []
+        span = written(low) if low == high else f"{written(low)} to {written(high)}"
+        return [f"{name} {written(value)} is outside {span}"]
+
+    def _another(self, name: str, kind: str) -> list[str]:
+        if name not in self.kinds:
+            return (
+                []
+                if kind in (_NONE, _USUAL.get(name))
+                else [f'{name} "{kind}": the fit does not say whether it was calibrated']
+            )
+        if kind in self.kinds[name]:
+            return []
+        return [f'{name} "{kind}" was not calibrated (seen: {", ".join(sorted(self.kinds[name]))})']
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""

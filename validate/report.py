@@ -8,14 +8,18 @@ from typing import Any
 
 from psmodel.calibration import COEFFICIENTS
 from psmodel.errors import BadInput
-from psmodel.units import format_time
-from validate.compare import Comparison, compare
+from validate.compare import OURS, Comparison, Score, compare
 from validate.fit import fit
-from validate.fit_record import Fit
+from validate.fit_record import Fit, impersonal
 from validate.measurement import Measurement
+from validate.parts import Parts, split
+from validate.rivals import Rivals
+from validate.selection import believable, by_scenario
 from validate.staleness import Staleness, mean
 from validate.staleness import compare as compare_staleness
-from validate.store import Store
+from validate.stored import read
+from validate.suspicions import suspicions
+from validate.wording import plain
 
 SCHEMA_VERSION = 1
 STALENESS = "Staleness of updates: means, and the largest distance of the two distributions"
@@ -36,6 +40,8 @@ class Report:
     ----------
     staleness
         Of the updates in held-out runs out of step; in step the order of the updates alone decides it.
+    notes
+        What was left out of the fit and of the scores, and why.
     """
 
     title: str
@@ -44,6 +50,7 @@ class Report:
     staleness: tuple[Staleness, ...]
     calibration: tuple[Measurement, ...]
     held_out: tuple[Measurement, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def runs(self) -> tuple[Measurement, ...]:
@@ -63,7 +70,11 @@ class Report:
             "comparison": self.comparison.to_json(),
             "staleness": [s.to_json() for s in self.staleness],
             "sums_ok": self.sums_ok,
-            "runs": [m.record() | {"metrics": m.metrics.to_json()} for m in self.runs],
+            "notes": list(self.notes),
+            "runs": [
+                m.record() | {"environment": impersonal(m.environment), "metrics": m.metrics.to_json()}
+                for m in self.runs
+            ],
         }
 
 
@@ -78,22 +89,33 @@ def from_store(
 ) -> Report:
     """Fit the calibration runs of a store (of one suite, if given) and score the held-out ones.
 
-    Runs that belong to no suite calibrate too. Suspect runs take no part if a scenario has others.
+    Parameters
+    ----------
+    path
+        A store, or what ``psmodel validate export`` wrote to a .json file.
+    suite
+        As `validate.parts.named` reads it.
 
     Raises
     ------
     BadInput
-        If there are no calibration runs.
+        If there are no calibration runs, or the file cannot be read.
     """
-    with Store(path) as store:
-        found = [m for m in store.measurements() if suite is None or _of(m) == suite]
-    if all(m.part == "held_out" for m in found):
-        what = f"suite {suite!r}" if suite else "any suite"
+    stored = read(path)
+    try:
+        parts = split(stored.runs, suite)
+    except BadInput as error:
+        raise BadInput(f"{plain(str(path), 200)}: {error}") from None
+    if not parts.calibration:
+        what = f"suite {plain(suite, 200)!r}" if suite else "any suite"
         raise BadInput(
             f"{path} holds no calibration runs of {what}; `psmodel validate suite NAME` makes some"
         )
-    title = f"suite {suite}" if suite else str(path)
-    return from_runs(found, title, free=free, mix_machines=mix_machines, seed=seed, progress=progress)
+    # Where the file lies is nobody's business who reads the report.
+    title = f"suite {plain(Path(suite).name)}" if suite else plain(path.name)
+    return _made(
+        parts, stored.notes, title, free=free, mix_machines=mix_machines, seed=seed, progress=progress
+    )
 
 
 def from_runs(
@@ -106,12 +128,26 @@ def from_runs(
     progress: Progress,
 ) -> Report:
     """The same of measurements from anywhere, some of which must be there to calibrate."""
-    calibration = believable([m for m in found if m.part != "held_out"])
-    held_out = believable([m for m in found if m.part == "held_out"])
+    return _made(split(found), (), title, free=free, mix_machines=mix_machines, seed=seed, progress=progress)
+
+
+def _made(
+    parts: Parts,
+    notes: tuple[str, ...],
+    title: str,
+    *,
+    free: Sequence[str] | None,
+    mix_machines: bool,
+    seed: int,
+    progress: Progress,
+) -> Report:
+    calibration, held_out = believable(parts.calibration), believable(parts.held_out)
     with progress(3, "Fitting") as advance:
+        # A fit takes minutes: whatever else could fail for want of runs comes before it.
+        rivals = Rivals(by_scenario(calibration))
         fitted = fit(calibration, free=free, mix_machines=mix_machines, seed=seed)
         advance(1, "")
-        compared = compare(fitted, held_out, calibration_runs=calibration)
+        compared = compare(fitted, held_out, calibration_runs=calibration, rivals=rivals)
         advance(1, "")
         stale = compare_staleness(fitted.calibration, (m for m in held_out if m.scenario.mode != "bsp"))
         advance(1, "")
@@ -122,22 +158,19 @@ def from_runs(
         staleness=stale,
         calibration=tuple(calibration),
         held_out=tuple(held_out),
+        notes=notes + parts.notes,
     )
-
-
-def _of(measurement: Measurement) -> str:
-    return (measurement.suite or "").partition("@")[0]
-
-
-def believable(runs: Sequence[Measurement]) -> list[Measurement]:
-    """The runs without the suspect ones of those scenarios that have others too."""
-    quiet = {m.scenario for m in runs if not m.suspect}
-    return [m for m in runs if not m.suspect or m.scenario not in quiet]
 
 
 def percent(share: float) -> str:
     """0.034 → 3.4 %."""
     return f"{100 * share:.1f} %"
+
+
+def of_rows(score: Score, report: Report) -> str:
+    """The model's name, and of how many values it has a prediction if not of all."""
+    whole = sum(s.values for s in report.comparison.scores if (s.model, s.metric) == (OURS, score.metric))
+    return score.model if score.values == whole else f"{score.model} (of {score.values} of {whole} values)"
 
 
 def summary(report: Report) -> str:
@@ -147,8 +180,8 @@ def summary(report: Report) -> str:
         return f"{len(report.calibration)} calibration runs; none were held out, so that nothing is scored."
     ours = comparison.score()
     parts = [
-        f"Held-out runs: mean absolute error {percent(ours.mape)}, largest {percent(ours.largest)} "
-        f"({len(comparison.rows)} values of {len({r.scenario for r in comparison.rows})} scenarios)."
+        f"Held-out runs: mean absolute error {percent(ours.mape)} ({ours.quality}), largest {percent(ours.largest)} "
+        f"({len(comparison.rows)} values of {comparison.scenarios} scenarios); predictions: {ours.bias}."
     ]
     if comparison.coverage is not None:
         parts.append(f"{percent(comparison.coverage)} of single runs lie in the 95 % prediction interval.")
@@ -166,18 +199,15 @@ def summary(report: Report) -> str:
 
 def warnings(report: Report) -> list[str]:
     """What a reader must know before believing the numbers."""
-    found = []
+    found = [f"{note[:1].upper()}{note[1:]}." for note in report.notes]
     if not report.sums_ok:
         found.append("In some runs the shards' parameters were not what the pushed updates sum to.")
-    suspect = [m for m in report.runs if m.suspect]
-    if suspect:
-        reasons = "; ".join(dict.fromkeys(s for m in suspect for s in m.suspect))
-        found.append(f"{len(suspect)} of {len(report.runs)} runs are suspect: {reasons}.")
+    found += suspicions(report.runs)
     if not report.fit.converged:
         found.append(f"The fit did not converge: {report.fit.message}.")
-    outside = {r.scenario: r.outside for r in report.comparison.rows if r.outside}
+    outside = {r.content: (r.scenario, r.outside) for r in report.comparison.rows if r.outside}
     if outside:
-        scenario, phrases = next(iter(outside.items()))
+        scenario, phrases = next(iter(outside.values()))
         found.append(
             f"{len(outside)} held-out scenarios lie outside the calibration runs, so that their predictions are "
             f"extrapolations ({scenario}: {'; '.join(phrases)})."
@@ -206,48 +236,3 @@ def staleness_rows(report: Report) -> list[tuple[str, str, str, str]]:
         (s.scenario, f"{mean(s.measured):.2f}", f"{mean(s.predicted):.2f}", f"{s.distance:.2f}")
         for s in report.staleness
     ]
-
-
-def show(report: Report, *, err: bool = False) -> None:
-    """The report as terminal tables, on stdout or stderr."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False, stderr=err)
-    console.print(summary(report))
-    for sentence in warnings(report):
-        console.print(f"Note: {sentence}")
-    if report.comparison.rows:
-        table = Table(box=None, pad_edge=False, title="Held-out runs", title_justify="left")
-        for heading in ("scenario", "", "measured", "predicted", "95 % interval", "error"):
-            table.add_column(heading, justify="left" if heading in ("scenario", "") else "right")
-        for r in report.comparison.rows:
-            table.add_row(
-                r.scenario,
-                NAMES[r.metric],
-                format_time(r.measured),
-                format_time(r.predicted),
-                f"{format_time(r.low)} to {format_time(r.high)}",
-                f"{100 * r.error:+.1f} %",
-            )
-        console.print(table)
-        table = Table(box=None, pad_edge=False, title="Models on the held-out runs", title_justify="left")
-        for heading in ("model", "mean error", "largest"):
-            table.add_column(heading, justify="left" if heading == "model" else "right")
-        for s in report.comparison.scores:
-            if s.metric == "all":
-                table.add_row(s.model, percent(s.mape), percent(s.largest))
-        console.print(table)
-    if report.staleness:
-        table = Table(box=None, pad_edge=False, title=STALENESS, title_justify="left")
-        for heading in ("scenario", "measured", "predicted", "distance"):
-            table.add_column(heading, justify="left" if heading == "scenario" else "right")
-        for row in staleness_rows(report):
-            table.add_row(*row)
-        console.print(table)
-    table = Table(box=None, pad_edge=False, title="Coefficients", title_justify="left")
-    for heading in ("coefficient", "estimate", "95 % interval"):
-        table.add_column(heading)
-    for name, estimate, interval, _ in coefficient_rows(report.fit):
-        table.add_row(name, estimate, interval)
-    console.print(table)

@@ -1,6 +1,7 @@
 """The report as files: one HTML page that needs nothing else, and JSON."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from importlib.metadata import version
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from psmodel import analytic, simulation
-from psmodel.errors import BadInput
+from psmodel.errors import BadInput, CannotRun
 from psmodel.files import whole
 from psmodel.results import Metrics
 from psmodel.trace import Span
@@ -22,12 +23,16 @@ from validate.report import (
     STALENESS,
     Report,
     coefficient_rows,
+    of_rows,
     percent,
     staleness_rows,
     summary,
     warnings,
 )
+from validate.selection import content
+from validate.wording import plain
 
+_FILES = ("report.html", "report.json", "fit.json")
 _PHASES = ("pull", "compute", "push", "wait")
 _MOST_ROWS = 8
 """Scenarios in the pictures that draw several bars for each."""
@@ -41,14 +46,52 @@ def write(report: Report, folder: Path) -> list[Path]:
     BadInput
         If they cannot be written.
     """
-    files = {
-        "report.html": html(report),
-        "report.json": json.dumps({"schema_version": SCHEMA_VERSION, **report.to_json()}, indent=2),
-        "fit.json": json.dumps(report.fit.to_json(), indent=2),
-    }
-    for name, text in files.items():
-        write_text(folder / name, text)
-    return [folder / name for name in files]
+    texts = (
+        html(report),
+        json.dumps({"schema_version": SCHEMA_VERSION, **report.to_json()}, indent=2),
+        json.dumps(report.fit.to_json(), indent=2),
+    )
+    written = [folder / name for name in _FILES]
+    for path, text in zip(written, texts, strict=True):
+        write_text(path, text)
+    return written
+
+
+def check_file(path: Path) -> None:
+    """See whether `write_text` may write there, before minutes are spent on the text.
+
+    Raises
+    ------
+    BadInput
+        If something else than a file is there, or a file where a folder should be.
+    CannotRun
+        If nothing can be written there.
+    """
+    _refuse(path, path.exists() and not path.is_file(), "it is there and is no regular file")
+    _check_folder(path, path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """The same for `write`."""
+    _check_folder(folder, folder)
+    for name in _FILES:
+        _refuse(
+            folder / name,
+            (folder / name).exists() and not (folder / name).is_file(),
+            "it is there and is no file",
+        )
+
+
+def _check_folder(path: Path, folder: Path) -> None:
+    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    _refuse(path, not there.is_dir(), f"{there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise CannotRun(f"{path} cannot be written: nothing can be written in {there}")
+
+
+def _refuse(path: Path, wrong: bool, why: str) -> None:
+    if wrong:
+        raise BadInput(f"{path} cannot be written: {why}")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -113,15 +156,26 @@ def _figures(report: Report) -> list[dict[str, str]]:
             ),
         )
     shown = _examples(report)
+    names = [plain(m.scenario.name) for m in shown]
     add(
         "Where the time goes",
         "Phases of one iteration, predicted (pale, above) and measured (below).",
-        plots.phases([(m.scenario.name, _predicted_phases(report, m), _phases(m.metrics)) for m in shown]),
+        plots.phases(
+            [
+                (name, _predicted_phases(report, m), _phases(m.metrics))
+                for name, m in zip(names, shown, strict=True)
+            ]
+        ),
     )
     add(
         "What limits",
         "Work that each resource must do in one iteration; the largest is the bottleneck.",
-        plots.resources([(m.scenario.name, _work(report, m), m.metrics.iteration_time_s) for m in shown]),
+        plots.resources(
+            [
+                (name, _work(report, m), m.metrics.iteration_time_s)
+                for name, m in zip(names, shown, strict=True)
+            ]
+        ),
     )
     measured, until = _one_iteration(spans(shown[0]), shown[0])
     simulated = simulation.predict(shown[0].scenario, report.fit.calibration, trace=True)
@@ -129,12 +183,12 @@ def _figures(report: Report) -> list[dict[str, str]]:
         simulated.spans, simulated.timeline.start[:, simulated.timeline.warmup].min(), until
     )
     add(
-        f"One iteration of {shown[0].scenario.name}, simulated",
+        f"One iteration of {names[0]}, simulated",
         "Spans of workers and shards in the first measured iteration of the simulation.",
         plots.timeline(predicted, "time since the start of the iteration, simulated", until),
     )
     add(
-        f"One iteration of {shown[0].scenario.name}, measured",
+        f"One iteration of {names[0]}, measured",
         "The same in the median iteration of the real run.",
         plots.timeline(measured, "time since the start of the iteration, measured", until),
     )
@@ -143,8 +197,9 @@ def _figures(report: Report) -> list[dict[str, str]]:
 
 def _examples(report: Report) -> list[Measurement]:
     """One run of each scenario, the held-out ones first, as many as a picture holds."""
-    chosen = {m.scenario: m for m in reversed(report.held_out + report.calibration)}
-    ordered = sorted(chosen.values(), key=lambda m: m.part != "held_out")
+    chosen = {content(m.scenario): m for m in reversed(report.held_out + report.calibration)}
+    scored = {content(m.scenario) for m in report.held_out}
+    ordered = sorted(chosen.values(), key=lambda m: content(m.scenario) not in scored)
     return ordered[:_MOST_ROWS]
 
 
@@ -206,12 +261,11 @@ def _tables(report: Report) -> list[dict[str, Any]]:
     models = dict.fromkeys(s.model for s in comparison.scores)
     scores = {
         "heading": "Models",
-        "text": "Mean (largest) absolute relative error on the held-out runs.",
-        "columns": ("model", *(NAMES.get(m, "all") for m in metrics)),
-        "text_columns": (),
-        "rows": [
-            (model, *(_cell(comparison.score(model, metric)) for metric in metrics)) for model in models
-        ],
+        "text": "Mean (largest) absolute relative error on the held-out runs; a mean below 10 % is called highly "
+        "accurate, below 20 % good, below 50 % reasonable (Lewis 1982).",
+        "columns": ("model", *(NAMES.get(m, "all") for m in metrics), "quality", "predictions"),
+        "text_columns": ("quality", "predictions"),
+        "rows": [_model_row(report, model, tuple(metrics)) for model in models],
     }
     coefficients = {
         "heading": "Coefficients",
@@ -241,6 +295,13 @@ def _tables(report: Report) -> list[dict[str, Any]]:
     if comparison.noise:
         tables.append(noise)
     return tables
+
+
+def _model_row(report: Report, model: str, metrics: Sequence[str]) -> tuple[str, ...]:
+    by_metric = {s.metric: s for s in report.comparison.scores if s.model == model}
+    cells = [_cell(by_metric[metric]) if metric in by_metric else "–" for metric in metrics]
+    overall = by_metric["all"]
+    return (of_rows(overall, report), *cells, overall.quality, overall.bias)
 
 
 def _cell(score: Score) -> str:

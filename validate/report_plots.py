@@ -4,6 +4,7 @@ Colours are those of Okabe & Ito (2008), told apart by colour-blind readers; wha
 """
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from psmodel.trace import Span
 from psmodel.units import format_time
 from validate.compare import Row
+from validate.wording import plain
 
 _INK, _MUTED = "#222222", "#666666"
 _STYLES: Mapping[str, tuple[str, str, str]] = {
@@ -42,7 +44,11 @@ _RC: Any = {
     "ytick.color": _MUTED,
     "svg.fonttype": "path",
     "svg.hashsalt": "psmodel",
+    # Names are somebody's: a dollar in one begins no formula.
+    "text.parse_math": False,
 }
+_LONGEST = 40
+"""Letters of a name in a picture."""
 
 
 def _log_time_axes(axes: Any, low: float, high: float) -> None:
@@ -110,7 +116,8 @@ def predicted_against_measured(held_out: Sequence[Row], calibration: Sequence[Ro
 def errors(rows: Sequence[Row], noise: float) -> Figure:
     """Relative error of every held-out prediction, with its interval, beside the run-to-run noise."""
     with rc_context(_RC):
-        names = list(dict.fromkeys(p.scenario for p in rows))
+        names = {p.content: plain(p.scenario, _LONGEST) for p in rows}
+        positions = {key: index for index, key in enumerate(names)}
         figure = Figure(figsize=(7.2, 1.2 + 0.42 * len(names)), layout="constrained")
         axes = figure.subplots()
         axes.axvspan(-200 * noise, 200 * noise, color="#EEEEEE", lw=0)
@@ -123,7 +130,7 @@ def errors(rows: Sequence[Row], noise: float) -> Figure:
             x = np.array([100 * p.error for p in chosen])
             axes.errorbar(
                 x,
-                [names.index(p.scenario) + offset for p in chosen],
+                [positions[p.content] + offset for p in chosen],
                 xerr=[
                     [100 * max(p.predicted - p.low, 0.0) / p.measured for p in chosen],
                     [100 * max(p.high - p.predicted, 0.0) / p.measured for p in chosen],
@@ -134,7 +141,7 @@ def errors(rows: Sequence[Row], noise: float) -> Figure:
                 elinewidth=0.8,
                 label=label,
             )
-        axes.set_yticks(range(len(names)), names, color=_INK)
+        axes.set_yticks(range(len(names)), list(names.values()), color=_INK)
         axes.set_ylim(len(names) - 0.4, -0.6)
         # Intervals that reach far beyond the errors are cut rather than the errors made invisible.
         reach = 1.2 * max([400 * noise, *(300 * abs(p.error) for p in rows)])
@@ -164,7 +171,7 @@ def phases(rows: Sequence[tuple[str, Mapping[str, float], Mapping[str, float]]])
                     " predicted" if alpha < 1 else " measured", (left, index + offset), va="center",
                     fontsize=7.5, color=_MUTED,
                 )  # fmt: skip
-        axes.set_yticks(range(len(rows)), [name for name, _, _ in rows], color=_INK)
+        axes.set_yticks(range(len(rows)), [plain(name, _LONGEST) for name, _, _ in rows], color=_INK)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xlim(right=axes.get_xlim()[1] * 1.12)
         axes.set_xlabel("time in one iteration, ms")
@@ -187,7 +194,7 @@ def resources(rows: Sequence[tuple[str, Mapping[str, float], float]]) -> Figure:
                 y += 0.2
             axes.plot([1e3 * measured] * 2, [top - 0.12, y - 0.08], color=_INK, lw=1.5)
             ticks.append((top + y - 0.2) / 2)
-            labels.append(name)
+            labels.append(plain(name, _LONGEST))
             y += 0.25
         axes.set_yticks(ticks, labels, color=_INK)
         axes.set_ylim(y - 0.1, -0.25)
@@ -273,7 +280,9 @@ def timeline(spans: Sequence[Span], title: str, until_s: float) -> Figure:
 
 def svg(figure: Figure) -> str:
     """The figure as an ``<svg>`` element, the same bytes for the same figure."""
-    with rc_context(_RC):
+    with rc_context(_RC), warnings.catch_warnings():
+        # A letter that the font lacks is drawn as a box, which says enough.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()

@@ -19,8 +19,9 @@ from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import model_only
 from validate import clocks
+from validate.dtypes import epsilon
 from validate.environment import Watch, environment, processes_with
-from validate.measurement import ComputeBy, Instants, Measurement, Updates
+from validate.measurement import ComputeBy, Instants, Measurement, Updates, compute_by, with_compute_on
 from validate.testbeds.base import Placement, Testbed, require_iterations
 
 
@@ -37,9 +38,9 @@ class Observation:
     elapsed_s
         Since the workers were told to start.
     applied
-        Updates applied, shape (shards,); `planned` is what each will have in the end.
+        Updates applied, shape (shards that hold something,); `planned` is what each will have in the end.
     parameters
-        First and last parameter of each shard.
+        First and last parameter of each of them.
     """
 
     elapsed_s: float
@@ -55,7 +56,6 @@ def run(
     repetition: int = 0,
     suite: str | None = None,
     part: str | None = None,
-    compute_by: ComputeBy = "sleep",
     link_goodput: Mapping[str, float] | None = None,
     on_observation: Callable[[Observation], None] | None = None,
     observe_every_s: float = 1.0,
@@ -68,8 +68,6 @@ def run(
         Chooses the random numbers too, as a simulation's `replication`.
     suite, part
         Kept in the record, see `Measurement`.
-    compute_by
-        Sleep the compute time, or burn it on the CPU.
     link_goodput
         What the testbed measured before with these links; it measures again if not given.
     on_observation
@@ -87,11 +85,13 @@ def run(
     import ray
 
     require_iterations(scenario)
+    spent = compute_by(scenario)
+    scenario = with_compute_on(scenario, spent)
     if unreal := model_only(scenario):
         raise CannotRun(f"scenario {scenario.name} has {unreal[0]}, which the model has but no testbed makes")
     placement = testbed.prepare(scenario)
     goodput = testbed.link_goodput() if link_goodput is None else link_goodput
-    actors = _Actors(scenario, placement, repetition=repetition, compute_by=compute_by)
+    actors = _Actors(scenario, placement, repetition=repetition, compute_by=spent)
     try:
         actors.connect()
         started_at = datetime.now(UTC)
@@ -115,7 +115,9 @@ def run(
     ticks = np.stack([ns - offset.ns for (ns, _), offset in zip(logs, actors.worker_offsets, strict=True)])
     origin = int(ticks[:, 0, 0].min())
     updates = _updates(
-        [log for log, _, _ in finished], [offset.ns + origin for offset in actors.shard_offsets]
+        _used(scenario),
+        [log for log, _, _ in finished],
+        [offset.ns + origin for offset in actors.shard_offsets],
     )
     offsets = actors.worker_offsets + actors.shard_offsets
     columns: list[Array] = list(np.moveaxis((ticks - origin) * 1e-9, 2, 0))
@@ -126,7 +128,7 @@ def run(
         suite=suite,
         part=part,
         repetition=repetition,
-        compute_by=compute_by,
+        compute_by=spent,
         environment=environment(),
         link_goodput=dict(goodput),
         load=load,
@@ -134,7 +136,7 @@ def run(
         sums_ok=sums_ok,
         suspect=load.suspicions(networked=scenario.placement != "single-host"),
         started_at=started_at.isoformat(timespec="seconds"),
-        duration_s=float(columns[-1].max()),
+        duration_s=float(max(columns[-1].max(), updates.end.max(initial=0.0))),
         instants=Instants(**dict(zip(actors.columns, columns, strict=True))),
         updates=updates,
     )
@@ -144,6 +146,11 @@ def _ours() -> list[int]:
     """Processes of this run: all that were started with the testbed's token, and this one."""
     token = os.environ.get("RAY_AUTH_TOKEN_PATH", "")
     return list({os.getpid(), *processes_with("RAY_AUTH_TOKEN_PATH", token)})
+
+
+def _used(scenario: Scenario) -> list[int]:
+    """The shards that hold something; the others would never be called."""
+    return [k for k, elements in enumerate(scenario.shard_elements) if elements > 0]
 
 
 class _Actors:
@@ -169,10 +176,10 @@ class _Actors:
             scenario.compression.decompress_time / scenario.total_elements if scenario.compression else 0.0
         )
         self.shards = [
-            shard_class.options(**options).remote(elements, scenario.dtype, cost, quorum, decompress)
-            for elements, cost, options in zip(
-                scenario.shard_elements, costs, placement.shard_options, strict=True
+            shard_class.options(**placement.shard_options[k]).remote(
+                scenario.shard_elements[k], scenario.dtype, costs[k], quorum, decompress
             )
+            for k in _used(scenario)
         ]
         slack = scenario.staleness_bound or 0
         coordinator = ray.remote(Coordinator).options(**placement.coordinator_options)
@@ -243,13 +250,12 @@ class _Actors:
 def _job(scenario: Scenario, compute_by: ComputeBy) -> Any:
     from validate.worker import Job
 
-    layers = [sum(column) for column in zip(*scenario.layer_elements, strict=True)]
+    elements = tuple(scenario.layer_elements[k] for k in _used(scenario))
+    layers = [sum(column) for column in zip(*elements, strict=True)]
     compress = scenario.compression.compress_time if scenario.compression else 0.0
     return Job(
-        layer_elements=scenario.layer_elements,
-        pushed_elements=tuple(
-            tuple(map(scenario.pushed_elements, counts)) for counts in scenario.layer_elements
-        ),
+        layer_elements=elements,
+        pushed_elements=tuple(tuple(map(scenario.pushed_elements, counts)) for counts in elements),
         compute_shares=tuple(layer.compute_share for layer in scenario.layers) or (0.0,),
         compress_times=tuple(compress * count / scenario.total_elements for count in layers),
         dtype=scenario.dtype,
@@ -263,13 +269,13 @@ def _job(scenario: Scenario, compute_by: ComputeBy) -> Any:
     )
 
 
-def _updates(logs: Sequence[NDArray[np.int64]], origins: Sequence[int]) -> Updates:
-    """All shards' logs as one table, instants in s from the run's origin in each shard's own clock."""
+def _updates(shards: Sequence[int], logs: Sequence[NDArray[np.int64]], origins: Sequence[int]) -> Updates:
+    """The logs of these shards as one table, instants in s from the run's origin in each shard's own clock."""
     table = np.concatenate(logs)
     counts = [len(log) for log in logs]
     since = table[:, 3:] - np.repeat(np.array(origins, np.int64), counts)[:, None]
     return Updates(
-        shard=np.repeat(np.arange(len(logs)), counts),
+        shard=np.repeat(np.array(shards), counts),
         worker=table[:, 0],
         iteration=table[:, 1],
         staleness=table[:, 2],
@@ -300,9 +306,7 @@ def _sum_ok(
         complete = len(set(applied)) == len(applied) and bool((counts == scenario.quorum).all())
     if scenario.layers and scenario.update_rule == "affine":
         return complete
-    exact = (
-        0.0 if not scenario.layers else scenario.workers * len(applied) * float(np.finfo(pushed.dtype).eps)
-    )
+    exact = 0.0 if not scenario.layers else scenario.workers * len(applied) * epsilon(pushed.dtype)
     return complete and all(
         abs(value - float(total)) <= exact * abs(float(total)) for value in (least, largest)
     )

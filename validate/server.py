@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from validate.clocks import Reading, read
+from validate.dtypes import dtype_of, lent
 
 
 class ParameterServerShard:
@@ -39,7 +40,7 @@ class ParameterServerShard:
         quorum: int | None = None,
         decompress_s_per_element: float = 0.0,
     ) -> None:
-        self.parameters = np.empty(elements, dtype)
+        self.parameters = np.empty(elements, dtype_of(dtype))
         self.parameters.fill(0)  # np.zeros would leave it to the first update to find memory for it
         self.version = 0
         self._update_cost = None if update_cost is None else iter(update_cost)
@@ -49,8 +50,8 @@ class ParameterServerShard:
         self._log: list[tuple[int, int, int, int, int]] = []
 
     def get_parameters(self) -> tuple[int, NDArray[Any]]:
-        """How many updates have been applied, and the parameters (in a reader's process a read-only view)."""
-        return self.version, self.parameters
+        """How many updates have been applied, and the parameters, `lent` (in a reader's process a read-only view)."""
+        return self.version, lent(self.parameters)
 
     def update_parameters(
         self,
@@ -65,7 +66,7 @@ class ParameterServerShard:
         Parameters
         ----------
         update
-            One number per parameter, or fewer if it is compressed. That is a stand-in for real compression: all
+            `lent`; one number per parameter, or fewer if it is compressed. That is a stand-in for real compression: all
             numbers of an update are equal, so that the first one says them all.
         layer
             First parameter and the one after the last, if it is a layer's; the first layer comes last and ends the
@@ -77,6 +78,7 @@ class ParameterServerShard:
             if self._taken[iteration] > self._quorum:
                 return
         first, end = layer or (0, self.parameters.size)
+        update = update.view(self.parameters.dtype)
         whole = update.size == end - first
         self.parameters[first:end] += update if whole else update[0]
         if self._decompress_s_per_element > 0:

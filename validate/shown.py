@@ -3,20 +3,18 @@
 from pathlib import Path
 
 from psmodel.app.measured import Measured
-from validate.store import Store, read_json
+from validate.stored import read
 
 
 def measured(path: Path) -> list[Measured]:
-    """The runs of a store, or of what `Store.export` wrote to a .json file.
+    """The runs of a store, or of what ``psmodel validate export`` wrote to a .json file.
 
     Raises
     ------
     BadInput
-        If it is neither.
+        If it is neither, or nothing in it can be read.
     """
-    if path.suffix == ".json":
-        runs = read_json(path)
-    else:
-        with Store(path) as store:
-            runs = list(store.measurements())
-    return [Measured(scenario=m.scenario, metrics=m.metrics, suspect="; ".join(m.suspect)) for m in runs]
+    return [
+        Measured(scenario=m.scenario, metrics=m.metrics, suspect="; ".join(m.suspect))
+        for m in read(path).runs
+    ]

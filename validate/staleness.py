@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from psmodel.calibration import Calibration
-from psmodel.scenario import Scenario
 from psmodel.simulation import predict as simulate
 from validate.measurement import Measurement
+from validate.selection import by_scenario, content, labels
 
 Counts = Mapping[int, int]
 """Staleness → number of updates."""
@@ -60,20 +60,19 @@ def compare(calibration: Calibration, runs: Iterable[Measurement]) -> tuple[Stal
 
     Scenarios without stale updates to count, because nothing is pulled or pushed, are left out.
     """
-    groups: dict[Scenario, list[Measurement]] = {}
-    for run in runs:
-        groups.setdefault(run.scenario, []).append(run)
-    found = [_one(calibration, scenario, group) for scenario, group in groups.items()]
+    groups = by_scenario(runs)
+    names = labels([group[0].scenario for group in groups])
+    found = [_one(calibration, group, names[content(group[0].scenario)]) for group in groups]
     return tuple(s for s in found if s.measured and s.predicted)
 
 
-def _one(calibration: Calibration, scenario: Scenario, runs: Sequence[Measurement]) -> Staleness:
+def _one(calibration: Calibration, runs: Sequence[Measurement], name: str) -> Staleness:
     simulated = [
-        simulate(scenario, calibration, replication=number).timeline
+        simulate(runs[0].scenario, calibration, replication=number).timeline
         for number in sorted({run.repetition for run in runs})
     ]
     return Staleness(
-        scenario=scenario.name,
+        scenario=name,
         measured=_total(run.timeline.staleness for run in runs),
         predicted=_total(timeline.staleness for timeline in simulated),
     )

@@ -15,6 +15,7 @@ import ray
 from numpy.typing import NDArray
 
 from validate.clocks import Reading, read
+from validate.dtypes import dtype_of, lent
 from validate.server import burn
 
 INSTANTS = ("start", "pulled", "computed", "submitted", "pushed", "released")
@@ -28,8 +29,8 @@ class Job:
     Attributes
     ----------
     layer_elements, pushed_elements
-        Elements of each layer on each shard, as they are and as they are pushed; shape (K, L). Without layers the
-        whole model is one.
+        Elements of each layer on each shard that holds something, as they are and as they are pushed; shape (K, L).
+        Without layers the whole model is one.
     compute_shares, compress_times
         Share of the compute time, and seconds of CPU time, that each layer takes; shape (L,).
     in_step
@@ -73,8 +74,8 @@ class Worker:
         self._compute_times = compute_times.tolist()
         self._shards, self._coordinator = shards, coordinator
         edges = [0, *accumulate(sum(layers) for layers in job.layer_elements)]
-        self._parameters = np.empty(edges[-1], job.dtype)
-        self._update = np.empty(edges[-1], job.dtype)
+        self._parameters = np.empty(edges[-1], dtype_of(job.dtype))
+        self._update = np.empty_like(self._parameters)
         self._parameters.fill(0)
         self._update.fill(0)
         self._first = np.array(edges[:-1])
@@ -112,7 +113,7 @@ class Worker:
         job, now = self._job, time.monotonic_ns
         count = len(self._compute_times)
         instants = np.zeros((count, len(INSTANTS)), np.int64)
-        pushed = np.zeros((count, len(self._shards)), job.dtype)
+        pushed = np.zeros((count, len(self._shards)), self._update.dtype)
         # The first call to an actor makes a connection, which is no part of an iteration.
         ray.get([shard.clock.remote() for shard in self._shards])
         ray.get(self._coordinator.start.remote())
@@ -123,9 +124,10 @@ class Worker:
             if job.pull != "none":
                 replies = self._pull()
                 row[1] = now()
-                np.concatenate([part for _, part in replies], out=self._parameters)
+                parts = [part.view(self._parameters.dtype) for _, part in replies]
+                np.concatenate(parts, out=self._parameters)
                 self._versions = [version for version, _ in replies]
-                del replies  # the object store may have its memory back
+                del replies, parts  # the object store may have its memory back
             else:
                 row[1] = now()
             if job.prefetch and iteration + 1 < count:
@@ -202,5 +204,5 @@ class Worker:
         ):
             if refs and self._job.push == "sequential":
                 ray.get(refs[-1])
-            refs.append(shard.update_parameters.remote(part, version, self._index, iteration, where))
+            refs.append(shard.update_parameters.remote(lent(part), version, self._index, iteration, where))
         return refs

@@ -9,7 +9,7 @@ from psmodel.scenario import Scenario
 from validate import fit_record
 from validate.fit_record import Fit, Interval
 from validate.measurement import Measurement
-from validate.report import believable
+from validate.selection import believable, by_scenario
 from validate.store import read_json
 
 
@@ -21,10 +21,8 @@ def paths(suite: str) -> tuple[Path, Path]:
 
 def groups(suite: str) -> dict[Scenario, list[Measurement]]:
     """The suite's believable runs by scenario, in the order of their names."""
-    found: dict[Scenario, list[Measurement]] = {}
-    for measurement in believable(read_json(paths(suite)[0])):
-        found.setdefault(measurement.scenario, []).append(measurement)
-    return dict(sorted(found.items(), key=lambda item: item[0].name))
+    found = by_scenario(believable(read_json(paths(suite)[0])))
+    return {runs[0].scenario: runs for runs in sorted(found, key=lambda runs: runs[0].scenario.name)}
 
 
 def fit(suite: str) -> Fit:

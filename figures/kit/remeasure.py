@@ -13,7 +13,8 @@ from psmodel.errors import BadInput, CannotRun
 from psmodel.files import whole
 from validate import suite as suites
 from validate.fit import fit
-from validate.report import believable
+from validate.parts import split
+from validate.selection import believable
 from validate.store import Store
 
 _DECIMALS = 6
@@ -54,11 +55,11 @@ def ship(suite: str, store_path: Path) -> None:
         If the store holds no calibration runs of it.
     """
     chosen = suites.load(suite)
-    with Store(store_path) as store:
-        runs = list(store.measurements(suite=f"{chosen.name}@{chosen.version}"))
-    calibration = believable([m for m in runs if m.part == "calibration"])
+    with Store(store_path, write=False) as store:
+        runs = list(store.measurements(suite=chosen.label))
+    calibration = believable(split(runs, chosen.label).calibration) if runs else []
     if not calibration:
-        raise BadInput(f"{store_path} holds no calibration runs of suite {chosen.name}@{chosen.version}")
+        raise BadInput(f"{store_path} holds no calibration runs of suite {chosen.label}")
     with progress(None, f"Fitting suite {chosen.name}"):
         fitted = fit(calibration)
     runs_path, fit_path = measured.paths(chosen.name)

@@ -7,20 +7,36 @@ finds is what the others leave there on average (Schweitzer 1979; Lazowska et al
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from psmodel.analytic.inputs import Array, Inputs
-from psmodel.analytic.phases import Phases, pull_time, push_times
+from psmodel.analytic.phases import (
+    Phases,
+    applied_rate,
+    endless,
+    prefetch_cycle,
+    pull_time,
+    push_times,
+)
 from psmodel.analytic.resources import work
 
 _STEPS = 60
 """Halvings of the interval in which the throughput lies: to double precision."""
 
 
+class Delays(NamedTuple):
+    """What meeting others adds to one cycle: on the links of pulls and pushes, and per call at a shard; s."""
+
+    pull: Array
+    push: Array
+    call: Array
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Link:
-    """A link shared by processor sharing: its work per cycle, and what one job alone takes; s."""
+class Link:
+    """A link shared by processor sharing, visited so often in a cycle: its work and what one job alone takes; s."""
 
     work: Array
     alone: Array
@@ -28,75 +44,95 @@ class _Link:
 
     def delay(self, load: Array) -> Array:
         """What sharing adds to one cycle (Sakasegawa 1977, Ann. Inst. Stat. Math. 29:67; one server: exact)."""
-        each = self.work / self.visits
         used = np.clip(load * self.work, 0.0, 1 - 1e-12)
         servers = np.maximum(
             np.divide(self.alone, self.work, out=np.ones_like(self.work), where=self.work > 0), 1.0
         )
-        return np.asarray(self.visits * each * used ** (np.sqrt(2 * (servers + 1)) - 1) / (1 - used))
+        return np.asarray(self.visits * self.work * used ** (np.sqrt(2 * (servers + 1)) - 1) / (1 - used))
+
+
+class Cycle:
+    """One worker's round as a function of the delays that others cause."""
+
+    def __init__(self, i: Inputs) -> None:
+        one = np.ones_like(i.workers)
+        self.i = i
+        self.links = {phase: _link(i, phase) for phase in ("pull", "push")}
+        self._push = push_times(i, one, i.compute)
+        self._pull = pull_time(i, one)
+        self._ask = i.ask if i.scenario.mode != "asp" else 0.0
+
+    def times(self, delays: Delays) -> tuple[Array, Array, Array, Array]:
+        """Pull, push, what a push's bytes wait on their way, and the whole cycle; s."""
+        i, scenario = self.i, self.i.scenario
+        compute = self._push.computed
+        pulling = self._pull + delays.pull + delays.call * _calls(i, "pull")
+        transit = delays.push + delays.call * _calls(i, "push")
+        arrived = self._push.arrived.max(axis=0) + transit
+        pushing = self._push.ended - compute
+        if scenario.push != "fire-and-forget":
+            pushing = pushing + transit
+        elif scenario.pull != "none" and not scenario.prefetch:
+            # A pull waits at each shard for the worker's former push to have arrived.
+            pulling = pulling + np.maximum(arrived - i.send_all, 0.0)
+        busy = compute + pushing + self._ask
+        if scenario.prefetch:
+            spread = i.profile - i.compute
+            needed = prefetch_cycle(i, pulling, compute + arrived)
+            pulling = (np.maximum(needed - busy - spread, 0.0) * i.profile_weights).sum(axis=0)
+        cycle = pulling + busy
+        if scenario.max_in_flight_pushes is not None:
+            cycle = np.maximum(cycle, arrived / scenario.max_in_flight_pushes)
+        return pulling, pushing, transit, cycle
+
+    def phases(self, delays: Delays) -> Phases:
+        """The phase times, held to what the busiest resource and the slowest worker allow."""
+        i, scenario = self.i, self.i.scenario
+        pulling, pushing, transit, cycle = self.times(delays)
+        if not endless(i) and not scenario.iterations:
+            cycle = np.maximum(cycle, np.maximum.reduce(list(work(i).values())))
+        if scenario.mode == "ssp":
+            cycle = np.maximum(cycle, _held_back(i, cycle))
+        arrived = self._push.arrived + transit
+        compute = self._push.computed
+        return Phases(
+            pull=pulling,
+            compute=compute,
+            push=pushing,
+            wait=cycle - pulling - compute - pushing,
+            ingress=arrived.max(axis=0),
+            iteration=cycle,
+            updates_per_s=applied_rate(i, _updates(i, cycle)),
+            ingress_per_shard=arrived,
+        )
 
 
 def out_of_step(i: Inputs) -> Phases:
     """Phase times of workers that do not wait for each other, or only for those far behind."""
-    one = np.ones_like(i.workers)
-    pull_alone = pull_time(i, one)
-    push = push_times(i, one, i.compute)
-    compute = push.computed
-    push_alone = push.ended - push.computed
-    ask = i.ask if i.scenario.mode != "asp" else 0.0
-    links = {phase: _link(i, phase) for phase in ("pull", "push")}
+    cycle = Cycle(i)
 
-    def times(throughput: Array) -> tuple[Array, Array, Array]:
-        """Pull, push and whole cycle at that many cycles/s of all workers."""
+    def delays(throughput: Array) -> Delays:
         load = throughput * (1 - 1 / i.workers)
-        call = _wait_for_a_call(i, load)
-        pulling = pull_alone + links["pull"].delay(load) + call * _calls(i, "pull")
-        transit = links["push"].delay(load) + call * _calls(i, "push")
-        pushing = push_alone + (0.0 if i.scenario.push == "fire-and-forget" else transit)
-        if i.scenario.push == "fire-and-forget" and i.scenario.pull != "none":
-            pulling = pulling + np.maximum(push.arrived.max(axis=0) - i.send_all, 0.0) + transit
-        busy = compute + pushing + ask
-        if i.scenario.prefetch:
-            spread = i.profile - i.compute
-            pulling = (np.maximum(pulling - busy - spread, 0.0) * i.profile_weights).sum(axis=0)
-        cycle = pulling + busy
-        limit = i.scenario.max_in_flight_pushes
-        if limit is not None:
-            cycle = np.maximum(cycle, (push.arrived.max(axis=0) + transit) / limit)
-        return pulling, pushing, cycle
+        return Delays(
+            pull=cycle.links["pull"].delay(load),
+            push=cycle.links["push"].delay(load),
+            call=_wait_for_a_call(i, load),
+        )
 
-    low, high = np.zeros_like(i.workers), _most(i, times)
+    low = np.zeros_like(i.workers)
+    high = _most(i, cycle.times(delays(low))[3])
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        enough = i.workers >= middle * times(middle)[2]
+        enough = i.workers >= middle * cycle.times(delays(middle))[3]
         low, high = np.where(enough, middle, low), np.where(enough, high, middle)
-    pulling, pushing, cycle = times(low)
-    busiest = np.maximum.reduce(list(work(i).values()))
-    endless = i.scenario.push == "fire-and-forget" and i.scenario.pull == "none"
-    if not (endless and i.scenario.max_in_flight_pushes is None) and not i.scenario.iterations:
-        cycle = np.maximum(cycle, busiest)
-    if i.scenario.mode == "ssp":
-        cycle = np.maximum(cycle, _held_back(i, cycle))
-    with np.errstate(divide="ignore"):
-        rate = np.where(cycle > 0, _updates(i, cycle), np.nan)
-    queue = pushing - push_alone
-    return Phases(
-        pull=pulling,
-        compute=compute,
-        push=pushing,
-        wait=cycle - pulling - compute - pushing,
-        ingress=push.arrived.max(axis=0) + queue,
-        iteration=cycle,
-        updates_per_s=rate,
-        ingress_per_shard=push.arrived + queue,
-    )
+    return cycle.phases(delays(low))
 
 
-def _link(i: Inputs, phase: str) -> _Link:
+def _link(i: Inputs, phase: str) -> Link:
     style = getattr(i.scenario, phase)
     if style == "none":
         zero = np.zeros_like(i.workers)
-        return _Link(work=zero, alone=zero, visits=np.ones_like(zero))
+        return Link(work=zero, alone=zero, visits=np.ones_like(zero))
     if phase == "pull":
         on_host, theirs, bytes_, own = i.out_of_host, i.shard_up, i.pulled, i.worker_down
     else:
@@ -104,7 +140,7 @@ def _link(i: Inputs, phase: str) -> _Link:
     share = np.minimum(i.remote_workers, 1) * on_host / theirs
     # Asked one after the other, each shard is a station of its own, busy for one K-th of the cycle's bytes.
     visits = i.shards if style == "sequential" else np.ones_like(i.workers)
-    return _Link(work=share, alone=np.maximum(share, bytes_ / own / visits), visits=visits)
+    return Link(work=share, alone=np.maximum(share, bytes_ / own / visits), visits=visits)
 
 
 def _calls(i: Inputs, phase: str) -> Array:
@@ -124,15 +160,11 @@ def _wait_for_a_call(i: Inputs, load: Array) -> Array:
     return np.asarray(load * square / 2 / (1 - used))
 
 
-def _most(i: Inputs, times) -> Array:  # type: ignore[no-untyped-def]
-    """An upper bound of the throughput, cycles/s of all workers."""
-    _, _, alone = times(np.zeros_like(i.workers))
-    with np.errstate(divide="ignore"):
-        bound = i.workers / np.maximum(alone, 1e-300)
-        for name in ("shard ingress", "shard egress", "shard CPU"):
-            if name in (table := work(i)):
-                bound = np.minimum(bound, i.workers / np.maximum(table[name], 1e-300))
-    return np.asarray(bound)
+def _most(i: Inputs, alone: Array) -> Array:
+    """An upper bound of the throughput, cycles/s of all workers; `alone` is a cycle that meets nobody."""
+    loads = work(i)
+    shared = [loads[name] for name in ("shard ingress", "shard egress", "shard CPU") if name in loads]
+    return np.asarray(i.workers / np.maximum.reduce([np.full_like(alone, 1e-300), alone, *shared]))
 
 
 def _held_back(i: Inputs, cycle: Array) -> Array:
@@ -146,9 +178,13 @@ def _held_back(i: Inputs, cycle: Array) -> Array:
 
 
 def _updates(i: Inputs, cycle: Array) -> Array:
-    """Updates/s: each worker at its own pace, unless all are held to that of the slowest."""
+    """Updates/s: each worker at its own pace, unless all are held to that of the slowest; NaN if it takes no time."""
     factors = i.scenario.compute_factors
     if factors is None or i.scenario.mode == "ssp":
-        return np.asarray(i.workers / cycle)
-    each = np.array(factors) * len(factors) / sum(factors) - 1
-    return np.asarray((1 / (cycle + each[:, None] * i.compute)).sum(axis=0))
+        each = np.ones(1)
+        crowd = i.workers
+    else:
+        each, crowd = np.array(factors) * len(factors) / sum(factors), np.ones_like(i.workers)
+    times = cycle + (each[:, None] - 1) * i.compute
+    rates = np.divide(crowd, times, out=np.full_like(times, np.nan), where=times > 0)
+    return np.asarray(rates.sum(axis=0))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from psmodel.analytic.inputs import Array, Inputs
+from psmodel.analytic.phases import endless
 from psmodel.analytic.resources import rules_of
 from psmodel.results import Bound
 from psmodel.units import format_time
@@ -59,7 +60,15 @@ def _unequal(i: Inputs, resource: str) -> float:
     With bₙ bytes of worker n per iteration and a mean iteration Tₙ, Σ bₙ/Tₙ ≤ C, so that the mean of Tₙ is at least
     (Σ √bₙ)²/(N·C) (Cauchy–Schwarz): of a shard's host, to which one worker is at home, (N − 1)²·b/(N·C).
     """
-    if i.scenario.placement != "colocated" or i.scenario.mode == "bsp":
+    if i.scenario.mode == "bsp":
+        return 1.0
+    if i.scenario.workers_per_host > 1 and resource in ("worker ingress", "worker egress"):
+        # Of hosts with fewer workers each has more of the link: the mean over all workers.
+        each = i.scenario.workers_per_host
+        rest = i.scenario.workers % each
+        full = i.scenario.workers // each
+        return (full * each**2 + rest**2) / i.scenario.workers / float(i.on_host[0])
+    if i.scenario.placement != "colocated":
         return 1.0
     if resource in ("shard ingress", "shard egress"):
         return float((i.remote_workers / i.workers)[0])
@@ -83,14 +92,8 @@ def _bounds_iteration(i: Inputs, phase: str, resource: str) -> bool:
     if scenario.push == "fire-and-forget":
         if resource == "worker CPU":
             return True
-        return scenario.iterations is None and resource != "latency" and not _endless(i)
+        return scenario.iterations is None and resource != "latency" and not endless(i)
     return resource in ("worker egress", "latency", "worker CPU") or _all_work_counts(i)
-
-
-def _endless(i: Inputs) -> bool:
-    """Whether pushes can pile up without end."""
-    s = i.scenario
-    return s.push == "fire-and-forget" and s.pull == "none" and s.max_in_flight_pushes is None
 
 
 def _all_work_counts(i: Inputs) -> bool:
@@ -106,13 +109,11 @@ def floor(closed: "ClosedForm") -> Floor:
     if closed.exact:
         metrics = closed.prediction.metrics
         best = {
-            "iteration_time_s": metrics.iteration_time_s,
-            "updates_per_s": metrics.updates_per_s,
-            "ingress_time_s": metrics.ingress_time_s,
-            "pull_time_s": metrics.pull_time_s,
-            "push_time_s": metrics.push_time_s,
+            name: value
+            for name in ("iteration_time_s", "updates_per_s", "ingress_time_s", "pull_time_s", "push_time_s")
+            if (value := getattr(metrics, name)) is not None
         }
-        return Floor(best={name: value for name, value in best.items() if value is not None}, reason=reason)
+        return Floor(best=best, reason=reason)
     time = _iteration(closed)
     best = {"iteration_time_s": time}
     if scenario.mode == "bsp" and time > 0:

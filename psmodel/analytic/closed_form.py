@@ -15,11 +15,11 @@ import numpy as np
 
 from psmodel.analytic import bounds as lower
 from psmodel.analytic.asynchronous import out_of_step
-from psmodel.analytic.inputs import Inputs, inputs
+from psmodel.analytic.inputs import Inputs, crowded, inputs
 from psmodel.analytic.phases import Phases, in_step
 from psmodel.analytic.resources import rules_of, work
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
-from psmodel.results import Bound, Claim, Metrics, Prediction
+from psmodel.results import Bound, Claim, Method, Metrics, Prediction
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import Feature, features_of
 
@@ -35,7 +35,8 @@ _CLAIMED = (
 
 
 def phases(i: Inputs, *, together: bool) -> Phases:
-    """Phase times of workers in step or out of it."""
+    """Phase times of workers in step or out of it, whose computing may have to share cores."""
+    i = crowded(i)
     return in_step(i) if together else out_of_step(i)
 
 
@@ -64,9 +65,10 @@ class ClosedForm:
 
     @cached_property
     def lockstep(self) -> bool:
-        """Whether workers stay in step although nothing holds them there: the very same happens to all."""
+        """Whether workers stay in step although nothing need hold them there: the very same happens to all."""
+        paired = self.scenario.shards == self.scenario.workers and len(set(self.scenario.shard_sizes)) == 1
         return not self._taking_turns and not any(
-            "workers" in feature.breaks for feature in self.features if feature.field != "mode"
+            feature.sets_apart and not (feature.value == "colocated" and paired) for feature in self.features
         )
 
     @cached_property
@@ -162,13 +164,17 @@ class ClosedForm:
     @cached_property
     def prediction(self) -> Prediction:
         """The prediction with all of it."""
-        scenario, p = self.scenario, self.phases
+        return self.prediction_of(self.phases, method="analytic", notes=self.notes)
+
+    def prediction_of(self, p: Phases, *, method: Method, notes: tuple[str, ...]) -> Prediction:
+        """A prediction with these phase times."""
+        scenario = self.scenario
         pushes = scenario.push != "none"
         iteration = float(p.iteration[0])
         rate = float(p.updates_per_s[0])
         return Prediction(
             scenario=scenario.name,
-            method="analytic",
+            method=method,
             metrics=Metrics(
                 iteration_time_s=iteration,
                 pull_time_s=float(p.pull[0]),
@@ -178,11 +184,15 @@ class ClosedForm:
                 ingress_time_s=float(p.ingress[0]) if pushes else None,
                 updates_per_s=None if np.isnan(rate) else rate,
             ),
-            claims={name: claim for name, claim in self.claims.items() if pushes or name != "ingress_time_s"},
+            claims={
+                name: claim
+                for name, claim in self.claims.items()
+                if pushes or name not in ("ingress_time_s", "updates_per_s")
+            },
             bottleneck=self.bottleneck,
             bounds=self.bounds,
-            ingress_time_per_shard_s=self._ingress_per_shard() if pushes else (),
-            notes=self.notes,
+            ingress_time_per_shard_s=self._ingress_per_shard(p) if pushes else (),
+            notes=notes,
             utilisation={r: w / iteration for r, w in self.work.items()} if iteration > 0 else {},
             bytes_per_iteration={
                 "push": float(scenario.workers * sum(scenario.pushed_sizes)) if pushes else 0.0,
@@ -190,9 +200,9 @@ class ClosedForm:
             },
         )
 
-    def _ingress_per_shard(self) -> tuple[float, ...]:
+    def _ingress_per_shard(self, p: Phases) -> tuple[float, ...]:
         counts = self.inputs.counts[:, 0].astype(np.intp)
-        return tuple(np.repeat(self.phases.ingress_per_shard[:, 0], counts).tolist())
+        return tuple(np.repeat(p.ingress_per_shard[:, 0], counts).tolist())
 
 
 def predict(scenario: Scenario, calibration: Calibration = IDEAL) -> Prediction:

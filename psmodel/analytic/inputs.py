@@ -5,7 +5,7 @@ Shards of one size are a group, so that a scenario with thousands of shards cost
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
@@ -64,6 +64,8 @@ class Inputs:
         Bytes that one worker's pull and push bring out of and into the busiest shard host.
     remote_workers
         Workers whose bytes cross the links of a shard's host.
+    on_host
+        Workers that share the busiest worker host's interface.
     compute, slowest, fastest
         Expected compute time: mean over the workers, and that of the last and the first of those waited for.
     profile, profile_weights
@@ -88,6 +90,7 @@ class Inputs:
     out_of_host: Array
     into_host: Array
     remote_workers: Array
+    on_host: Array
     worker_up: Array
     worker_down: Array
     shard_up: Array
@@ -110,11 +113,11 @@ class Inputs:
     @cached_property
     def largest(self) -> NDArray[np.intp]:
         """Group of the largest shards in each row."""
-        return np.argmax(np.where(self.counts > 0, self.sizes, -1.0), axis=0)
+        return np.asarray(np.argmax(np.where(self.counts > 0, self.sizes, -1.0), axis=0))
 
     def of_largest(self, values: Array) -> Array:
         """Of values per group, those of the largest shard; shape (rows,)."""
-        return np.take_along_axis(values, self.largest[None, :], axis=0)[0]
+        return np.asarray(np.take_along_axis(values, self.largest[None, :], axis=0)[0])
 
     def of_all(self, values: Array) -> Array:
         """Sum over all shards of values per group; shape (rows,)."""
@@ -139,7 +142,7 @@ class Inputs:
     @cached_property
     def apply(self) -> Array:
         """Seconds of the shard's thread for all layers and the random part, shape (groups, rows)."""
-        return _total([layer.apply for layer in self.layers]) + self.update
+        return np.where(self.sizes > 0, _total([layer.apply for layer in self.layers]) + self.update, 0.0)
 
     @cached_property
     def send_all(self) -> Array:
@@ -204,6 +207,7 @@ def inputs(
         out_of_host=_busiest_host(scenario, sizes, counts, workers, crowd, remote_workers),
         into_host=_busiest_host(scenario, into, counts, workers, crowd, remote_workers),
         remote_workers=remote_workers,
+        on_host=np.minimum(scenario.workers_per_host, workers),
         **rates,
         request=d.request,
         refuse=d.refuse,
@@ -218,8 +222,20 @@ def inputs(
     )
 
 
+def crowded(i: Inputs) -> Inputs:
+    """The inputs with compute times as they are where all workers compute at once and share the cores there are."""
+    scenario = i.scenario
+    if not scenario.computes_on_cores:
+        return i
+    shared = scenario.total_cores or scenario.placement == "single-host"
+    cores = scenario.total_cores or scenario.cores_per_host or 1
+    stretch = np.maximum(1.0, (i.workers if shared else i.on_host) / cores)
+    times = {name: getattr(i, name) * stretch for name in ("compute", "slowest", "fastest", "profile")}
+    return replace(i, **times)
+
+
 def _total(arrays: list[Array]) -> Array:
-    return np.sum(arrays, axis=0)
+    return np.asarray(np.sum(arrays, axis=0))
 
 
 def _groups(scenario: Scenario, elements: Array, shards: Array) -> tuple[Array, Array]:
@@ -272,7 +288,7 @@ def _busiest_host(
         at_home = np.where(counts > 0, (workers - (before < crowd)) * sizes, 0.0)
         alone = np.where(before + counts > crowd, workers * sizes, 0.0)
         most = np.maximum(at_home, np.where(counts > 0, alone, 0.0)).max(axis=0)
-        return np.divide(most, remote_workers, out=np.zeros_like(most), where=remote_workers > 0)
+        return np.asarray(np.divide(most, remote_workers, out=np.zeros_like(most), where=remote_workers > 0))
     step = scenario.shards_per_host
     if scenario.shard_weights is not None:
         starts = np.arange(0, sizes.shape[0], step)
@@ -372,7 +388,9 @@ def _between_racks(scenario: Scenario, calibration: Calibration, rows: int) -> t
         [sum(hosts[rack::count]) for rack in range(count)]
         for hosts in ([sum(s[i : i + step]) for i in range(0, len(s), step)] for s in (d.sizes, pushed))
     )
-    workers = [len(range(rack, scenario.workers, count)) for rack in range(count)]
+    each = scenario.workers_per_host
+    hosts_of = [min(each, scenario.workers - first) for first in range(0, scenario.workers, each)]
+    workers = [sum(hosts_of[rack::count]) for rack in range(count)]
     pulls, pushes = scenario.pull != "none", scenario.push != "none"
     links = []
     for rack, (up, down) in enumerate(rack_rates(scenario, d)):

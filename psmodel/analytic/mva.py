@@ -1,42 +1,24 @@
 """Mean value analysis of a scenario: a closed network whose customers are the workers.
 
-Compute is think time; the interfaces and the threads of the shards are stations; a worker's own interface and
-thread delay it, but nobody else. Exact for workers that never wait for each other on purpose, with exponential
-services, that visit one shard after the other (Reiser & Lavenberg 1980, J. ACM 27(2):313). Otherwise:
+Compute is think time; the shards' interfaces and threads are stations; a worker's own interface and thread delay it,
+but nobody else. Exact for workers that never wait for each other on purpose, with exponential services, that visit one
+shard after the other (Reiser & Lavenberg 1980, J. ACM 27(2):313). Otherwise:
 
-- Shards asked in parallel are all alike, so that one of them, the largest, stands for all; what a worker's own
-  interface takes longer than that shard's is added as a delay.
-- A barrier is left out: no worker waits for the slowest one.
-- Pushes that nobody waits for are left out of the cycle.
+- Shards asked in parallel are all alike, so that one of them, the largest, stands for all.
+- A link of which one worker can use only a part is as many servers, each of them so much slower, which together are
+  taken as one server and a delay (Seidmann, Schweitzer & Shalev-Oren 1987, Large Scale Systems 12:91).
+- Workers in step meet each other at every turn, not by chance: of them the closed form is said.
 """
 
-from dataclasses import dataclass
+import numpy as np
 
+from psmodel.analytic.asynchronous import Cycle, Delays
 from psmodel.analytic.closed_form import ClosedForm
+from psmodel.analytic.inputs import Inputs, crowded
+from psmodel.analytic.phases import Phases
 from psmodel.calibration import IDEAL, Calibration
-from psmodel.demands import demands
-from psmodel.queueing import Station, mva
-from psmodel.results import Metrics, Prediction
+from psmodel.results import Prediction
 from psmodel.scenario import Scenario
-from psmodel.scenario.features import features_of
-
-_CLAIMED = (
-    "iteration_time_s",
-    "pull_time_s",
-    "compute_time_s",
-    "push_time_s",
-    "wait_time_s",
-    "updates_per_s",
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Visit:
-    """Time at one station (its name), or a delay (none); `phase` is what of the iteration it belongs to."""
-
-    phase: str
-    seconds: float
-    station: str | None = None
 
 
 def predict(scenario: Scenario, calibration: Calibration = IDEAL) -> Prediction:
@@ -48,82 +30,40 @@ def predict(scenario: Scenario, calibration: Calibration = IDEAL) -> Prediction:
     0.8
     """
     closed = ClosedForm(scenario=scenario, calibration=calibration)
-    visits = _visits(closed)
-    think = float(closed.inputs.compute[0])
-    # A station that is visited twice in a cycle counts once, with the sum (Denning & Buzen 1978).
-    demand: dict[str, float] = {}
-    for v in visits:
-        if v.station is not None and v.seconds > 0:
-            demand[v.station] = demand.get(v.station, 0.0) + v.seconds
-    cycle = think + sum(v.seconds for v in visits if v.station is None)
-    stretch = dict.fromkeys(demand, 1.0)
-    if demand:
-        stations = [Station(demand=seconds) for seconds in demand.values()]
-        network = mva(stations, population=scenario.workers, think_time=cycle)
-        cycle = network.cycle_time
-        for (name, seconds), residence in zip(demand.items(), network.residence_times, strict=True):
-            stretch[name] = float(residence) / seconds
-    spent = dict.fromkeys(("pull", "compute", "push", "wait"), 0.0)
-    for v in visits:
-        spent[v.phase] += v.seconds * (1.0 if v.station is None else stretch.get(v.station, 1.0))
-    return Prediction(
-        scenario=scenario.name,
-        method="mva",
-        metrics=Metrics(
-            iteration_time_s=cycle,
-            pull_time_s=spent["pull"],
-            compute_time_s=think + spent["compute"],
-            push_time_s=spent["push"],
-            wait_time_s=spent["wait"],
-            updates_per_s=scenario.workers / cycle if cycle > 0 else None,
-        ),
-        bottleneck=closed.bottleneck,
-        bounds=closed.bounds,
-        claims=dict.fromkeys(_CLAIMED, "estimate"),
-        ingress_time_per_shard_s=(),
-        notes=_notes(scenario),
-        utilisation={name: seconds / cycle for name, seconds in closed.work.items()} if cycle > 0 else {},
-    )
+    phases = closed.phases if closed.together else _phases(crowded(closed.inputs))
+    return closed.prediction_of(phases, method="mva", notes=_notes(closed))
 
 
-def _visits(closed: ClosedForm) -> list[_Visit]:
-    scenario, i = closed.scenario, closed.inputs
-    d = demands(scenario, closed.calibration)
-    into, take_in, apply = (
-        [sum(column) for column in zip(*(getattr(p, name) for p in d.pushes), strict=True)]
-        for name in ("sizes", "receive", "apply")
-    )
-    update = scenario.update_cost.expected()
-    largest = max(range(scenario.shards), key=d.sizes.__getitem__)
-    latency = 2 * (d.propagation_delay + d.one_way)
-    visits = [_Visit(phase="compute", seconds=float(i.assemble[0]))]
-    if scenario.mode != "asp":
-        visits.append(_Visit(phase="wait", seconds=d.ask))
-    for phase in ("pull", "push"):
-        style = getattr(scenario, phase)
-        if style == "none":
-            continue
-        own = {"pull": scenario.shards * d.request, "push": float(i.send_all[0])}[phase]
-        visits.append(_Visit(phase=phase, seconds=own))
-        if style == "fire-and-forget":
-            continue
-        for k in range(scenario.shards) if style == "sequential" else [largest]:
-            sizes, receive = (d.sizes, d.receive) if phase == "pull" else (into, take_in)
-            thread = d.reply[k] if phase == "pull" else apply[k] + update
-            theirs, mine = (d.shard_up, d.worker_down) if phase == "pull" else (d.shard_down, d.worker_up)
-            carried = sizes[k] if style == "sequential" else sum(sizes)
-            link = sizes[k] / theirs
-            visits += [
-                _Visit(phase=phase, seconds=latency + receive[k]),
-                _Visit(phase=phase, seconds=thread, station=f"shard {k} CPU"),
-                _Visit(phase=phase, seconds=link, station=f"shard {k} {phase}"),
-                _Visit(phase=phase, seconds=max(0.0, carried / mine - link)),
-            ]
-    return visits
+def _phases(i: Inputs) -> Phases:
+    """Population by population: who arrives finds at each station as many as there are with one worker fewer."""
+    cycle = Cycle(i)
+    thread = i.of_largest(i.reply) * (i.scenario.pull != "none")
+    thread = thread + i.of_largest(i.apply) * (i.scenario.push != "none")
+    calls = float(i.scenario.pull != "none") + float(i.scenario.push != "none")
+    links = cycle.links
+    # Customers at a link in a queue (not being served by a server of their own), and at a shard's thread.
+    present = {"pull": np.zeros_like(i.workers), "push": np.zeros_like(i.workers)}
+    at_thread = np.zeros_like(i.workers)
+    delays = Delays(present["pull"], present["push"], at_thread)
+    for population in range(1, int(i.workers[0]) + 1):
+        waits = {phase: links[phase].work * present[phase] for phase in present}
+        wait_at_thread = thread * at_thread
+        delays = Delays(
+            links["pull"].visits * waits["pull"],
+            links["push"].visits * waits["push"],
+            wait_at_thread / calls,
+        )
+        throughput = population / cycle.times(delays)[3]
+        present = {phase: throughput * (links[phase].work + waits[phase]) for phase in present}
+        at_thread = throughput * (thread + wait_at_thread)
+    return cycle.phases(delays)
 
 
-def _notes(scenario: Scenario) -> tuple[str, ...]:
-    left_out = [feature.mva.leaves_out for feature in features_of(scenario) if feature.mva.leaves_out]
-    if scenario.mode == "bsp" and scenario.workers > 1:
-        left_out.append("that workers wait for each other")
+def _notes(closed: ClosedForm) -> tuple[str, ...]:
+    if closed.together:
+        return (
+            *closed.notes,
+            "Workers in step are predicted by the closed form, to which no queueing is added.",
+        )
+    left_out = [feature.mva.leaves_out for feature in closed.features if feature.mva.leaves_out]
     return (f"Mean value analysis leaves out {', '.join(left_out)}.",) if left_out else ()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from psmodel.analytic.inputs import Array, Inputs, Layer
-from psmodel.analytic.resources import work, work_of_phase
+from psmodel.analytic.resources import rules_of, work, work_of_phase
 from psmodel.analytic.sharing import drain_times, sharing_ends
 
 
@@ -52,22 +52,39 @@ def pull_time(i: Inputs, crowd: Array) -> Array:
     shard_out = i.out_of_host / i.shard_up
     reply = i.of_largest(i.reply)
     if pull == "parallel":
-        links = _links(i, i.sizes, i.shard_up, i.worker_down, i.out_of_host, i.pulled, remote).max(axis=0)
+        links = _links(i, i.sizes, i.shard_up, i.worker_down, i.out_of_host, i.pulled, crowd).max(axis=0)
         replies = np.maximum(tandem(remote, reply, shard_out), reply + links)
-        return np.asarray(i.latency + i.request_all + replies + i.of_largest(i.receive))
-    all_replies = i.of_all(i.reply)
-    own = i.pulled / i.worker_down
-    replies = np.maximum(
-        crowd * all_replies + shard_out,
-        all_replies + np.maximum(remote * i.pulled / i.shard_up, own),
-    )
-    return np.asarray(i.shards * i.latency + i.request_all + replies + i.of_all(i.receive))
+        asking = 0.0 if i.scenario.prefetch else i.request_all  # else the worker asks before it computes
+        return np.asarray(i.latency + asking + replies + i.of_largest(i.receive))
+    own = np.minimum(i.on_host, crowd) * i.pulled / i.worker_down
+    visits = _shard_by_shard(i, crowd, i.reply, own, remote * i.pulled / i.shard_up)
+    return np.asarray(i.shards * i.latency + i.request_all + visits + i.of_all(i.receive))
+
+
+def _shard_by_shard(i: Inputs, crowd: Array, calls: Array, own: Array, shared: Array) -> Array:
+    """Seconds in which `crowd` workers have visited all shards one after the other.
+
+    `calls` are seconds of a shard's thread, (groups, rows); `own` and `shared` those that the links need for all
+    shards, for one worker and for all. Where a call costs nothing, all workers go from shard to shard together. The
+    longer it takes against a transfer, the more they follow each other as through a pipeline (Johnson 1954); between
+    the two this is an estimate.
+    """
+    thread = i.of_all(calls)
+    together = crowd * i.of_largest(calls) + thread - i.of_largest(calls) + np.maximum(shared, own)
+    slowest = np.maximum(i.of_largest(calls), shared / np.maximum(crowd, 1) / i.shards)
+    pipeline = thread + own + (crowd - 1) * slowest
+    transfer = shared / np.maximum(crowd, 1)
+    apart = np.divide(thread * i.shards / 2, transfer, out=np.zeros_like(thread), where=transfer > 0)
+    apart = np.minimum(np.where(transfer > 0, apart, 1.0), 1.0)
+    return np.asarray(apart * np.minimum(pipeline, together) + (1 - apart) * together)
 
 
 def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
     """A push of `crowd` workers that have all computed for `compute` seconds (mean), layer by layer."""
     shares = [layer.compute_share for layer in i.layers]
     ready = i.assemble + compute * (1 - sum(shares[1:])) + i.layers[0].compress
+    if i.scenario.prefetch:
+        ready = ready + i.request_all
     begun: list[Array] = [ready]
     for before, layer, share in zip(i.layers, i.layers[1:], shares[1:], strict=False):
         ready = ready + i.of_all(before.send) + compute * share + layer.compress
@@ -77,17 +94,16 @@ def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
     if i.scenario.push == "sequential":
         return _one_after_the_other(i, crowd, ready)
     last = i.layers[-1]
-    remote = np.minimum(i.remote_workers, crowd)
-    links = [_layer_links(i, layer, remote) for layer in i.layers]
-    own = i.pushed_bytes * _share_of_bytes(i, last) / i.worker_up
+    links = [_layer_links(i, layer, crowd) for layer in i.layers]
+    own = np.minimum(i.on_host, crowd) * i.pushed_bytes * _share_of_bytes(i, last) / i.worker_up
     send_all, send = i.of_all(last.send), i.of_largest(last.send)
     arrive = np.maximum(tandem(i.shards, send_all / i.shards, own / i.shards), send + links[-1].max(axis=0))
     # Layers share the links: the last byte is there when the last busy period of the links ends.
     behind = np.zeros_like(links[-1])
     earlier = np.zeros_like(i.workers)
-    for layer, link in zip(begun[-2::-1], links[-2::-1], strict=True) if len(begun) > 1 else ():
+    for start, link in zip(reversed(begun[:-1]), reversed(links[:-1]), strict=True):
         behind = behind + link
-        earlier = np.maximum(earlier, (layer - ready) + (behind + links[-1]).max(axis=0))
+        earlier = np.maximum(earlier, (start - ready) + (behind + links[-1]).max(axis=0))
     apply = i.of_largest(last.apply) + i.update
     half_way = i.delay + i.call_latency / 2
     served = np.maximum(arrive, earlier) + i.of_largest(last.take_in) + (crowd - 1) * apply
@@ -100,8 +116,9 @@ def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
 def _one_after_the_other(i: Inputs, crowd: Array, ready: Array) -> Push:
     remote = np.minimum(i.remote_workers, crowd)
     apply = i.of_largest(i.apply)
-    links = np.maximum(remote * i.pushed_bytes / i.shard_down, i.pushed_bytes / i.worker_up)
-    time = i.shards * i.latency + i.send_all + links + i.of_all(i.take_in) + crowd * i.of_all(i.apply)
+    own = np.minimum(i.on_host, crowd) * i.pushed_bytes / i.worker_up
+    visits = _shard_by_shard(i, crowd, i.apply, own, remote * i.pushed_bytes / i.shard_down)
+    time = i.shards * i.latency + i.send_all + visits + i.of_all(i.take_in)
     last = time - i.delay - i.call_latency / 2 - apply
     # A shard's place in the order is not its group's: those before the last one are done in proportion.
     return Push(ready, ready + time, np.broadcast_to(last, i.sizes.shape))
@@ -112,18 +129,20 @@ def _share_of_bytes(i: Inputs, layer: Layer) -> Array:
     return np.divide(i.of_all(layer.pushed), total, out=np.ones_like(total), where=total > 0)
 
 
-def _layer_links(i: Inputs, layer: Layer, remote: Array) -> Array:
+def _layer_links(i: Inputs, layer: Layer, crowd: Array) -> Array:
     share = _share_of_bytes(i, layer)
     return _links(
-        i, layer.pushed, i.shard_down, i.worker_up, i.into_host * share, i.pushed_bytes * share, remote
+        i, layer.pushed, i.shard_down, i.worker_up, i.into_host * share, i.pushed_bytes * share, crowd
     )
 
 
 def _links(
-    i: Inputs, sizes: Array, theirs: Array, own: Array, on_host: Array, own_bytes: Array, remote: Array
+    i: Inputs, sizes: Array, theirs: Array, own: Array, on_host: Array, own_bytes: Array, crowd: Array
 ) -> Array:
-    """Seconds until the bytes of each group's shards are through, if `remote` workers start at once."""
+    """Seconds until the bytes of each group's shards are through, if `crowd` workers start at once."""
     scenario = i.scenario
+    remote = np.minimum(i.remote_workers, crowd)
+    own = own / np.minimum(i.on_host, crowd)
     if scenario.placement == "colocated" or scenario.shards_per_host > 1:
         return np.broadcast_to(np.maximum(remote * on_host / theirs, own_bytes / own), sizes.shape)
     return drain_times(sizes, i.counts, each=theirs / np.maximum(remote, 1), together=own)
@@ -147,12 +166,11 @@ def in_step(i: Inputs) -> Phases:
         pushing, ends, arrived = _staggered(i, push)
     elif i.profile.shape[0] > 1:
         ends = i.slowest - i.compute + push.ended
-    pulling, ends = _carried_over(i, pull, ends, arrived)
+    pulling, ends = _carried_over(i, pull, compute, ends, arrived)
     iteration = pulling + ends + ask
     if scenario.prefetch or scenario.push == "fire-and-forget":
         iteration = _at_least_the_work(i, iteration)
-    with np.errstate(divide="ignore"):
-        rate = np.where(iteration > 0, i.workers / iteration, np.nan)
+    rate = np.divide(i.workers, iteration, out=np.full_like(iteration, np.nan), where=iteration > 0)
     return Phases(
         pull=pulling,
         compute=compute,
@@ -160,7 +178,7 @@ def in_step(i: Inputs) -> Phases:
         wait=iteration - pulling - compute - pushing,
         ingress=arrived.max(axis=0),
         iteration=iteration,
-        updates_per_s=rate,
+        updates_per_s=applied_rate(i, rate),
         ingress_per_shard=arrived,
     )
 
@@ -179,7 +197,9 @@ def _staggered(i: Inputs, push: Push) -> tuple[Array, Array, Array]:
     return pushing, last + offset, push.arrived + (longest - push.arrived.max(axis=0))
 
 
-def _carried_over(i: Inputs, pull: Array, ends: Array, arrived: Array) -> tuple[Array, Array]:
+def _carried_over(
+    i: Inputs, pull: Array, computed: Array, ends: Array, arrived: Array
+) -> tuple[Array, Array]:
     """The pull as the worker sees it: a prefetched one hides, one behind a push that nobody waited for is late.
 
     The first iteration of a finite run has nothing to hide behind or to wait for.
@@ -187,17 +207,44 @@ def _carried_over(i: Inputs, pull: Array, ends: Array, arrived: Array) -> tuple[
     scenario = i.scenario
     first = 1 / scenario.iterations if scenario.iterations and not scenario.warmup else 0.0
     if scenario.prefetch:
-        return first * pull + (1 - first) * np.maximum(pull - ends, 0.0), ends
+        hidden = np.maximum(prefetch_cycle(i, pull, computed + arrived.max(axis=0)) - ends, 0.0)
+        return first * pull + (1 - first) * hidden, ends
     if scenario.push == "fire-and-forget" and scenario.pull != "none":
         late = np.maximum(arrived.max(axis=0) - i.send_all - (i.slowest - i.compute), 0.0)
         return pull + (1 - first) * late, ends
     return pull, ends
 
 
+def prefetch_cycle(i: Inputs, pull: Array, pushed: Array) -> Array:
+    """The shortest cycle that prefetched pulls of `pull` seconds allow, s.
+
+    A pull that is asked for when computing starts waits at each shard for the push before it. If that one has arrived
+    `pushed` seconds after its own computing began, T = P + max(0, pushed − T).
+    """
+    if i.scenario.push != "fire-and-forget":
+        return pull
+    return np.asarray(np.maximum(pull, (pull + pushed) / 2))
+
+
+def applied_rate(i: Inputs, submitted: Array) -> Array:
+    """Updates/s that are applied of so many submitted: where they pile up, as fast as the busiest resource can."""
+    if i.scenario.push == "none":
+        return np.full_like(submitted, np.nan)
+    if not endless(i):
+        return submitted
+    busiest = np.maximum.reduce([rule.time(i) for rule in rules_of(i.scenario) if rule.phase == "push"])
+    most = np.divide(i.workers, busiest, out=np.full_like(busiest, np.inf), where=busiest > 0)
+    return np.asarray(np.minimum(submitted, most))
+
+
+def endless(i: Inputs) -> bool:
+    """Whether pushes may pile up without end: nothing waits for them."""
+    s = i.scenario
+    return s.push == "fire-and-forget" and s.pull == "none" and s.max_in_flight_pushes is None
+
+
 def _at_least_the_work(i: Inputs, iteration: Array) -> Array:
     """In the long run no iteration is shorter than what the busiest resource has to do for it."""
-    scenario = i.scenario
-    endless = scenario.push == "fire-and-forget" and scenario.pull == "none"
-    if scenario.iterations or (endless and scenario.max_in_flight_pushes is None):
+    if i.scenario.iterations or endless(i):
         return iteration
     return np.asarray(np.maximum.reduce([iteration, *work(i).values()]))

@@ -49,6 +49,15 @@ def _pull_cores(i: Inputs) -> Array:
     return np.maximum(all_hosts, _per_host(i, i.reply))
 
 
+def _compute_cores(i: Inputs) -> Array:
+    computing = i.assemble + (0.0 if i.scenario.compute_on == "accelerator" else i.compute)
+    cores, here = i.scenario.cores_per_host, i.on_host
+    one_host = (
+        here * computing / cores if cores is not None and i.scenario.placement != "single-host" else 0.0
+    )
+    return np.asarray(np.maximum(i.workers * computing / shared_cores(i.scenario), one_host))
+
+
 # One row per resource and phase (Denning & Buzen 1978, eq. for D_max).
 RULES = (
     Rule(
@@ -57,7 +66,12 @@ RULES = (
         formula="N·M/(K·B)",
         time=lambda i: i.remote_workers * i.into_host / i.shard_down,
     ),
-    Rule(resource="worker egress", phase="push", formula="M/B", time=lambda i: i.pushed_bytes / i.worker_up),
+    Rule(
+        resource="worker egress",
+        phase="push",
+        formula="M/B",
+        time=lambda i: i.on_host * i.pushed_bytes / i.worker_up,
+    ),
     Rule(resource="worker CPU", phase="push", formula="Σ send", time=lambda i: i.send_all),
     Rule(
         resource="shard CPU",
@@ -78,7 +92,12 @@ RULES = (
         formula="N·M/(K·B)",
         time=lambda i: i.remote_workers * i.out_of_host / i.shard_up,
     ),
-    Rule(resource="worker ingress", phase="pull", formula="M/B", time=lambda i: i.pulled / i.worker_down),
+    Rule(
+        resource="worker ingress",
+        phase="pull",
+        formula="M/B",
+        time=lambda i: i.on_host * i.pulled / i.worker_down,
+    ),
     Rule(resource="worker CPU", phase="pull", formula="K·request", time=lambda i: i.request_all),
     Rule(
         resource="shard CPU",
@@ -104,8 +123,8 @@ RULES = (
     Rule(
         resource="host cores",
         phase="compute",
-        formula="N·assemble/cores",
-        time=lambda i: i.workers * i.assemble / shared_cores(i.scenario),
+        formula="N·(compute + assemble)/cores",
+        time=_compute_cores,
     ),
 )
 

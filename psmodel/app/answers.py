@@ -8,7 +8,7 @@ import numpy as np
 from psmodel.analytic import predict_grid
 from psmodel.app.asked import Asked, Known
 from psmodel.app.measured import Measured
-from psmodel.cost import Machines, cost, machines_for
+from psmodel.cost import Machines, cost, machines_for, undominated
 from psmodel.explain import explain
 from psmodel.methods import Calibrated, answer, predictor
 from psmodel.plans import pareto_front
@@ -38,7 +38,8 @@ def answered(asked: Asked) -> dict[str, Any]:
 
     ``curves`` holds iteration and ingress time against the number of shards and of workers, ``map`` the binding
     resource of every (N, K), ``front`` the machine types and numbers of shards that nothing beats in both cost and
-    time; ``left_out`` says why a chart is missing; ``runs`` are the measurements of this scenario and of those that differ in N or K alone.
+    time; ``left_out`` says why a chart is missing; ``runs`` are the measurements of this scenario and of those that
+    differ in N or K alone.
     """
     scenario, known = asked.scenario, asked.known
     said = answer(scenario, predictor("analytic"), known.calibrated)
@@ -144,7 +145,8 @@ def _front(asked: Asked, iteration_time: float) -> dict[str, Any]:
         else _numbers(_reach(scenario, "shards"), _POINTS, always=[scenario.shards])
     )
     linked = scenario.placement != "single-host"
-    machines = [m for m in catalogue.machine if (m.cores or 0) >= (scenario.cores_per_host or 1)]
+    cores = scenario.cores_per_host or 1
+    machines = undominated(m for m in catalogue.machine if (m.cores or cores) >= cores)
     rows = []
     for machine in machines:
         columns = {} if fixed else {"shards": shards}

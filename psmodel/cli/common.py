@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,12 @@ def _nest(changes: dict[str, Any], dotted: str, value: Any) -> None:
         if not isinstance(inner, dict):
             raise BadInput(f"--set {dotted}: {part} is already set to {inner!r}; set either it or its parts")
         changes = inner
+    if last in changes:
+        earlier = changes[last]
+        twice = (
+            "its parts are already set" if isinstance(earlier, dict) else f"it is already set to {earlier!r}"
+        )
+        raise BadInput(f"--set {dotted}: {twice}; set each key once")
     changes[last] = value
 
 
@@ -64,8 +71,14 @@ def scenario_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(scenario: str | None, settings: tuple[str, ...], **kwargs: Any) -> Any:
         changes: dict[str, Any] = {}
         for name in _SHORTCUTS:
-            if (value := kwargs.pop(name)) is not None:
-                changes[name] = value
+            given = kwargs.pop(name)
+            if len(given) > 1:
+                option = f"--{name.replace('_', '-')}"
+                raise BadInput(
+                    f"{option} is given {len(given)} times ({', '.join(map(str, given))}); give it once"
+                )
+            if given:
+                changes[name] = given[0]
         for text in settings:
             _nest(changes, *set_value(text))
         chosen = (
@@ -82,7 +95,7 @@ def scenario_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any other key of the scenario."
     )(wrapped)
     for name, (text, kind) in reversed(_SHORTCUTS.items()):
-        wrapped = click.option(f"--{name.replace('_', '-')}", type=kind, help=text)(wrapped)
+        wrapped = click.option(f"--{name.replace('_', '-')}", type=kind, multiple=True, help=text)(wrapped)
     return click.argument("scenario", required=False)(wrapped)
 
 
@@ -138,18 +151,30 @@ def write_trace(path: Path, spans: "Iterable[Span]", scenario: Scenario) -> None
 @contextmanager
 def progress(total: int | None, what: str) -> Iterator[Callable[[int, str], None]]:
     """A bar on stderr with rate and time left (on a terminal only); yields ``advance(steps, text)``."""
+    with _bar(total, what) as update:
+
+        def advance(steps: int = 1, text: str = "") -> None:
+            update(advance=steps, description=f"{what} {text}".rstrip())
+
+        yield advance
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """The same for something whose end is a guess that changes; yields ``count(done, of)``."""
+    with _bar(None, what) as update:
+        yield lambda done, of: update(completed=done, total=of)
+
+
+@contextmanager
+def _bar(total: int | None, what: str) -> Iterator[Callable[..., None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-
-        def advance(steps: int = 1, text: str = "") -> None:
-            bar.update(task, advance=steps, description=f"{what} {text}".rstrip())
-
-        yield advance
+        yield partial(bar.update, bar.add_task(what, total=total))
 
 
 def describe(scenario: Scenario) -> str:

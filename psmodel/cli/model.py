@@ -9,6 +9,7 @@ from psmodel.calibration import Calibration
 from psmodel.cli.common import (
     TIMES,
     calibration_option,
+    counted,
     describe,
     json_option,
     print_json,
@@ -17,7 +18,7 @@ from psmodel.cli.common import (
 )
 from psmodel.errors import BadInput
 from psmodel.methods import predictor, with_bounds
-from psmodel.results import SCHEMA_VERSION, Method, Prediction
+from psmodel.results import SCHEMA_VERSION, Method, Prediction, SteadyState
 from psmodel.scenario import Scenario, load, packaged
 from psmodel.units import format_time
 
@@ -83,7 +84,9 @@ def _percentage(_: click.Context, parameter: click.Parameter, text: str | None) 
 @click.option("--trace", type=click.Path(path_type=Path), help="Write a Chrome trace, to open in Perfetto.")
 @click.option("--replications", type=click.IntRange(1), help="Independent simulations to average.")
 @click.option(
-    "--precision", callback=_percentage, help="Replicate until the iteration time is this precise, like 1%."
+    "--precision",
+    callback=_percentage,
+    help="Go on (with iterations given: replicate) until the iteration time is this precise, like 1%.",
 )
 @click.option(
     "--tolerance",
@@ -101,15 +104,23 @@ def simulate(
     calibration: Calibration,
     as_json: bool,
 ) -> None:
-    """Simulate SCENARIO, worker by worker and message by message."""
+    """Simulate SCENARIO, worker by worker and message by message: its steady state, or the iterations that it gives."""
     from psmodel import simulation
 
-    if trace is not None and (replications or precision):
+    if trace is not None and (replications or (precision and not scenario.is_steady)):
         raise BadInput("--trace shows one simulation; leave out --replications and --precision")
-    if replications or precision:
+    if replications or (precision and not scenario.is_steady):
         prediction = _replicated(scenario, calibration, replications, precision, tolerance or 0.0)
     else:
-        run = simulation.predict(scenario, calibration, trace=trace is not None, tolerance=tolerance or 0.0)
+        with counted("Simulating") as count:
+            run = simulation.predict(
+                scenario,
+                calibration,
+                trace=trace is not None,
+                precision=precision or PRECISION,
+                tolerance=tolerance or 0.0,
+                on_progress=count,
+            )
         prediction = run.prediction
     prediction = with_bounds(prediction, scenario, calibration)
     if trace is not None:
@@ -130,20 +141,23 @@ def _replicated(
     precision: float | None,
     tolerance: float,
 ) -> Prediction:
-    from psmodel.cli.common import progress
     from psmodel.replicate import replicate
 
-    with progress(None, "Simulating") as advance:
+    with counted("Simulating") as count:
         return replicate(
             scenario,
             calibration,
             replications=replications,
             precision=precision,
             tolerance=tolerance,
-            on_progress=lambda done, needed: advance(1, f"{done} of {needed}"),
+            on_progress=count,
         )
 
 
+_DUST = 1e-9
+"""Half widths below this share of a mean are rounding."""
+PRECISION = 0.01
+"""Of a steady state, if none is asked for."""
 _ROWS = TIMES | {"iteration_time_p95_s": "iteration, 95th percentile"}
 
 
@@ -162,9 +176,11 @@ def show(predictions: list[Prediction]) -> None:
         if any(v is not None for v in values):
             cells = []
             for p, v in zip(predictions, values, strict=True):
-                half = p.half_widths.get(name)
+                half = p.half_widths.get(name, 0.0)
                 cells.append(
-                    "–" if v is None else format_time(v) + (f" ± {format_time(half)}" if half else "")
+                    "–"
+                    if v is None
+                    else format_time(v) + (f" ± {format_time(half)}" if half > _DUST * v else "")
                 )
             table.add_row(label, *cells)
     rates = [p.metrics.updates_per_s for p in predictions]
@@ -189,5 +205,23 @@ def show(predictions: list[Prediction]) -> None:
                 mark = "  ◂ binds" if binding[b.phase] is b else ""
                 table.add_row(b.phase, b.resource, format_time(b.time_s), f"{b.formula}{mark}")
         console.print(table)
+    for p in predictions:
+        if p.steady is not None:
+            console.print(f"\n{_how_steady(p.steady)}")
     for note in dict.fromkeys(note for p in predictions for note in p.notes):
         console.print(f"\n{note}")
+
+
+def _how_steady(steady: SteadyState) -> str:
+    """What was simulated for a steady state, in a sentence."""
+    if steady.period is not None:
+        every = "iteration" if steady.period == 1 else f"{steady.period} iterations"
+        return (
+            f"Steady state: after {steady.warmup_iterations} iterations, every {every} the same again; exact."
+        )
+    width = "unknown" if steady.half_width_s is None else f"± {format_time(steady.half_width_s)}"
+    outcome = "reached" if steady.reached else "not reached"
+    return (
+        f"Steady state: {steady.iterations} iterations after {steady.warmup_iterations} of warm-up, which are deleted; "
+        f"95 % interval of the iteration time {width}, precision {steady.precision:.2g} {outcome}."
+    )

@@ -303,11 +303,15 @@ def show_explanation(said: "Explanation") -> None:
         then = format_time(gain.ratio * said.iteration_time_s)
         gains.add(gain.change, then, change, f"{gain.elasticity:+.2f}", gain.bottleneck)
     gains.show()
+    for change, why in said.left_out.items():
+        click.echo(f"Not tried: {change}, since {why}.")
     if said.sobol is not None:
         shares = _Table("varied ½ to 2 ×", "share of the variance", "with interactions")
         for name, total in said.sobol.total.items():
             shares.add(name, f"{said.sobol.first_order[name]:.3f}", f"{total:.3f}")
         shares.show()
+        for name, why in said.sobol.left_out.items():
+            click.echo(f"Not varied: {name}, since {why}.")
 
 
 def _range(interval: tuple[float, float] | None, text: Callable[[float], str]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +22,7 @@ class Empirical(TimeDistribution):
     working directory.
     """
 
+    times: ClassVar = ("samples",)
     kind: Literal["empirical"] = "empirical"
     samples: tuple[Time, ...] = ()
     file: str | None = Field(default=None, exclude=True)
@@ -61,7 +62,7 @@ class Empirical(TimeDistribution):
 
     def quantile(self, p: ArrayLike) -> Array:
         """The smallest sample of which at least ``p`` are no larger, the shape of ``p``, s."""
-        return np.asarray(np.quantile(np.array(self.samples), p, method="inverted_cdf"))
+        return np.asarray(np.quantile(np.array(self.samples), np.asarray(p), method="inverted_cdf"))
 
     def expected_order_statistic(self, rank: int, n: int) -> float:
         """Exact, s: P(X₍r₎ ≤ x) = I_F(x)(r, n−r+1), a binomial tail (David & Nagaraja 2003, section 2.1)."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +22,7 @@ from psmodel.units import Time
 class Deterministic(TimeDistribution):
     """Always ``value``."""
 
+    times: ClassVar = ("value",)
     kind: Literal["deterministic"] = "deterministic"
     value: Time
 
@@ -61,6 +62,10 @@ class Normal(ContinuousTime):
     *Continuous Univariate Distributions* vol. 1, section 13.10.1): at m = 3·s the mean is 0.4 % of s above m.
     """
 
+    times: ClassVar = (
+        "mean",
+        "sd",
+    )
     kind: Literal["normal"] = "normal"
     mean: Time
     sd: PositiveTime
@@ -104,6 +109,7 @@ class Normal(ContinuousTime):
 class LogNormal(ContinuousTime):
     """Lognormal of the given mean and coefficient of variation (sd/mean)."""
 
+    times: ClassVar = ("mean",)
     kind: Literal["lognormal"] = "lognormal"
     mean: PositiveTime
     cv: CoefficientOfVariation
@@ -137,6 +143,7 @@ class LogNormal(ContinuousTime):
 class Exponential(ContinuousTime):
     """Exponential of the given mean."""
 
+    times: ClassVar = ("mean",)
     kind: Literal["exponential"] = "exponential"
     mean: PositiveTime
 
@@ -166,6 +173,7 @@ class Exponential(ContinuousTime):
 class Gamma(ContinuousTime):
     """Gamma of the given mean and coefficient of variation: shape 1/cv², scale mean·cv²."""
 
+    times: ClassVar = ("mean",)
     kind: Literal["gamma"] = "gamma"
     mean: PositiveTime
     cv: CoefficientOfVariation

@@ -1,7 +1,7 @@
 """Heavy tails."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +26,7 @@ def _shape_with_mean(value: float, info: ValidationInfo) -> float:
 class Pareto(ContinuousTime):
     """Pareto: P(X > x) = (minimum/x)^shape for x ≥ minimum; the variance is infinite for shape ≤ 2."""
 
+    times: ClassVar = ("minimum",)
     kind: Literal["pareto"] = "pareto"
     minimum: PositiveTime
     shape: Annotated[float, AfterValidator(_shape_with_mean)]

@@ -7,6 +7,7 @@ interval around the mean of the rest. Independent runs (replications) give one n
 should not be believed.
 """
 
+from psmodel.output_analysis.cycle import period
 from psmodel.output_analysis.estimate import (
     TOO_FEW,
     Estimate,
@@ -19,6 +20,7 @@ from psmodel.output_analysis.series import (
     WARMING_UP,
     batch_means,
     quantile,
+    sequential_mean,
     steady_state,
     warmup_length,
 )
@@ -29,9 +31,11 @@ __all__ = [
     "WARMING_UP",
     "Estimate",
     "batch_means",
+    "period",
     "quantile",
     "replications",
     "replications_needed",
+    "sequential_mean",
     "steady_state",
     "student_quantile",
     "warmup_length",

@@ -21,6 +21,8 @@ CORRELATED = "values are still correlated over a twentieth of the run: the inter
 WARMING_UP = "the warm-up may not be over: run longer"
 
 _BATCHES = 20  # 10 to 30 do (Schmeiser 1982); up to twice as many are kept
+_MOST = 0.8
+"""Autocorrelation of batch means up to which an interval is widened for it; beyond, it is flagged anyway."""
 _INDEPENDENT = 1.28  # normal quantile: one series in ten of independent values is taken for correlated
 
 
@@ -134,6 +136,50 @@ def steady_state(series: ArrayLike, *, confidence: float = 0.95) -> Estimate:
     return estimate if is_over else replace(estimate, flags=(*estimate.flags, WARMING_UP))
 
 
+def sequential_mean(series: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """Mean of a correlated stationary series that goes on until its interval is narrow enough.
+
+    As `batch_means`, but wider, because a run that ends as soon as its interval is narrow ends more often where the
+    interval is too narrow by chance: of 20 to 39 batches and of 10 to 19, longer ones, the wider interval is taken,
+    each widened by √((1 + r)/(1 − r)) for what the batch means are still correlated, r at lag 1 less its bias −1/b.
+
+    Parameters
+    ----------
+    series
+        Values in the order of time, warm-up removed; shape (n,), n ≥ 1.
+    confidence
+        Of the interval.
+
+    Raises
+    ------
+    ValueError
+        If there is no value, one is not finite, or the confidence is not between 0 and 1.
+
+    References
+    ----------
+    Tafazzoli & Wilson 2011, "Skart", IIE Transactions 43(2):110 (the adjustment); Law & Kelton 1982, Management
+    Science 28(5):550 (fixed-width procedures that end too early).
+
+    Examples
+    --------
+    >>> sequential_mean([2.0] * 100).half_width
+    0.0
+    """
+    estimate = batch_means(series, confidence=confidence)
+    x = finite_values(series)
+    width = estimate.half_width
+    for batches in (_BATCHES, _BATCHES // 2):
+        size = 1
+        while x.size >= 2 * size * batches:
+            size *= 2
+        means = _batched(x, size)
+        if means.size >= FEWEST:
+            r = min(max(_autocorrelation(means) + 1 / means.size, 0.0), _MOST)
+            plain = replications(means, confidence=confidence).half_width
+            width = max(width, plain * math.sqrt((1 + r) / (1 - r)))
+    return replace(estimate, half_width=width)
+
+
 def quantile(series: ArrayLike, probability: float, *, confidence: float = 0.95) -> Estimate:
     """A quantile of a stationary series with its interval by sectioning.
 
@@ -179,9 +225,13 @@ def _batched(x: Array, size: int) -> Array:
 
 def _is_correlated(x: Array) -> bool:
     """Whether the lag-1 autocorrelation is significantly positive."""
+    return _autocorrelation(x) > _INDEPENDENT / math.sqrt(x.size)
+
+
+def _autocorrelation(x: Array) -> float:
+    """At lag 1; 0 of a constant."""
     if x.size < 3 or is_constant(x):
-        return False
+        return 0.0
     deviation = x - x.mean()
     deviation /= np.abs(deviation).max()  # squares of tiny numbers would vanish
-    autocorrelation = float(deviation[1:] @ deviation[:-1]) / float(deviation @ deviation)
-    return autocorrelation > _INDEPENDENT / math.sqrt(x.size)
+    return float(deviation[1:] @ deviation[:-1]) / float(deviation @ deviation)

@@ -57,6 +57,8 @@ class Feature:
         Whether the real run has it too.
     breaks
         Roles whose members are no longer all alike to the simulation.
+    sets_apart
+        Whether workers that all do the same no longer do it at the same instants.
     repeats
         Whether bulk-synchronous iterations still repeat the first one exactly.
     goes_with
@@ -73,6 +75,7 @@ class Feature:
     fixes: frozenset[str] = frozenset()
     real_run: bool = True
     breaks: frozenset[Role] = frozenset()
+    sets_apart: bool = False
     repeats: bool = True
     goes_with: tuple[tuple[str, tuple[str, ...]], ...] = ()
     excludes: tuple[str, ...] = ()
@@ -105,12 +108,13 @@ _WAITED_FOR = ("blocking", "sequential")
 
 FEATURES: tuple[Feature, ...] = (
     Feature(field="shard_weights", label="unequal shards", fixes=frozenset({"shards"})),
-    Feature(field="message_overhead", label="a cost of each message", closed_form=ESTIMATE),
+    Feature(field="message_overhead", label="a cost of each message", sets_apart=True, closed_form=ESTIMATE),
     Feature(
         field="placement",
         value="colocated",
         label="workers and shards on the same hosts",
         closed_form=ESTIMATE,
+        sets_apart=True,
         breaks=_BOTH,
     ),
     Feature(field="placement", value="single-host", label="one host for all", breaks=_BOTH),
@@ -123,11 +127,20 @@ FEATURES: tuple[Feature, ...] = (
         mva=_leaves_out("that shards share a host's interface"),
     ),
     Feature(
+        field="workers_per_host",
+        label="several workers on a host",
+        closed_form=ESTIMATE,
+        breaks=_WORKERS,
+        goes_with=_DEDICATED,
+        mva=_leaves_out("that workers share a host's interface"),
+    ),
+    Feature(
         field="racks",
         label="racks",
         closed_form=_leaves_out("that racks let some workers go on sooner than others"),
         mva=_leaves_out("racks"),
         real_run=False,
+        sets_apart=True,
         breaks=_BOTH,
         goes_with=_DEDICATED,
     ),
@@ -137,6 +150,7 @@ FEATURES: tuple[Feature, ...] = (
         closed_form=_leaves_out("background traffic"),
         mva=_leaves_out("background traffic"),
         real_run=False,
+        sets_apart=True,
         breaks=_BOTH,
         goes_with=_DEDICATED,
         fixes=frozenset({"workers", "shards"}),
@@ -156,9 +170,18 @@ FEATURES: tuple[Feature, ...] = (
         mva=_leaves_out("that threads wait for a core"),
     ),
     Feature(
+        field="compute_on",
+        value="cpu",
+        label="computing that takes a core",
+        closed_form=ESTIMATE,
+        mva=_leaves_out("that computing waits for a core"),
+        present=lambda s: s.computes_on_cores,
+    ),
+    Feature(
         field="compute",
         label="random compute times",
         closed_form=ESTIMATE,
+        sets_apart=True,
         breaks=_WORKERS,
         repeats=False,
         present=lambda s: s.compute.is_random,
@@ -167,12 +190,14 @@ FEATURES: tuple[Feature, ...] = (
         field="compute_factors",
         label="workers of unequal speed",
         closed_form=ESTIMATE,
+        sets_apart=True,
         breaks=_WORKERS,
         fixes=frozenset({"workers", "compute"}),
     ),
     Feature(
         field="stragglers",
         label="stragglers",
+        sets_apart=True,
         breaks=_WORKERS,
         repeats=False,
         closed_form=_leaves_out("that stragglers' episodes come and go"),
@@ -185,11 +210,12 @@ FEATURES: tuple[Feature, ...] = (
         mva=_leaves_out("that pushes of layers overlap with computing"),
         goes_with=(("push", ("blocking", "fire-and-forget")),),
     ),
-    Feature(field="compression", label="compressed pushes", closed_form=ESTIMATE),
+    Feature(field="compression", label="compressed pushes", sets_apart=True, closed_form=ESTIMATE),
     Feature(
         field="update_cost",
         label="a cost of each update",
         closed_form=ESTIMATE,
+        sets_apart=True,
         breaks=_WORKERS,
         present=lambda s: s.update_cost.expected() > 0 or s.update_cost.is_random,
     ),
@@ -198,6 +224,7 @@ FEATURES: tuple[Feature, ...] = (
         value="random",
         label="random costs of updates",
         closed_form=ESTIMATE,
+        sets_apart=True,
         breaks=_BOTH,
         repeats=False,
         present=lambda s: s.update_cost.is_random,
@@ -225,6 +252,7 @@ FEATURES: tuple[Feature, ...] = (
         label="backup workers",
         closed_form=_leaves_out("that a late worker misses the next start"),
         mva=_leaves_out("backup workers"),
+        sets_apart=True,
         breaks=_WORKERS,
         repeats=False,
         goes_with=(("mode", ("bsp",)), ("push", _WAITED_FOR)),
@@ -264,6 +292,7 @@ FEATURES: tuple[Feature, ...] = (
         closed_form=_leaves_out("failures"),
         mva=_leaves_out("failures"),
         real_run=False,
+        sets_apart=True,
         breaks=_BOTH,
         repeats=False,
         fixes=frozenset({"workers", "shards"}),

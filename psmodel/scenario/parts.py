@@ -38,7 +38,7 @@ class Background(Part):
     """Traffic of others on one link, which shares the link max–min fairly and never ends."""
 
     link: Annotated[str, Field(pattern=r"^(worker|shard|rack)-(0|[1-9]\d*)\.(up|down)$")]
-    """As in a trace: ``shard-0.down``, ``worker-3.up``, ``rack-1.up``; numbers count from 0."""
+    """As in a trace: ``shard-0.down``, ``worker-3.up``, ``rack-1.up``; numbers count hosts, from 0."""
     rate: LinkRate
     """What it sends where nothing hinders it."""
 
@@ -84,16 +84,19 @@ class Compression(Part):
 
 
 class Failure(Part):
-    """Hosts that die and come back.
+    """Workers and shards that die and come back.
 
-    A worker that dies before its first push of an iteration begins the iteration again, with a new pull, once it is
-    back; later it loses nothing of it, and begins the next one with the repair. A shard answers nothing while it is
-    away; besides its repair it has to redo what has been done since its last checkpoint.
+    Each is a process of its own: of several on one host the others go on, with the whole of its links and cores.
+    While a process is away nothing is sent to or by it: transfers under way stand still and resume with its return
+    (what has arrived stays), calls to it wait. A shard then begins the call anew that it was working on; besides its
+    repair it has to redo what has been done since its last checkpoint. A worker that dies before its first push of an
+    iteration begins the iteration again once it is back, with a new pull; later it goes on where it was. What it has
+    prefetched is gone.
     """
 
     role: Literal["worker", "shard"]
     index: Annotated[int, Field(ge=0)] | None = None
-    """Which one; none given: each of them, independently."""
+    """Which worker or shard; none given: each of them, independently."""
     at: Time | None = None
     """When it dies, once; give this or `mean_time_between`."""
     mean_time_between: PositiveTime | None = None

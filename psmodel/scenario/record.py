@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate, compress, pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -31,9 +31,11 @@ from psmodel.scenario.parts import (
 from psmodel.scenario.sentences import ScenarioError, sentence
 from psmodel.units import Size, Time
 
-_ITEM_SIZE = {"float64": 8, "float32": 4, "float16": 2}
+_ITEM_SIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 
 
+MOST_EPISODES = 1000
+"""Of stragglers in one compute time: of more the mean alone, `Stragglers.stretch`, tells the same."""
 _ROLES = tuple(Bandwidth.model_fields)
 
 
@@ -61,10 +63,11 @@ class Scenario(Part):
     """Bytes of the trained parameters, M; give this or `elements`."""
     elements: Annotated[int, Field(ge=1)] | None = None
     """Number of trained parameters; give this or `model_size`."""
-    dtype: Literal["float64", "float32", "float16"] = "float64"
+    dtype: Literal["float64", "float32", "float16", "bfloat16"] = "float64"
     """Type of one parameter."""
-    shard_weights: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
-    """How the model is spread over the shards, one number per shard in any unit; none given: evenly."""
+    shard_weights: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] | None = None
+    """How the model is spread over the shards, one number per shard in any unit; none given: evenly. A shard of
+    weight 0 holds nothing and is never called."""
 
     bandwidth: Annotated[Bandwidth | None, BeforeValidator(_one_rate_sets_all)] = None
     """One number for all links, or a table with `worker_up`, `worker_down`, `shard_up`, `shard_down`; only a
@@ -82,17 +85,22 @@ class Scenario(Part):
     """A host for each worker and shard; worker i and shard i on one host; or all on one host (no network)."""
     shards_per_host: Annotated[int, Field(ge=1)] = 1
     """Shards that share one dedicated host with its interface and cores: 0 to s − 1 on the first, and so on."""
+    workers_per_host: Annotated[int, Field(ge=1)] = 1
+    """Workers that share one dedicated host in the same way; `worker_up` and `worker_down` are the host's."""
     racks: Racks | None = None
     """Racks of dedicated hosts; none given: the core of the network limits nothing."""
     background: tuple[Background, ...] = ()
     """Traffic of others on single links."""
     cores_per_host: Annotated[int, Field(ge=1)] | None = None
-    """Cores that the processes of one host share; none given: they never wait for a core."""
+    """Cores that the processes of one host share, for calls and computing; none given: they never wait for a core."""
     total_cores: Annotated[int, Field(ge=1)] | None = None
     """Cores that all hosts share, where they are parts of one machine, as in a testbed of namespaces."""
 
     compute: Distribution = Deterministic(value=0.0)
     """Compute time of one worker in one iteration."""
+    compute_on: Literal["cpu", "accelerator"] | None = None
+    """Whether computing keeps one core of the worker's host busy, or something else while the host's cores are free
+    (a real worker then sleeps); none given: a core in the model, while a real run sleeps unless told to burn it."""
     compute_factors: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
     """How many times as long as that each worker computes, one number per worker; none given: all alike."""
     stragglers: Stragglers | None = None
@@ -168,10 +176,6 @@ class Scenario(Part):
                         f"bandwidth.worker_{way} = {worker:g} and bandwidth.shard_{way} = {shard:g} bytes/s differ; "
                         'with placement = "colocated" both roles share one interface, so they are equal'
                     )
-        if self.shards > self.total_elements:
-            raise ValueError(
-                f"shards = {self.shards} is more than the model has elements; it is at most {self.total_elements}"
-            )
         if self.compute_factors is not None and len(self.compute_factors) != self.workers:
             raise ValueError(
                 f"compute_factors has {len(self.compute_factors)} numbers with workers = {self.workers}; "
@@ -182,16 +186,28 @@ class Scenario(Part):
                 f"shard_weights has {len(self.shard_weights)} numbers with shards = {self.shards}; "
                 "it has one per shard"
             )
+        if self.shard_weights is not None and not any(self.shard_weights):
+            raise ValueError(
+                "shard_weights are all 0, so that no shard holds the model; at least one is above 0"
+            )
+        if self.used_shards > self.total_elements:
+            raise ValueError(
+                f"shards = {self.used_shards} is more than the model has elements; "
+                f"it is at most {self.total_elements}"
+            )
         # An even split has been seen to above; that of a large one is not worked out for nothing.
         uneven = self.shard_weights is not None or bool(self.layers)
-        if uneven and min(min(layers) for layers in self.layer_elements) < 1:
-            raise ValueError(
-                f"the smallest shard has {min(self.shard_elements)} elements, too few for its weight or its layers; "
-                "a shard has at least one, of every layer"
-            )
+        weights = self.shard_weights or (1.0,) * (self.shards if uneven else 0)
+        for layers in compress(self.layer_elements if uneven else (), weights):
+            if min(layers) < 1:
+                raise ValueError(
+                    f"the smallest shard has {sum(layers)} elements, too few for its weight or its layers; "
+                    "a shard has at least one, of every layer, unless its weight is 0"
+                )
         if self.layers:
             self._consistent_layers()
         self._consistent_features()
+        self._countable_episodes()
         self._known_hosts()
         if self.backup_workers >= self.workers:
             raise ValueError(
@@ -234,9 +250,20 @@ class Scenario(Part):
                 if getattr(self, other) != type(self).model_fields[other].default:
                     raise ValueError(f"{setting} with {other}; give one of them")
 
+    def _countable_episodes(self) -> None:
+        if self.stragglers is None:
+            return
+        work = self.compute.expected() * max(self.compute_factors or (1.0,))
+        episodes = work / (1 / self.stragglers.rate + self.stragglers.duration / self.stragglers.slowdown)
+        if episodes > MOST_EPISODES:
+            raise ValueError(
+                f"stragglers.rate = {self.stragglers.rate:g} makes {episodes:.3g} episodes in one compute time; it is "
+                f"at most {MOST_EPISODES}: so many are just a slower pace, {self.stragglers.stretch:.3g} times the time"
+            )
+
     def _known_hosts(self) -> None:
         hosts = {
-            "worker": self.workers,
+            "worker": self.worker_hosts,
             "shard": self.shard_hosts,
             "rack": self.racks.count if self.racks else 0,
         }
@@ -271,7 +298,7 @@ class Scenario(Part):
     def shard_elements(self) -> tuple[int, ...]:
         """Elements of each shard, shape (K,), as ``numpy.array_split`` splits: the first ones take the rest.
 
-        With `shard_weights` the boundaries are the weights' cumulative shares, rounded.
+        With `shard_weights` the boundaries are the weights' cumulative shares, rounded; weight 0 gives none.
         """
         if self.shard_weights is not None:
             return _split(self.total_elements, self.shard_weights)
@@ -301,6 +328,16 @@ class Scenario(Part):
         return tuple(
             self.item_size * sum(map(self.pushed_elements, layers)) for layers in self.layer_elements
         )
+
+    @property
+    def used_shards(self) -> int:
+        """Shards that hold something, and so are called."""
+        return self.shards if self.shard_weights is None else sum(w > 0 for w in self.shard_weights)
+
+    @property
+    def worker_hosts(self) -> int:
+        """Number of dedicated hosts that the workers need."""
+        return -(-self.workers // self.workers_per_host)
 
     @property
     def shard_hosts(self) -> int:
@@ -334,6 +371,16 @@ class Scenario(Part):
         if self.iterations is None:
             raise ValueError(f"scenario {self.name} gives no iterations: it has no number of them")
         return (self.warmup or 0) + self.iterations
+
+    @property
+    def computes_on_cores(self) -> bool:
+        """Whether computing may have to wait for a core: one of a host with more processes than cores."""
+        cores = self.total_cores or self.cores_per_host
+        if cores is None or self.compute_on == "accelerator" or self.compute.expected() == 0:
+            return False
+        if self.total_cores is not None or self.placement == "single-host":
+            return self.workers + self.shards > cores
+        return (self.workers_per_host if self.placement == "dedicated" else 2) > cores
 
     @property
     def is_random(self) -> bool:
@@ -378,9 +425,10 @@ def _plain(record: BaseModel) -> dict[str, Any]:
 
 def _split(count: int, weights: Sequence[float]) -> tuple[int, ...]:
     total = math.fsum(weights)
-    edges = [0, *(round(count * (edge / total)) for edge in accumulate(weights))]
+    edges = [0, *(round(count * (edge / total)) for edge in accumulate(w for w in weights if w > 0))]
     edges[-1] = count  # the sum of the weights has been rounded too
-    return tuple(after - before for before, after in pairwise(edges))
+    parts = iter([after - before for before, after in pairwise(edges)])
+    return tuple(next(parts) if weight > 0 else 0 for weight in weights)
 
 
 def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

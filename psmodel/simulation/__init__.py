@@ -1,5 +1,6 @@
 """The SimPy simulation: workers and shards as processes on a network that shares links max–min fairly."""
 
 from psmodel.simulation.engine import Simulation, predict
+from psmodel.simulation.steady import Budget
 
-__all__ = ["Simulation", "predict"]
+__all__ = ["Budget", "Simulation", "predict"]

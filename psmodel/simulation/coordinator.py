@@ -26,6 +26,8 @@ class Coordinator:
             case "ssp":
                 assert scenario.staleness_bound is not None
                 self._slack = scenario.staleness_bound
+        self.ended = 0
+        """Iterations that any worker has ended."""
         self._quorum = scenario.quorum
         self._skips = scenario.backup_workers > 0
         self._finished: defaultdict[int, int] = defaultdict(int)
@@ -34,6 +36,7 @@ class Coordinator:
 
     def finished(self, iterations: int, count: int) -> simpy.Event | None:
         """`count` workers have finished that many iterations; an event to wait for, None if they go on."""
+        self.ended += count
         if self._slack == math.inf or iterations <= self._all_finished:
             return None
         self._finished[iterations] += count

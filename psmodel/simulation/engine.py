@@ -1,35 +1,38 @@
 """Builds a scenario's workers, shards and network, runs them and gathers what they did."""
 
 import math
-from collections import defaultdict
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import simpy
 
+from psmodel.backlog import note
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.demands import Demands, demands, rack_rates
-from psmodel.draws import compute_times, failure_gaps, update_costs
-from psmodel.results import Prediction, Timeline, ingress_per_shard, metrics
+from psmodel.draws import compute_times, endless_compute_times, failure_gaps, update_costs
+from psmodel.results import Array, Prediction, SteadyState, Timeline, ingress_per_shard, metrics
 from psmodel.scenario import Scenario
-from psmodel.scenario.features import alike
-from psmodel.scenario.parts import Failure
+from psmodel.scenario.features import alike, repeats
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.fluid import Link
 from psmodel.simulation.monitor import Monitor
 from psmodel.simulation.network import FluidNetwork, Host, Rack, rare_collections, tolerance_note
+from psmodel.simulation.presence import Deaths, Presence
 from psmodel.simulation.processor import Processor
 from psmodel.simulation.shard import Shard
+from psmodel.simulation.steady import DEFAULT_BUDGET, Budget, settle
+from psmodel.simulation.usage import Reading, mean_queue, read, utilisation
 from psmodel.simulation.worker import Worker
 from psmodel.trace import Span
 
 _LONG = 1e6
 """Seconds of background traffic that one flow stands for; then another follows."""
-_NAMED_UP_TO = 32
-"""So many hosts of a role are listed one by one in the results; of more, only the busiest and the mean."""
+_CHUNK = 1024
+"""Events between two looks at the budget."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,7 @@ def _shards_alike(scenario: Scenario, d: Demands) -> bool:
     return (
         alike(scenario, "shards")
         and d.request == 0
+        and not any(d.receive)  # on a worker's cores those of several shards share
         and not any(any(p.send) for p in d.pushes)
         and d.head_start == 0
     )
@@ -79,26 +83,52 @@ def predict(
     *,
     replication: int = 0,
     trace: bool = False,
+    precision: float = 0.01,
+    budget: Budget = DEFAULT_BUDGET,
     tolerance: float = 0.0,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Simulation:
-    """Simulate a scenario.
+    """Simulate a scenario: the iterations that it gives, or without any its steady state.
 
     Parameters
     ----------
     replication
         Which independent set of random numbers to use; the same one gives the same result.
     trace
-        Keep a span for everything that happened.
+        Keep a span for everything that happened; of a steady state, in a few iterations.
+    precision
+        Relative half width of the 95 % confidence interval of a steady state's mean iteration time.
+    budget
+        When to give that precision up.
     tolerance
-        0 for exact transfers; above it, see `FluidNetwork`. The prediction's notes say so.
+        0 for exact transfers; above it, see `FluidNetwork`: the prediction's notes then say so.
+    on_progress
+        Called with (iterations that all workers have finished, iterations that are aimed at).
     """
-    if scenario.is_steady:
-        scenario = scenario.replace(iterations=1)
+    run = Run(
+        scenario,
+        calibration,
+        replication=replication,
+        trace=trace,
+        tolerance=tolerance,
+        on_progress=on_progress,
+    )
     with rare_collections():
-        return _Run(scenario, calibration, replication=replication, trace=trace, tolerance=tolerance).result()
+        if scenario.is_steady:
+            return settle(run, precision=precision, budget=budget, trace=trace)
+        run.run_out()
+    return run.simulation(run.reading())
 
 
-class _Run:
+class Run:
+    """A simulation under way.
+
+    Attributes
+    ----------
+    under_way
+        Workers that are not at their end, and pushes that are not applied.
+    """
+
     def __init__(
         self,
         scenario: Scenario,
@@ -107,8 +137,12 @@ class _Run:
         replication: int,
         trace: bool,
         tolerance: float = 0.0,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        self._scenario = scenario
+        self.scenario = scenario
+        self._on_progress = on_progress or _silent
+        self._tolerance = tolerance
+        self._events, self._began = 0, time.monotonic()
         self._demands = demands(scenario, calibration)
         self._replication = replication
         self._env = simpy.Environment()
@@ -118,7 +152,6 @@ class _Run:
             head_start=self._demands.head_start,
             tolerance=tolerance,
         )
-        self._tolerance = tolerance
         self._all_cores = (
             None if scenario.total_cores is None else self._network.add_link("cores", scenario.total_cores)
         )
@@ -126,94 +159,88 @@ class _Run:
         self._shard_groups = self._group_shards()
         n = scenario.workers
         self._worker_counts = [n] if _workers_alike(scenario, self._demands) else [1] * n
-        self._monitor = Monitor(
-            scenario, self._worker_counts, [count for _, count in self._shard_groups], trace=trace
+        self.monitor = Monitor(
+            scenario,
+            self._worker_counts,
+            [count for _, count in self._shard_groups],
+            trace=trace and (not scenario.is_steady or repeats(scenario)),
         )
-        self._outstanding = 0
+        self.monitor.may_trace = trace
+        self.under_way = 0
         self._drained = self._env.event()
-        self._pairs: list[tuple[Host, Processor]] = []
+        self._pairs: dict[tuple[str, int], tuple[Host, Processor]] = {}
         self._racks = self._make_racks()
+        self._coordinator = Coordinator(self._env, scenario)
+        # The deaths come first, so that one at 0 s is before all else that happens then.
+        self._presences = self._make_presences()
         self._shards = self._make_shards()
         self._workers = self._make_workers()
         self._disturb()
 
     def _group_shards(self) -> list[tuple[int, int]]:
-        sizes = self._scenario.shard_sizes
-        if not _shards_alike(self._scenario, self._demands):
+        sizes = self.scenario.shard_sizes
+        if not _shards_alike(self.scenario, self._demands):
             return [(index, 1) for index in range(len(sizes))]
         groups = [list(members) for _, members in groupby(range(len(sizes)), key=sizes.__getitem__)]
         return [(members[0], len(members)) for members in groups]
 
     def _processor(self, name: str) -> Processor:
-        cores = self._scenario.cores_per_host
+        cores = self.scenario.cores_per_host
         if self._all_cores is not None:
             return Processor(self._network, self._all_cores)
         return Processor(self._network, None if cores is None else self._network.add_link(name, cores))
 
     def _host(self, role: str, index: int, count: int) -> tuple[Host, Processor]:
-        d, placement = self._demands, self._scenario.placement
+        d, placement = self._demands, self.scenario.placement
         if placement == "single-host":
             if self._shared_host is None:
                 host = self._network.add_host("host", up=d.worker_up, down=d.worker_down)
                 self._shared_host = host, self._processor("host.cores")
             return self._shared_host
-        if placement == "colocated" and role == "worker" and index < len(self._pairs):
-            return self._pairs[index]
+        key = ("shard" if placement == "colocated" else role, index)
+        if key in self._pairs:
+            return self._pairs[key]
         up, down = (d.worker_up, d.worker_down) if role == "worker" else (d.shard_up, d.shard_down)
         rack = self._racks[index % len(self._racks)] if self._racks else None
         host = self._network.add_host(f"{role}-{index}", up=up, down=down, count=count, rack=rack)
-        pair = host, self._processor(f"{host.name}.cores")
-        if role == "shard":
-            self._pairs.append(pair)
+        pair = self._pairs[key] = host, self._processor(f"{host.name}.cores")
         return pair
 
     def _make_racks(self) -> list[Rack]:
-        if self._scenario.racks is None:
+        if self.scenario.racks is None:
             return []
-        rates = rack_rates(self._scenario, self._demands)
+        rates = rack_rates(self.scenario, self._demands)
         return [self._network.add_rack(f"rack-{i}", up=up, down=down) for i, (up, down) in enumerate(rates)]
 
     def _disturb(self) -> None:
-        """Set off the background traffic and the shards' failures."""
+        """Set off the background traffic."""
         links = {link.name: link for link in self._network.links}
-        for traffic in self._scenario.background:
+        for traffic in self.scenario.background:
             self._env.process(self._flood(links[traffic.link], traffic.rate))
-        for failure, index, gaps in self._failures("shard"):
-            self._env.process(self._outages(self._shards[index], failure, gaps))
 
     def _flood(self, link: Link, rate: float) -> Generator[simpy.Event, Any, None]:
         while True:
             yield self._network.flow([link], rate * _LONG, max_rate=rate)
 
-    def _outages(
-        self, shard: Shard, failure: Failure, gaps: Iterator[float]
-    ) -> Generator[simpy.Event, Any, None]:
-        for gap in gaps:
-            yield self._env.timeout(gap)
-            away = failure.repair_time
-            if failure.checkpoint_interval is not None:
-                away += self._env.now % failure.checkpoint_interval
-            shard.die(away)
-            self._monitor.span(
-                f"shard-{shard.index}", "away", self._env.now, self._env.now + away, overlapping=True
-            )
-            yield self._env.timeout(away)
-
-    def _failures(self, role: str) -> Iterator[tuple[Failure, int, Iterator[float]]]:
-        """Each way in which a host of a role may die: the host's index, and the times between its deaths."""
-        count = self._scenario.workers if role == "worker" else self._scenario.shards
-        for position, failure in enumerate(self._scenario.failures):
-            if failure.role == role:
-                for index in range(count) if failure.index is None else [failure.index]:
-                    yield failure, index, failure_gaps(self._scenario, position, index, self._replication)
+    def _make_presences(self) -> dict[tuple[str, int], Presence]:
+        """That of every worker and shard that may die, with its outages set off."""
+        scenario, deaths = self.scenario, Deaths(lambda: self._coordinator.ended)
+        presences: dict[tuple[str, int], Presence] = {}
+        for position, failure in enumerate(scenario.failures):
+            count = scenario.workers if failure.role == "worker" else scenario.shards
+            for index in range(count) if failure.index is None else [failure.index]:
+                key = (failure.role, index)
+                if key not in presences:
+                    name = f"{failure.role}-{index}"
+                    presences[key] = Presence(self._network, self.monitor, name=name, deaths=deaths)
+                gaps = failure_gaps(scenario, position, index, self._replication)
+                self._env.process(presences[key].outages(position, failure, gaps))
+        return presences
 
     def _make_shards(self) -> list[Shard]:
         shards: list[Shard] = []
         for position, (first, count) in enumerate(self._shard_groups):
-            if position % self._scenario.shards_per_host:
-                host, processor = shards[-1].host, shards[-1].processor
-            else:
-                host, processor = self._host("shard", first // self._scenario.shards_per_host, count)
+            host, processor = self._host("shard", first // self.scenario.shards_per_host, count)
             shards.append(
                 Shard(
                     self._env,
@@ -222,113 +249,170 @@ class _Run:
                     size=self._demands.sizes[first],
                     host=host,
                     processor=processor,
-                    quorum=self._scenario.quorum if self._scenario.backup_workers else math.inf,
+                    quorum=self.scenario.quorum if self.scenario.backup_workers else math.inf,
+                    presence=self._presences.get(("shard", first)),
                 )
             )
         return shards
 
     def _make_workers(self) -> list[Worker]:
-        scenario = self._scenario
-        coordinator = Coordinator(self._env, scenario)
-        times = compute_times(scenario, self._replication)
+        scenario = self.scenario
+        iterations = math.inf
+        times: Sequence[Iterator[float]] = endless_compute_times(scenario, self._replication)
+        if not scenario.is_steady:
+            iterations = scenario.total_iterations
+            times = [iter(row.tolist()) for row in compute_times(scenario, self._replication)]
         costs = update_costs(scenario, self._replication)[: len(self._shards)]
-        failures: defaultdict[int, list[tuple[Failure, Iterator[float]]]] = defaultdict(list)
-        for failure, index, gaps in self._failures("worker"):
-            failures[index].append((failure, gaps))
+        used = [shard for shard in self._shards if shard.size > 0]
+        costs = [cost for cost, shard in zip(costs, self._shards, strict=True) if shard.size > 0]
         workers = []
         for index, count in enumerate(self._worker_counts):
-            host, processor = self._host("worker", index, count)
+            host, processor = self._host("worker", index // scenario.workers_per_host, count)
             worker = Worker(
                 self._env,
                 index=index,
                 count=count,
                 host=host,
                 processor=processor,
-                shards=self._shards,
+                shards=used,
                 scenario=scenario,
                 demands=self._demands,
                 network=self._network,
-                coordinator=coordinator,
-                monitor=self._monitor,
-                compute_times=times[index].tolist(),
+                coordinator=self._coordinator,
+                monitor=self.monitor,
+                iterations=iterations,
+                compute_times=times[index],
                 update_cost=costs,
-                failures=failures[index],
+                presence=self._presences.get(("worker", index)),
                 outstanding=self._count,
             )
             workers.append(worker)
             self._count(1)
-            process = self._env.process(worker.run())
+            process = worker.start()
             assert process.callbacks is not None
             process.callbacks.append(lambda _: self._count(-1))
         return workers
 
     def _count(self, change: int) -> None:
-        self._outstanding += change
-        if self._outstanding == 0:
+        self.under_way += change
+        if self.under_way == 0:
             self._drained.succeed()
 
-    def result(self) -> Simulation:
-        self._env.run(self._drained)
-        elapsed = float(self._env.now)
-        timeline = self._monitor.timeline()
-        usage = self._usage(elapsed)
-        classes = {name: max(values) for name, values in usage.items() if values}
-        named = {
-            f"{role} {index} {what}": value
-            for (role, what), values in ((tuple(k.split(" ", 1)), v) for k, v in usage.items())
-            if 1 < len(values) <= _NAMED_UP_TO
-            for index, value in enumerate(values)
-        }
-        queues = [s.response_sum_s / elapsed if elapsed > 0 else 0.0 for s in self._shards]
-        pulled = self._scenario.workers * self._scenario.total_bytes
-        pushed = self._scenario.workers * sum(self._scenario.pushed_sizes)
+    @property
+    def now(self) -> float:
+        """Simulated time, s."""
+        return float(self._env.now)
+
+    @property
+    def finished(self) -> int:
+        """Iterations that every worker has finished."""
+        return min(self.monitor.finished)
+
+    def advance(self, iterations: int, budget: Budget | None = None) -> bool:
+        """Go on until every worker has finished so many iterations; False if the budget ends before."""
+        monitor, step = self.monitor, self._env.step
+        monitor.aim_at(iterations)
+        while not monitor.reached:
+            if budget and budget.is_spent(events=self._events, records=monitor.records, began=self._began):
+                return False
+            for _ in range(_CHUNK):
+                step()
+                if monitor.reached:
+                    break
+            self._events += _CHUNK
+            self._on_progress(self.finished, iterations)
+        return True
+
+    def run_out(self) -> None:
+        """Go on until nothing is under way any more, as a finite run ends."""
+        step, drained = self._env.step, self._drained
+        while drained.callbacks is not None:
+            for _ in range(_CHUNK):
+                step()
+                if drained.callbacks is None:
+                    break
+            self._on_progress(self.finished, self.scenario.total_iterations)
+
+    def open(self, iterations: float = math.inf) -> Reading:
+        """Keep what happens from now on, of the next `iterations` of each worker."""
+        self.monitor.keep_from_now(iterations)
+        for shard in self._shards:
+            shard.watch_anew()
+        return self.reading()
+
+    def reading(self) -> Reading:
+        """How busy all have been up to now."""
+        return read(
+            self.now,
+            self._shards,
+            self._workers,
+            links=self.scenario.placement != "single-host",
+            cores=self._all_cores or (self._shared_host[1].cores if self._shared_host else None),
+        )
+
+    def state(self) -> Array:
+        """Pushes under way, calls at each shard, and how long each worker has been in its iteration, s."""
+        monitor = self.monitor
+        begun = zip(monitor.start, monitor.finished, strict=True)
+        starts = np.array([row[done] if done < len(row) else np.nan for row, done in begun])
+        within = np.nan_to_num(self.now - starts)
+        return np.concatenate([[self.under_way], [s.calls for s in self._shards], within])
+
+    def simulation(
+        self,
+        reading: Reading,
+        *,
+        since: Reading | None = None,
+        steady: SteadyState | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Simulation:
+        """All of the run, or what it has kept since a reading."""
+        scenario = self.scenario
+        timeline = self.monitor.timeline(None if steady is None else steady.iterations)
+        iteration_times = (timeline.released - timeline.start)[:, timeline.warmup :].mean(axis=1)
+        measured = metrics(timeline)
+        backlog = note(scenario, self._demands, iteration_times)
+        if backlog is not None:
+            notes = (backlog, *notes)
+        if steady is not None and measured.updates_per_s is not None and not scenario.backup_workers:
+            # In the steady state as many are applied as are made, unless they pile up.
+            elapsed = reading.time_s - (since.time_s if since else 0.0)
+            rate = float((1 / iteration_times).sum()) if backlog is None else self.monitor.updates / elapsed
+            measured = replace(measured, updates_per_s=rate)
+        if self._tolerance > 0:
+            notes = (*notes, tolerance_note(self._tolerance))
+        classes, hosts = utilisation(since, reading)
+        pulled = scenario.workers * scenario.total_bytes
+        pushed = scenario.workers * sum(scenario.pushed_sizes)
         prediction = Prediction(
-            scenario=self._scenario.name,
+            scenario=scenario.name,
             method="simulate",
-            metrics=metrics(timeline),
+            metrics=measured,
             bottleneck=max(classes, key=classes.__getitem__),
             bounds=(),
-            notes=() if self._tolerance == 0 else (tolerance_note(self._tolerance),),
-            ingress_time_per_shard_s=tuple(ingress_per_shard(timeline).tolist())
-            if self._scenario.push != "none"
+            ingress_time_per_shard_s=tuple(np.nan_to_num(ingress_per_shard(timeline)).tolist())
+            if scenario.push != "none"
             else (),
-            utilisation=classes | named,
+            utilisation=classes | hosts,
             queue_length={
-                "shard mean": float(np.mean(queues)),
+                "shard mean": mean_queue(since, reading),
                 "shard most": float(max(s.longest_queue for s in self._shards)),
             },
             bytes_per_iteration={
-                "push": float(pushed) if self._scenario.push != "none" else 0.0,
-                "pull": float(pulled) if self._scenario.pull != "none" else 0.0,
+                "push": float(pushed) if scenario.push != "none" else 0.0,
+                "pull": float(pulled) if scenario.pull != "none" else 0.0,
             },
+            notes=notes,
+            steady=steady,
         )
         return Simulation(
             prediction=prediction,
             timeline=timeline,
-            spans=tuple(self._monitor.spans),
-            elapsed_s=elapsed,
+            spans=tuple(self.monitor.spans),
+            elapsed_s=reading.time_s,
             most_waiting_bytes=max(s.most_waiting_bytes for s in self._shards),
         )
 
-    def _usage(self, elapsed: float) -> Mapping[str, list[float]]:
-        """Utilisation of each resource over the whole run, by class, one value per simulated host."""
 
-        def share(seconds: float) -> float:
-            return seconds / elapsed if elapsed > 0 else 0.0
-
-        usage: dict[str, list[float]] = {}
-        if self._scenario.placement != "single-host":
-            usage |= {
-                "shard ingress": [s.host.down.utilisation(elapsed) for s in self._shards],
-                "shard egress": [s.host.up.utilisation(elapsed) for s in self._shards],
-                "worker ingress": [w.host.down.utilisation(elapsed) for w in self._workers],
-                "worker egress": [w.host.up.utilisation(elapsed) for w in self._workers],
-            }
-        usage |= {
-            "shard CPU": [share(s.busy_s) for s in self._shards],
-            "worker CPU": [share(w.busy_s) for w in self._workers],
-        }
-        shared = self._all_cores or (self._shared_host and self._shared_host[1].cores)
-        if shared is not None:
-            usage["host cores"] = [shared.utilisation(elapsed)]
-        return usage
+def _silent(*_: int) -> None:
+    """Nobody wants to know how far it is."""

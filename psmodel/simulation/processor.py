@@ -57,3 +57,9 @@ class Processor:
         if self.cores is None or seconds == 0:
             return self._network.env.timeout(seconds)
         return self._network.flow([self.cores], seconds, max_rate=1.0)
+
+    def stop(self, work: simpy.Event, seconds: float, began: float) -> float:
+        """Give up work of `seconds` that began at `began`; gives what is left of it."""
+        if isinstance(work, Decided):
+            return self._network.stop(work)
+        return max(0.0, seconds - (self._network.env.now - began))

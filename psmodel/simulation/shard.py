@@ -8,11 +8,9 @@ from typing import Any, NamedTuple
 
 import simpy
 
-from psmodel.errors import BadInput
 from psmodel.simulation.network import Host
-from psmodel.simulation.processor import Processor, after, when
-
-_MOST_ATTEMPTS = 10_000
+from psmodel.simulation.presence import Presence
+from psmodel.simulation.processor import Processor, when
 
 
 class _Call(NamedTuple):
@@ -34,6 +32,17 @@ class Shard:
         Bytes of parameters it holds.
     quorum
         How many updates of one iteration it takes; later ones are refused.
+    presence
+        If it may die: whether it is there. The call that it is working on when it dies is done anew.
+
+    Attributes
+    ----------
+    version
+        Updates applied.
+    rounds
+        How many of them belong to each iteration.
+    busy_s
+        Its thread's CPU time.
     """
 
     def __init__(
@@ -46,10 +55,12 @@ class Shard:
         host: Host,
         processor: Processor,
         quorum: float = math.inf,
+        presence: Presence | None = None,
     ) -> None:
         self.index, self.member, self.size, self.host = index, member, size, host
         self.env = env
         self.version = 0
+        self.rounds: Counter[int] = Counter()
         self.busy_s = 0.0
         self.response_sum_s = 0.0
         self.longest_queue = 0
@@ -60,10 +71,20 @@ class Shard:
         self._running = False
         self._quorum = quorum
         self._accepted: Counter[int] = Counter()
-        self._serving: float | None = None
-        self._attempt = 0
-        self._anew = 0
-        self._back = -math.inf
+        self.presence = presence
+        self._serving: tuple[simpy.Event, float] | None = None
+        self._anew = False
+        if presence is not None:
+            presence.on_death = self._die
+
+    @property
+    def calls(self) -> int:
+        """How many are here, the one that is worked on included."""
+        return len(self._queue)
+
+    def watch_anew(self) -> None:
+        """Forget how long the queue has been before."""
+        self.longest_queue = len(self._queue)
 
     def accepts(self, iteration: int, count: int) -> bool:
         """Whether `count` updates of an iteration, which arrive now, are among the first."""
@@ -72,19 +93,27 @@ class Shard:
         self._accepted[iteration] += count
         return self._accepted[iteration] <= self._quorum
 
-    def die(self, away: float) -> None:
-        """Answer nothing for `away` seconds; the call that is being worked on is then done anew."""
-        self._back = max(self._back, self.env.now + away)
-        if self._serving is not None:
-            self.busy_s += self.env.now - self._serving
-            self._serving = None
-            self._anew += 1
-            if self._anew > _MOST_ATTEMPTS:
-                raise BadInput(
-                    f"failures: shard {self.member} has died {_MOST_ATTEMPTS} times in one call without getting "
-                    "through; mean_time_between is too short for a call as long as that"
-                )
-            after(self.env, self._back - self.env.now, self._next)
+    def apply(self, iteration: int, count: int) -> None:
+        """`count` updates of an iteration have been applied."""
+        self.version += count
+        self.rounds[iteration] += count
+
+    def rounds_from(self, iteration: int) -> dict[int, int]:
+        """Updates applied of that iteration and of those after it."""
+        seen = {}
+        while iteration in self.rounds:
+            seen[iteration] = self.rounds[iteration]
+            iteration += 1
+        return seen
+
+    def _die(self) -> None:
+        if self._serving is None:
+            return
+        (work, began), service = self._serving, self._queue[0].service
+        self.busy_s += service - self.processor.stop(work, service, began)
+        self._serving, self._anew = None, True
+        assert self.presence is not None
+        when(self.presence.back, self._next)
 
     def call(
         self,
@@ -107,26 +136,25 @@ class Shard:
 
     def _next(self) -> None:
         while self._queue:
-            if self.env.now < self._back:
-                after(self.env, self._back - self.env.now, self._next)
+            if self.presence is not None and self.presence.away:
+                when(self.presence.back, self._next)
                 return
             call = self._queue[0]
-            if call.begin is not None and self._anew == 0:
+            if call.begin is not None and not self._anew:
                 call.begin()
             if call.service > 0:
-                self._serving = self.env.now
-                self._attempt += 1
-                when(self.processor.work(call.service), partial(self._worked, self._attempt))
+                work = self.processor.work(call.service)
+                self._serving = work, self.env.now
+                when(work, partial(self._worked, work))
                 return
             self._finish()
         self._running = False
 
-    def _worked(self, attempt: int) -> None:
-        if attempt != self._attempt or self._serving is None:
+    def _worked(self, work: simpy.Event) -> None:
+        if self._serving is None or self._serving[0] is not work:
             return  # the shard has died since
-        self.busy_s += self.env.now - self._serving
-        self._serving = None
-        self._anew = 0
+        self.busy_s += self._queue[0].service
+        self._serving, self._anew = None, False
         self._finish()
         self._next()
 

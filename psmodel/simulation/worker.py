@@ -2,25 +2,22 @@
 
 import math
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import simpy
 
 from psmodel.demands import Demands, Push
-from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
-from psmodel.scenario.parts import Failure
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.fluid import Decided
 from psmodel.simulation.monitor import Monitor
-from psmodel.simulation.network import Host, Network
+from psmodel.simulation.network import FluidNetwork, Host
+from psmodel.simulation.presence import Presence
 from psmodel.simulation.processor import Processor, after, when
+from psmodel.simulation.pull import Countdown, Pull, one_less
 from psmodel.simulation.shard import Shard
-
-_MOST_ATTEMPTS = 10_000
-Process = Generator[simpy.Event, Any, None]
+from psmodel.simulation.thread import Process, Thread
 
 
 class Worker:
@@ -28,12 +25,16 @@ class Worker:
 
     Parameters
     ----------
+    iterations
+        How many; infinite for one that goes on until nobody looks any more.
     compute_times
-        Seconds of each iteration's compute.
+        Seconds of each iteration's compute, one after the other.
     update_cost
         One iterator per shard that gives the random part of the next update's service time, s.
-    failures
-        How this worker may die, each with the times (s) from one return to the next death.
+    shards
+        Those that hold something.
+    presence
+        If it may die: whether it is there.
     outstanding
         Called with +1 when a push starts and with −1 when it has been applied.
     """
@@ -49,17 +50,17 @@ class Worker:
         shards: list[Shard],
         scenario: Scenario,
         demands: Demands,
-        network: Network,
+        network: FluidNetwork,
         coordinator: Coordinator,
         monitor: Monitor,
-        compute_times: list[float],
+        iterations: float,
+        compute_times: Iterator[float],
         update_cost: list[Iterator[float]],
-        failures: list[tuple[Failure, Iterator[float]]],
+        presence: Presence | None,
         outstanding: Callable[[int], None],
     ) -> None:
         self.env = env
         self.index, self.count, self.host = index, count, host
-        self.busy_s = 0.0
         self._processor = processor
         self._shards = shards
         self._scenario = scenario
@@ -67,24 +68,33 @@ class Worker:
         self._network = network
         self._coordinator = coordinator
         self._monitor = monitor
-        self._compute_times = compute_times
+        self._iterations = iterations
+        self._compute_times = enumerate(compute_times)
         self._update_cost = update_cost
-        self._deaths = [(next(gaps), failure, gaps) for failure, gaps in failures]
+        self._presence = presence
+        if presence is not None:
+            presence.on_death = self._die
         self._outstanding = outstanding
         self._name = f"worker-{index}"
-        self._version_read = [0] * len(shards)
-        self._prefetched: _Pull | None = None
+        self._thread = Thread(env, processor, presence)
+        self._accelerator = Processor(network, None)
+        self._pull: Pull | None = None
+        self._open: list[Pull] = []
+        self._prefetched: Pull | None = None
         self._pushes_in_flight = 0
         self._fewer_in_flight: simpy.Event | None = None
         # A caller's calls reach an actor in order: a pull waits for this worker's former push to have arrived.
         self._last_push: list[simpy.Event | None] = [None] * len(shards)
 
-    def run(self) -> Process:
-        """All iterations, one after the other."""
+    def start(self) -> simpy.Process:
+        """Set off all iterations, one after the other; the process that ends with the last one."""
+        return self._thread.start(self._run())
+
+    def _run(self) -> Process:
         monitor, env, me = self._monitor, self.env, self.index
         iteration = 0
-        while iteration < len(self._compute_times):
-            monitor.start[me, iteration] = env.now
+        while iteration < self._iterations:
+            monitor.begin(me, iteration, env.now)
             yield from self._iterate(iteration)
             monitor.pushed[me, iteration] = env.now
             go_on = self._coordinator.finished(iteration + 1, self.count)
@@ -96,19 +106,21 @@ class Worker:
             self._trace(iteration)
             following = self._coordinator.following(iteration)
             monitor.skip(me, iteration + 1, following, env.now)
+            monitor.finish(me, following)
             iteration = following
 
     def _iterate(self, iteration: int) -> Process:
         """Pull, compute and push, layer by layer if there are layers."""
         scenario, pushes = self._scenario, self._demands.pushes
-        compute_time = self._compute_times[iteration]
+        # An iteration in which the worker took no part has had its time too.
+        compute_time = next(time for number, time in self._compute_times if number == iteration)
         first = compute_time * (1 - math.fsum(push.compute_share for push in pushes[1:]))
         yield from self._pull_and_compute(iteration, first)
-        applied: _Countdown | None = None
+        applied: Countdown | None = None
         for position, push in enumerate(pushes):
             if position > 0:
                 yield from self._compute(push.compute_share * compute_time)
-            yield from self._busy(push.compress)
+            yield from self._thread.works(push.compress)
             if position == len(pushes) - 1:
                 self._monitor.computed[self.index, iteration] = self.env.now
             if scenario.push == "none":
@@ -118,79 +130,70 @@ class Worker:
             yield from self._push(iteration, push, applied, last=position == len(pushes) - 1)
         if scenario.push == "blocking" and applied is not None:
             yield applied.event
+        yield from self._thread.there()
 
     def _pull_and_compute(self, iteration: int, seconds: float) -> Process:
         """Until the first push can begin; all over again if the worker dies in between."""
-        for _ in range(_MOST_ATTEMPTS):
-            if self._scenario.pull != "none":
-                yield from self._pull()
-            self._monitor.pulled[self.index, iteration] = self.env.now
-            yield from self._busy(self._demands.assemble)
-            if self._scenario.prefetch and iteration + 1 < len(self._compute_times):
-                self._prefetched = yield from self._ask()
-            death = min((instant for instant, _, _ in self._deaths), default=math.inf)
-            yield from self._compute(min(seconds, max(0.0, death - self.env.now)))
-            if self.env.now < death:
-                return
-            self._prefetched = None
-            yield from self._away()
-        raise BadInput(
-            f"failures: worker {self.index} has died {_MOST_ATTEMPTS} times in its iteration {iteration} without "
-            "getting through; mean_time_between is too short for an iteration as long as that"
-        )
+        while True:
+            yield from self._thread.there()
+            self._thread.begins_anew = True
+            try:
+                if self._scenario.pull != "none":
+                    self._pull = self._prefetched or (yield from self._ask(iteration))
+                    self._prefetched = None
+                    yield self._pull.arrived.event
+                self._monitor.pulled[self.index, iteration] = self.env.now
+                yield from self._thread.works(self._demands.assemble)
+                if self._scenario.prefetch and iteration + 1 < self._iterations:
+                    self._prefetched = yield from self._ask(iteration + 1)
+                yield from self._compute(seconds)
+            except simpy.Interrupt:
+                continue
+            finally:
+                self._thread.begins_anew = False
+            return
 
-    def _away(self) -> Process:
-        """Dead, until the repair is done; a death meanwhile is none."""
-        began = self.env.now
-        for position, (instant, failure, gaps) in enumerate(self._deaths):
-            if instant <= self.env.now:
-                back = instant + failure.repair_time
-                if back > self.env.now:
-                    yield self.env.timeout(back - self.env.now)
-                self._deaths[position] = (max(back, self.env.now) + next(gaps, math.inf), failure, gaps)
-        self._monitor.span(self._name, "away", began, self.env.now, overlapping=True)
+    @property
+    def busy_s(self) -> float:
+        """Seconds of its thread's work, computing included, wherever that takes place."""
+        return self._thread.busy_s
+
+    def _die(self) -> None:
+        for pull in self._open:
+            pull.abandon(self._network)
+        self._open.clear()
+        self._prefetched = None
+        self._thread.die()
 
     def _compute(self, seconds: float) -> Process:
-        if seconds > 0:
-            self.busy_s += seconds
-            yield self.env.timeout(seconds)
+        elsewhere = self._scenario.compute_on == "accelerator"
+        return self._thread.works(seconds, self._accelerator if elsewhere else None)
 
-    def _busy(self, seconds: float) -> Process:
-        if seconds > 0:
-            begin = self.env.now
-            yield self._processor.work(seconds)
-            self.busy_s += self.env.now - begin
-
-    def _pull(self) -> Process:
-        pull = self._prefetched or (yield from self._ask())
-        self._prefetched = None
-        yield pull.arrived.event
-        self._version_read = pull.versions
-
-    def _ask(self) -> "Generator[simpy.Event, Any, _Pull]":
+    def _ask(self, iteration: int) -> Generator[simpy.Event, Any, Pull]:
         """Ask every shard for its parameters, one after the other waiting for each if so said."""
         sequential = self._scenario.pull == "sequential"
-        pull = _Pull(arrived=_Countdown(self.env, len(self._shards)), versions=[0] * len(self._shards))
-        if not sequential and self._processor.cores is None and not self._scenario.failures:
+        pull = Pull(self.env, iteration=iteration, shards=len(self._shards))
+        self._open = [one for one in self._open if not one.arrived.event.triggered] + [pull]
+        if not sequential and self._processor.cores is None and self._presence is None:
             yield from self._ask_all(pull)
             return pull
         for position, shard in enumerate(self._shards):
-            yield from self._busy(self._demands.request)
-            here = [pull.arrived, _Countdown(self.env, 1)] if sequential else [pull.arrived]
+            yield from self._thread.works(self._demands.request)
+            here = [pull.arrived, Countdown(self.env, 1)] if sequential else [pull.arrived]
             after(
                 self.env,
                 self._demands.propagation_delay + self._demands.one_way,
-                partial(self._request, position, shard, self._last_push[position], pull.versions, here),
+                partial(self._request, position, shard, self._last_push[position], pull, here),
             )
             if sequential:
                 yield here[-1].event
         return pull
 
-    def _ask_all(self, pull: "_Pull") -> Process:
+    def _ask_all(self, pull: Pull) -> Process:
         """Ask one shard after the other on a thread that nothing can hold up: when each is asked is plain."""
         asked, waiting = self.env.now, self._demands.propagation_delay + self._demands.one_way
         calls = [
-            partial(self._request, position, shard, self._last_push[position], pull.versions, [pull.arrived])
+            partial(self._request, position, shard, self._last_push[position], pull, [pull.arrived])
             for position, shard in enumerate(self._shards)
         ]
         if self._demands.request == 0:
@@ -199,32 +202,44 @@ class Worker:
         for call in calls:
             asked += self._demands.request
             after(self.env, asked - self.env.now + waiting, call)
-        yield from self._busy(asked - self.env.now)
+        yield from self._thread.works(asked - self.env.now)
 
     def _request(
         self,
         position: int,
         shard: Shard,
         last_push: simpy.Event | None,
-        versions: list[int],
-        arrived: "list[_Countdown]",
+        pull: Pull,
+        arrived: list[Countdown],
     ) -> None:
         if last_push is not None and not last_push.processed:
-            when(last_push, partial(self._request, position, shard, last_push, versions, arrived))
+            when(last_push, partial(self._request, position, shard, last_push, pull, arrived))
             return
 
         def read() -> None:
-            versions[position] = shard.version
+            pull.versions[position] = shard.version
+            if self._scenario.mode == "bsp" and (ahead := shard.rounds_from(pull.iteration)):
+                pull.rounds[position] = ahead
 
         def reply() -> None:
+            if pull.abandoned:
+                return
             begin = self.env.now
-            sent = self._network.transfer(shard.host, self.host, shard.size)
-            if self._monitor.traces:
+            sent = self._transfer(shard, shard.host, self.host, shard.size)
+            pull.transfers.append(sent)
+            if self._monitor.may_trace:
                 when(sent, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
             taken = self._taken_in(sent, self._demands.receive[shard.member], self._processor)
-            when(taken, lambda: _one_less(arrived))
+            when(taken, lambda: one_less(arrived))
 
         shard.call(self._demands.reply[shard.member] * self.count, reply, begin=read)
+
+    def _transfer(self, shard: Shard, src: Host, dst: Host, nbytes: float) -> Decided:
+        sent = self._network.transfer(src, dst, nbytes)
+        for presence in (self._presence, shard.presence):
+            if presence is not None:
+                presence.keep(sent)
+        return sent
 
     def _taken_in(self, sent: simpy.Event, seconds: float, processor: Processor) -> simpy.Event:
         """When the call is there and the host that it goes to has taken in the array, on nobody's thread."""
@@ -241,7 +256,7 @@ class Worker:
         )
         return taken
 
-    def _begin_push(self) -> "Generator[simpy.Event, Any, _Countdown]":
+    def _begin_push(self) -> Generator[simpy.Event, Any, Countdown]:
         """Wait until one more push may be under way; gives what counts down to its end."""
         limit = self._scenario.max_in_flight_pushes
         while limit is not None and self._pushes_in_flight >= limit:
@@ -249,18 +264,18 @@ class Worker:
             yield self._fewer_in_flight
         self._pushes_in_flight += 1
         self._outstanding(1)
-        applied = _Countdown(self.env, len(self._shards) * len(self._demands.pushes))
+        applied = Countdown(self.env, len(self._shards) * len(self._demands.pushes))
         when(applied.event, self._push_applied)
         return applied
 
-    def _push(self, iteration: int, push: Push, applied: "_Countdown", *, last: bool) -> Process:
+    def _push(self, iteration: int, push: Push, applied: Countdown, *, last: bool) -> Process:
         sequential = self._scenario.push == "sequential"
         for position, shard in enumerate(self._shards):
-            yield from self._busy(push.send[shard.member])
-            done = [applied, _Countdown(self.env, 1)] if sequential else [applied]
+            yield from self._thread.works(push.send[shard.member])
+            done = [applied, Countdown(self.env, 1)] if sequential else [applied]
             begin = self.env.now
-            sent = self._network.transfer(self.host, shard.host, push.sizes[shard.member])
-            if self._monitor.traces:
+            sent = self._transfer(shard, self.host, shard.host, push.sizes[shard.member])
+            if self._monitor.may_trace:
                 when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
             taken = self._taken_in(sent, push.receive[shard.member], shard.processor)
             if self._scenario.layers or self._scenario.push == "fire-and-forget":
@@ -268,7 +283,7 @@ class Worker:
             self._last_push[position] = taken
             when(
                 taken,
-                partial(self._arrived, iteration, position, shard, push, done, self._version_read, last),
+                partial(self._arrived, iteration, position, shard, push, done, self._pull, last),
             )
             if sequential:
                 yield done[-1].event
@@ -287,8 +302,8 @@ class Worker:
         position: int,
         shard: Shard,
         push: Push,
-        done: "list[_Countdown]",
-        versions: list[int],
+        done: list[Countdown],
+        pull: Pull | None,
         last: bool,
     ) -> None:
         accepted = shard.accepts(iteration, self.count)
@@ -302,25 +317,33 @@ class Worker:
                     worker=self.index,
                     iteration=iteration,
                     shard=shard.index,
-                    staleness=shard.version - versions[position],
+                    staleness=0 if pull is None else self._staleness(pull, shard, position, iteration),
                     time=began,
                 )
 
         def finish() -> None:
             if last and accepted:
-                shard.version += self.count
+                shard.apply(iteration, self.count)
+                self._monitor.update_ends(worker=self.index, iteration=iteration, time=self.env.now)
             name = "update" if accepted else "refuse"
             self._monitor.span(
                 f"shard-{shard.index}", name, began, self.env.now, worker=self.index, iteration=iteration
             )
             delay = self._demands.propagation_delay + self._demands.one_way
-            after(self.env, delay, lambda: _one_less(done))
+            after(self.env, delay, lambda: one_less(done))
 
         service = self._demands.refuse
         if accepted:
             service = push.apply[shard.member] + (next(self._update_cost[position], 0.0) if last else 0.0)
         size = push.sizes[shard.member]
         shard.call(service * self.count, finish, begin=start, nbytes=size * self.count)
+
+    def _staleness(self, pull: Pull, shard: Shard, position: int, iteration: int) -> int:
+        """Updates since the pull; in bulk-synchronous mode those of other rounds."""
+        between = shard.version - pull.versions[position]
+        if self._scenario.mode != "bsp":
+            return between
+        return between - (shard.rounds[iteration] - pull.rounds.get(position, {}).get(iteration, 0))
 
     def _push_applied(self) -> None:
         self._pushes_in_flight -= 1
@@ -354,29 +377,3 @@ class Worker:
                     worker=self.index,
                     shard=shard.index,
                 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Pull:
-    """A pull under way: what counts down to its end, and the versions of the shards that it reads."""
-
-    arrived: "_Countdown"
-    versions: list[int]
-
-
-def _one_less(countdowns: "list[_Countdown]") -> None:
-    for countdown in countdowns:
-        countdown.one_less()
-
-
-class _Countdown:
-    """An event that happens when as many things have."""
-
-    def __init__(self, env: simpy.Environment, count: int) -> None:
-        self.event = env.event()
-        self._left = count
-
-    def one_less(self) -> None:
-        self._left -= 1
-        if self._left == 0:
-            self.event.succeed()

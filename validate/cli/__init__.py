@@ -3,7 +3,7 @@
 import click
 
 from validate.cli.analysis import design, diagnose, fit, published, report_command
-from validate.cli.runs import export, list_runs, run, suite, suites, testbed
+from validate.cli.runs import export, import_runs, list_runs, run, suite, suites, testbed
 
 
 @click.group()
@@ -18,6 +18,7 @@ for _command in (
     testbed,
     list_runs,
     export,
+    import_runs,
     fit,
     report_command,
     design,

@@ -11,11 +11,10 @@ from psmodel.cli.common import calibration_option, json_option, print_json, prog
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
 from psmodel.units import format_time, parse_time
-from validate.cli.common import store_option
+from validate.cli.common import caution, store_option, suite_option
 
 Criterion = Literal["predictions", "coefficients"]
 
-suite_option = click.option("--suite", help="Use the runs of this suite only.")
 mix_option = click.option("--mix-machines", is_flag=True, help="Accept runs from different machines.")
 seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
 
@@ -47,8 +46,9 @@ def fit(
     psmodel validate fit --suite ingress
     psmodel predict ingress-sharded --fit fit.json
     """
-    from validate import report, report_page
+    from validate import report, report_page, report_terminal
 
+    report_page.check_file(out)
     chosen = report.from_store(
         store_path, suite, free=free or None, mix_machines=mix_machines, seed=seed, progress=progress
     )
@@ -56,7 +56,7 @@ def fit(
     if as_json:
         print_json({"schema_version": report.SCHEMA_VERSION, "written": str(out), **chosen.to_json()})
         return
-    report.show(chosen)
+    report_terminal.show(chosen)
     click.echo(f"\nWritten: {out}")
 
 
@@ -77,15 +77,16 @@ def report_command(
     \b
     psmodel validate report --suite smoke
     """
-    from validate import report, report_page
+    from validate import report, report_page, report_terminal
 
+    report_page.check_folder(out)
     chosen = report.from_store(store_path, suite, mix_machines=mix_machines, seed=seed, progress=progress)
     written = report_page.write(chosen, out)
     if as_json:
         document = {"schema_version": report.SCHEMA_VERSION, "written": [str(p) for p in written]}
         print_json(document | chosen.to_json())
         return
-    report.show(chosen)
+    report_terminal.show(chosen)
     for path in written:
         click.echo(f"Written: {path}")
 
@@ -98,7 +99,7 @@ def published(as_json: bool) -> None:
 
     result = tables.check()
     if as_json:
-        print_json({"schema_version": 1, **result.to_json()})
+        print_json({"schema_version": tables.SCHEMA_VERSION, **result.to_json()})
         return
     click.echo(tables.text(result))
 
@@ -118,10 +119,9 @@ def diagnose(run: str, plot: Path | None, calibration: Calibration, store_path: 
     psmodel validate diagnose 47bf2258 --fit fit.json
     """
     from validate import diagnose as diagnosis
-    from validate.store import Store
+    from validate.stored import one
 
-    with Store(store_path) as store:
-        found = diagnosis.diagnose(store.load(run), calibration)
+    found = diagnosis.diagnose(one(store_path, run), calibration)
     if plot is not None:
         from psmodel.plot import save
         from validate import report_plots
@@ -129,7 +129,7 @@ def diagnose(run: str, plot: Path | None, calibration: Calibration, store_path: 
         terms = [(loss.term, loss.seconds) for loss in found.losses]
         save(report_plots.waterfall(found.bound_s, terms, found.measured_s), plot)
     if as_json:
-        print_json({"schema_version": 1, **found.to_json()})
+        print_json({"schema_version": diagnosis.SCHEMA_VERSION, **found.to_json()})
         return
     by = ", ".join(f"{phase}: {resource}" for phase, resource in found.bound_by.items())
     click.echo(
@@ -172,7 +172,7 @@ def design(
     from psmodel.calibration import load as load_calibration
     from validate import design as designs
     from validate import suite as suites
-    from validate.store import Store
+    from validate.stored import read
 
     try:
         seconds = parse_time(budget)
@@ -181,12 +181,13 @@ def design(
     calibration = designs.USUAL if fit_path is None else load_calibration(fit_path)
     made: list[Scenario] = []
     if store_path.exists():
-        with Store(store_path) as store:
-            made = [m.scenario for m in store.measurements() if m.part != "held_out"]
+        stored = read(store_path)
+        caution(stored.notes)
+        made = [m.scenario for m in stored.runs if m.part != "held_out"]
     candidates = suites.load(name).scenarios
     found = designs.design(candidates, seconds, criterion=criterion, calibration=calibration, made=made)
     if as_json:
-        print_json({"schema_version": 1, **found.to_json()})
+        print_json({"schema_version": designs.SCHEMA_VERSION, **found.to_json()})
         return
     known = f"±{100 * found.widest_before:.1f} %"
     click.echo(

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -21,8 +21,21 @@ store_option = click.option(
     type=click.Path(path_type=Path),
     default=default_path,
     show_default=".psmodel/measurements.sqlite",
-    help="File of measurements.",
+    help="File of measurements; to read, also what `export` wrote to a .json file.",
 )
+suite_option = click.option(
+    "--suite",
+    metavar="NAME|NAME@VERSION|FILE",
+    help="Use the runs of this suite only: by its name (its newest version), with a version, or by its file.",
+)
+
+
+def caution(notes: Iterable[str]) -> None:
+    """Say what was left out, a line each, on stderr."""
+    for note in notes:
+        click.echo(f"Note: {note}.", err=True)
+
+
 testbed_option = click.option(
     "--testbed",
     type=click.Choice(testbeds.NAMES),

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,25 @@ from psmodel.cli.common import (
     scenario_options,
     write_trace,
 )
+from psmodel.errors import BadInput
 from psmodel.results import Prediction
 from psmodel.scenario import Scenario
+from psmodel.table import check as check_table
 from psmodel.units import format_time
-from validate import testbeds
-from validate.cli.common import address_option, enter_sandbox, entered, store_option, testbed_option
+from validate import quality, testbeds
+from validate.cli.common import (
+    address_option,
+    caution,
+    enter_sandbox,
+    entered,
+    store_option,
+    suite_option,
+    testbed_option,
+)
 from validate.measurement import Measurement, spans
-from validate.store import Store
+from validate.store import Store, row
+from validate.suspicions import suspicions
+from validate.wording import plain
 
 SCHEMA_VERSION = 1
 
@@ -34,7 +47,11 @@ SCHEMA_VERSION = 1
 @testbed_option
 @address_option
 @click.option("--repetitions", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--burn", is_flag=True, help="Burn the compute time on the CPU instead of sleeping it.")
+@click.option(
+    "--burn",
+    is_flag=True,
+    help='Burn the compute time on the CPU, as with compute_on = "cpu"; else it is slept.',
+)
 @click.option("--watch", is_flag=True, help="Show the shards' state while they work.")
 @click.option(
     "--trace", type=click.Path(path_type=Path), help="Write the last run's Chrome trace, to open in Perfetto."
@@ -63,7 +80,11 @@ def run(
     psmodel validate run laptop --shards 4 --watch
     """
     testbed = testbed or testbeds.default_for(scenario)
-    scenario = testbeds.on_this_machine(scenario, testbed)
+    if burn and scenario.compute_on == "accelerator":
+        raise BadInput(
+            '--burn with compute_on = "accelerator"; burning the compute time is compute_on = "cpu"'
+        )
+    scenario = testbeds.on_this_machine(scenario, testbed, burn=burn)
     enter_sandbox(context, testbed)
     from psmodel import simulation
     from validate.run import run as run_scenario
@@ -71,6 +92,7 @@ def run(
     prediction = simulation.predict(scenario, calibration).prediction
     made: list[Measurement] = []
     with Store(store_path) as store, entered(testbed, [scenario], address) as bed:
+        caution(store.notes)
         first = sum(m.testbed == testbed and m.suite is None for m in store.measurements(scenario=scenario))
         with progress(repetitions, scenario.name) as advance:
             for repetition in range(first, first + repetitions):
@@ -78,7 +100,6 @@ def run(
                     scenario,
                     bed,
                     repetition=repetition,
-                    compute_by="burn" if burn else "sleep",
                     on_observation=_observer(scenario, advance) if watch else None,
                 )
                 store.add(measurement)
@@ -121,6 +142,7 @@ def _show(prediction: Prediction, made: Sequence[Measurement]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    errors: list[float] = []
     table = Table(box=None, pad_edge=False)
     for heading in ("", "predicted", "measured", "range", "difference"):
         table.add_column(heading, justify="right" if heading else "left")
@@ -130,6 +152,8 @@ def _show(prediction: Prediction, made: Sequence[Measurement]) -> None:
         if predicted is None or not values:
             continue
         mean = statistics.fmean(values)
+        if mean > 0:
+            errors.append(predicted / mean - 1)
         table.add_row(
             label,
             format_time(predicted),
@@ -138,8 +162,13 @@ def _show(prediction: Prediction, made: Sequence[Measurement]) -> None:
             f"{100 * (predicted / mean - 1):+.1f} %" if mean > 0 else "–",
         )
     Console(highlight=False).print(table)
-    for sentence in dict.fromkeys(s for m in made for s in m.suspect):
-        click.echo(f"Suspect: {sentence}.")
+    if errors:
+        mape = statistics.fmean(map(abs, errors))
+        click.echo(
+            f"Mean error {100 * mape:.1f} % ({quality.word(mape)}); predictions: {quality.direction(errors)}."
+        )
+    for sentence in suspicions(made):
+        click.echo(sentence)
     sums = "are" if all(m.sums_ok for m in made) else "ARE NOT"
     click.echo(f"Shards' parameters {sums} what the pushed updates sum to ({len(made)} runs).")
 
@@ -173,6 +202,7 @@ def suite(
     from validate.campaign import run_suite
 
     with Store(store_path) as store:
+        caution(store.notes)
         result = run_suite(
             chosen,
             store,
@@ -218,32 +248,67 @@ def suites(as_json: bool) -> None:
 
 
 @click.command("list")
+@suite_option
 @store_option
 @json_option
-def list_runs(store_path: Path, as_json: bool) -> None:
-    """List the measurements of a store."""
-    with Store(store_path) as store:
-        rows = store.rows()
+def list_runs(suite: str | None, store_path: Path, as_json: bool) -> None:
+    """List the measurements of a store, or of an exported .json file."""
+    from validate.parts import named
+    from validate.stored import read
+
+    stored = read(store_path)
+    caution(stored.notes)
+    wanted = None if suite is None else named(suite)
+    rows = [row(m) for m in stored.runs if wanted is None or wanted.holds(m)]
     if as_json:
-        print_json({"schema_version": SCHEMA_VERSION, "measurements": rows})
+        document = {"schema_version": SCHEMA_VERSION, "measurements": rows, "notes": list(stored.notes)}
+        print_json(document)
         return
-    for row in rows:
-        mark = "" if row["sums_ok"] and not row["suspect"] else "  (suspect)"
+    for r in rows:
+        mark = "" if r["sums_ok"] and not r["suspect"] else "  (suspect)"
+        started = datetime.fromisoformat(r["started_at"]).astimezone(UTC)
         click.echo(
-            f"{row['run_id'][:8]}  {row['started_at'][:19]}  {row['testbed']:7} {row['suite'] or '–':12} "
-            f"{row['scenario']} #{row['repetition']}  {format_time(row['iteration_time_s'])}{mark}"
+            f"{r['run_id'][:8]}  {started:%Y-%m-%d %H:%M:%S} UTC  {plain(r['testbed']):7} "
+            f"{plain(r['suite'] or '–'):12} {plain(r['scenario'])} #{r['repetition']}  "
+            f"{format_time(r['iteration_time_s'])}{mark}"
         )
     click.echo(f"{len(rows)} measurements in {store_path}")
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
+@suite_option
 @store_option
-def export(path: Path, store_path: Path) -> None:
+def export(path: Path, suite: str | None, store_path: Path) -> None:
     """Write all measurements to PATH: .csv or .parquet (a row each), or .json (raw samples too)."""
-    with Store(store_path) as store:
-        store.export(path)
+    from validate import stored
+    from validate.parts import named
+
+    check_table(path)
+    held = stored.read(store_path)
+    caution(held.notes)
+    wanted = None if suite is None else named(suite)
+    stored.export([m for m in held.runs if wanted is None or wanted.holds(m)], path)
     click.echo(f"Written: {path}")
+
+
+@click.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@store_option
+def import_runs(path: Path, store_path: Path) -> None:
+    """Add the runs of PATH, a store or what `export` wrote to a .json file, that are not in the store yet.
+
+    \b
+    psmodel validate import figures/measured/ingress.json
+    """
+    from validate.stored import read
+
+    held = read(path)
+    caution(held.notes)
+    with Store(store_path) as store:
+        caution(store.notes)
+        added = store.import_runs(held.runs)
+    click.echo(f"{added} of {len(held.runs)} runs added to {store_path}; the others were there")
 
 
 @click.group()

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
+from validate.measurement import with_compute_on
 from validate.testbeds.base import Testbed, require_iterations
 
 Name = Literal["local", "netns", "cluster"]
@@ -19,10 +20,11 @@ def default_for(scenario: Scenario) -> Name:
     return "local" if scenario.placement == "single-host" else "netns"
 
 
-def on_this_machine(scenario: Scenario, testbed: str) -> Scenario:
-    """The scenario with the cores that it really has there, if it does not say how many.
+def on_this_machine(scenario: Scenario, testbed: str, *, burn: bool = False) -> Scenario:
+    """The scenario with the cores that it really has there, and what computes, if it does not say.
 
-    On the testbed ``netns`` all hosts are parts of this machine and share its cores.
+    On the testbed ``netns`` all hosts are parts of this machine and share its cores. Compute time is slept, as if an
+    accelerator had it, unless the scenario or `burn` says that it takes a core.
 
     Raises
     ------
@@ -30,6 +32,7 @@ def on_this_machine(scenario: Scenario, testbed: str) -> Scenario:
         If it does not say how many iterations a run has.
     """
     require_iterations(scenario)
+    scenario = with_compute_on(scenario, "burn" if burn else "sleep")
     if scenario.cores_per_host is not None or scenario.total_cores is not None:
         return scenario
     cores = len(os.sched_getaffinity(0))

@@ -163,4 +163,5 @@ def _bundles(scenario: Scenario) -> tuple[list[int], list[int]]:
         case "colocated":
             return list(range(n)), list(range(k))
         case "dedicated":
-            return list(range(n)), [n + shard // scenario.shards_per_host for shard in range(k)]
+            workers = [worker // scenario.workers_per_host for worker in range(n)]
+            return workers, [scenario.worker_hosts + shard // scenario.shards_per_host for shard in range(k)]

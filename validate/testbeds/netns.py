@@ -77,7 +77,7 @@ class NetnsTestbed:
         """The smallest one on which all of them run."""
         scenarios = list(scenarios)
         return cls(
-            workers=max(s.workers for s in scenarios),
+            workers=max(s.worker_hosts for s in scenarios),
             shards=max(s.shard_hosts for s in scenarios),
             on_progress=on_progress,
         )
@@ -135,12 +135,12 @@ class NetnsTestbed:
         netlink.remove(self.hosts)
 
     def prepare(self, scenario: Scenario) -> Placement:
-        if scenario.workers > self.workers or scenario.shard_hosts > self.shards:
+        if scenario.worker_hosts > self.workers or scenario.shard_hosts > self.shards:
             raise CannotRun(
-                f"scenario {scenario.name} needs {scenario.workers} worker and {scenario.shard_hosts} shard hosts; "
-                f"this testbed has {self.workers} and {self.shards}"
+                f"scenario {scenario.name} needs {scenario.worker_hosts} worker and {scenario.shard_hosts} shard "
+                f"hosts; this testbed has {self.workers} and {self.shards}"
             )
-        workers = [f"worker-{i}" for i in range(scenario.workers)]
+        workers = [f"worker-{i // scenario.workers_per_host}" for i in range(scenario.workers)]
         shards = [f"shard-{i // scenario.shards_per_host}" for i in range(scenario.shards)]
         match scenario.placement:
             case "colocated":
