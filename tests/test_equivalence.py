@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from psmodel import simulation
 from psmodel.calibration import IDEAL
+from psmodel.scenario import load
 from psmodel.simulation import engine
 from psmodel.simulation.network import FluidNetwork, Host
 from tests.fluid_reference import Bundle, completion_times, filling_rates, lp_rates
@@ -226,6 +227,15 @@ def test_a_tolerance_saves_instants(monkeypatch) -> None:
         ends[tolerance] = env.now
     assert ends[0.01] == pytest.approx(ends[0.0], rel=0.01)
     assert instants[0.01] < instants[0.0] / 3
+
+
+def test_an_answer_says_with_which_tolerance_it_was_computed() -> None:
+    scenario = load("ingress-sharded")
+    exact = simulation.predict(scenario).prediction
+    near = simulation.predict(scenario, tolerance=0.001).prediction
+    assert not any("tolerance" in note for note in exact.notes)
+    assert any("tolerance = 0.001" in note and "0.999" in note for note in near.notes)
+    assert near.metrics.iteration_time_s == pytest.approx(exact.metrics.iteration_time_s, rel=0.001)
 
 
 @given(world=worlds(), seed=st.integers(0, 2**32 - 1))
