@@ -19,8 +19,9 @@ from psmodel.scenario import Scenario
 from psmodel.scenario.features import alike, repeats
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.fluid import Link
+from psmodel.simulation.garbage import rare_collections
 from psmodel.simulation.monitor import Monitor
-from psmodel.simulation.network import FluidNetwork, Host, Rack, rare_collections, tolerance_note
+from psmodel.simulation.network import FluidNetwork, Host, Rack, tolerance_note
 from psmodel.simulation.presence import Deaths, Presence
 from psmodel.simulation.processor import Processor
 from psmodel.simulation.shard import Shard

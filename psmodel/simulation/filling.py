@@ -105,9 +105,10 @@ def take_over(
 
 def candidate(link: int, links: Rows, members: Rows) -> float:
     """The level that a link has if no later one holds back its flows; −1 if it has none and the others are too many."""
-    room = links[CAPACITY][link] - links[ELSE][link]
+    room: float = links[CAPACITY][link] - links[ELSE][link]
     if members[COUNT][link] > 0:
-        return room / links[OWN][link]
+        own: float = links[OWN][link]
+        return room / own
     return INF if room >= -TIE * links[CAPACITY][link] else -1.0
 
 
@@ -251,7 +252,7 @@ def take_out(
     owner = paths[OWNER][flow]
     counts[START] = min(counts[START], members[POSITION][owner])
     advance(owner, now, links, members, amounts, keys, entries)
-    remaining = max(0.0, keys[KEY][paths[PLACE][flow]] - links[PROGRESS][owner])
+    remaining: float = max(0.0, keys[KEY][paths[PLACE][flow]] - links[PROGRESS][owner])
     remove(flow, links, members, amounts, paths, keys, entries)
     paths[OWNER][flow] = 0
     for step in range(len(paths) - STEPS):

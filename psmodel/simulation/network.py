@@ -4,10 +4,8 @@ A host has an up link and a down link of its own; the core between hosts is not 
 into racks, whose uplink and downlink every flow that leaves or enters the rack then passes.
 """
 
-import gc
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -320,17 +318,6 @@ class FluidNetwork:
         if self._due < math.inf and not self._settling and (not self._timers or self._due < self._timers[-1]):
             self._timers.append(self._due)
             self._call(self._fire, max(0.0, self._due - self.env.now))
-
-
-@contextmanager
-def rare_collections() -> Iterator[None]:
-    """Let Python look for garbage in cycles less often: there is none, and a million events take long to look at."""
-    before = gc.get_threshold()
-    gc.set_threshold(max(100_000, before[0]), 50, 50)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def tolerance_note(tolerance: float) -> str:
