@@ -188,7 +188,7 @@ def sweeps(_: float) -> Iterator[Row]:
     """5. 10,000 scenarios by closed forms at once and one by one, 1,000 by simulation on all cores."""
     from psmodel import analytic, load
     from psmodel.analytic import predict_grid
-    from psmodel.scenario import from_mapping
+    from psmodel.scenario import Scenario
     from psmodel.sweeps import Setup, grid, sweep
 
     base, count, some = load("ingress-single"), 10_000, 200
@@ -223,7 +223,7 @@ def sweeps(_: float) -> Iterator[Row]:
         "per_s": some / seconds,
     }
 
-    base = from_mapping(
+    base = Scenario.from_json(
         {
             "workers": 1, "shards": 1, "model_size": "100MB", "bandwidth": "10Gbps", "iterations": 10,
             "compute": {"kind": "lognormal", "mean": 0.1, "cv": 0.3},

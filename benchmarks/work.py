@@ -44,10 +44,10 @@ def training(
 ) -> dict[str, Any]:
     """Training: asynchronous with lognormal compute times, or in step with equal ones; with usual coefficients."""
     from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
-    from psmodel.scenario import from_mapping
+    from psmodel.scenario import Scenario
     from psmodel.simulation import predict
 
-    scenario = from_mapping(
+    scenario = Scenario.from_json(
         {
             "workers": workers, "shards": shards, "model_size": "100MB", "bandwidth": "10Gbps",
             "iterations": iterations,

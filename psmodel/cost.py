@@ -77,11 +77,11 @@ def equip(point: Point, catalogue: Catalogue, placement: str = "dedicated") -> d
         return changes
     if len(chosen) == 2:
         changes["bandwidth"] = {
-            f"{role}_{way}": chosen[role].bandwidth for role in _ROLES for way in ("up", "down")
+            f"{role}_{way}": chosen[role].rate for role in _ROLES for way in ("up", "down")
         }
     else:
         for role, machine in chosen.items():
-            changes |= {f"bandwidth.{role}_{way}": machine.bandwidth for way in ("up", "down")}
+            changes |= {f"bandwidth.{role}_{way}": machine.rate for way in ("up", "down")}
     return changes
 
 
@@ -184,7 +184,7 @@ def _memory(scenario: Scenario, role: Role) -> float:
     match scenario.placement:
         case "dedicated":
             if role == "worker":
-                return worker
+                return worker * min(scenario.workers_per_host, scenario.workers)
             each = scenario.shards_per_host
             return max(sum(sizes[i : i + each]) for i in range(0, len(sizes), each)) + max(sizes)
         case "colocated":

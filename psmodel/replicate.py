@@ -1,14 +1,13 @@
 """Independent repetitions of a simulation, on all cores, until their mean is as precise as asked."""
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from statistics import fmean
 
-from psmodel import output_analysis, simulation
+from psmodel import budget, machine, output_analysis, simulation
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.errors import BadInput
 from psmodel.results import Metrics, Prediction, SteadyState
@@ -62,7 +61,8 @@ def replicate(
             on_progress=on_progress,
         )
         return run.prediction
-    count = processes or len(os.sched_getaffinity(0))
+    count = processes or machine.cores()
+    budget.check(_need(scenario, calibration, replications or 1, count))
     one = partial(_one, scenario, calibration, precision or PRECISION, tolerance)
     if scenario.is_steady:
         precision = None
@@ -70,6 +70,20 @@ def replicate(
         return _until(lambda numbers: map(one, numbers), replications, precision, on_progress)
     with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
         return _until(lambda numbers: pool.map(one, numbers), replications, precision, on_progress)
+
+
+_BYTES_PER_REPLICATION = 20_000
+
+
+def _need(scenario: Scenario, calibration: Calibration, replications: int, processes: int) -> budget.Need:
+    one = simulation.needed(scenario, calibration)
+    return replace(
+        one,
+        what=f"{one.what}, {replications} times" if replications > 1 else one.what,
+        fewer=f"{one.fewer}, or replications" if replications > 1 else one.fewer,
+        memory_bytes=one.memory_bytes * min(processes, replications) + _BYTES_PER_REPLICATION * replications,
+        time_s=one.time_s * replications / processes,
+    )
 
 
 def combine(runs: Sequence[Prediction]) -> Prediction:

@@ -22,7 +22,8 @@ uvicorn = pytest.importorskip("uvicorn", reason="the extra app is not installed"
 
 from psmodel.app import measured  # noqa: E402
 from psmodel.app.asked import Known  # noqa: E402
-from psmodel.app.server import address, create, listen  # noqa: E402
+from psmodel.app.server import _names, address, create, listen  # noqa: E402
+from psmodel.errors import BadInput  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "figures" / "measured" / "ingress.json"
@@ -283,3 +284,16 @@ def test_a_bad_value_shows_its_sentence(url: str, page: Any) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#iteration")).to_have_text("1.6 s")
     expect(page.locator("#problem")).to_be_hidden()
+
+
+@pytest.mark.parametrize("host", ["", "my_host", "a b", "-a", "a..b", "x" * 300, "[::1]", "1.2.3.4:80"])
+def test_what_is_no_host_is_refused(host: str) -> None:
+    with pytest.raises(BadInput, match="address of this machine"):
+        listen(host, 0)
+
+
+def test_an_address_of_version_6_is_named_in_brackets() -> None:
+    """RFC 3986, section 3.2.2: what a request's Host header says of it."""
+    assert "[::1]" in _names("::1")
+    assert "[2001:db8::1]" in _names("2001:db8::1")
+    assert "host.example" in _names("Host.Example")

@@ -72,7 +72,7 @@ def test_unequal_workers_are_doubled_with_their_factors() -> None:
     assert gain.ratio == pytest.approx(after / before)
 
 
-@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=6), st.integers(1, 3))
+@given(st.lists(st.just(0.0) | st.floats(0.1, 10), min_size=1, max_size=6).filter(any), st.integers(1, 3))
 def test_shards_are_split_and_put_together_in_proportion(weights: list[float], multiple: int) -> None:
     base = load("ingress-single", shards=len(weights), shard_weights=weights)
     split = BY_NAME["shards"].scaled(base, float(multiple))

@@ -88,7 +88,7 @@ class Asked:
         changes: dict[str, Any] = dict(given)
         spread = changes.pop("compute_cv", None)
         if spread is not None:
-            changes["compute"] = _spread(changes.get("compute", base.compute.expected()), spread)
+            changes["compute"] = _spread(changes.get("compute", f"{base.compute.expected()!r} s"), spread)
         return cls(
             name=name,
             changes=changes,
@@ -104,7 +104,7 @@ class Asked:
             words.append(self.name)
             values = dict(self.changes)
         else:
-            values = self.scenario.to_json()
+            values = self.scenario.to_settings()
             del values["schema_version"]
         for key, value in values.items():
             if key in OPTIONS and isinstance(value, str):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
@@ -16,20 +17,25 @@ from pydantic import (
     model_validator,
 )
 
+from psmodel.counts import parse_count
 from psmodel.distributions import Deterministic, Distribution, TimeDistribution
 from psmodel.scenario.features import features_of
 from psmodel.scenario.parts import (
+    MOST_HOSTS,
     Background,
     Bandwidth,
     Compression,
+    Factor,
     Failure,
     Layer,
+    LinkRate,
     Part,
     Racks,
     Stragglers,
 )
 from psmodel.scenario.sentences import ScenarioError, sentence
-from psmodel.units import Size, Time
+from psmodel.units import READ, WRITTEN, Size, Time
+from psmodel.wording import excerpt
 
 _ITEM_SIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 
@@ -40,7 +46,17 @@ _ROLES = tuple(Bandwidth.model_fields)
 
 
 def _one_rate_sets_all(value: object) -> object:
-    return dict.fromkeys(_ROLES, value) if isinstance(value, str | int | float) else value
+    one = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return dict.fromkeys(_ROLES, value) if one else value
+
+
+def _printable(value: str) -> str:
+    if not value.replace("\n", " ").isprintable():
+        raise ValueError(f"{excerpt(value)} holds control characters; it is plain text")
+    return value
+
+
+MOST_ITERATIONS = 10**9
 
 
 class Scenario(Part):
@@ -52,24 +68,27 @@ class Scenario(Part):
     """
 
     schema_version: Literal[1] = 1
-    name: str = "unnamed"
-    description: str = ""
+    name: Annotated[str, Field(max_length=200, pattern=r"^[^\n]*$"), AfterValidator(_printable)] = "unnamed"
+    description: Annotated[str, Field(max_length=2000), AfterValidator(_printable)] = ""
 
-    workers: Annotated[int, Field(ge=1, le=1_000_000)]
+    workers: Annotated[int, Field(ge=1, le=MOST_HOSTS)]
     """Number of workers, N."""
-    shards: Annotated[int, Field(ge=1, le=1_000_000)]
+    shards: Annotated[int, Field(ge=1, le=MOST_HOSTS)]
     """Number of shards, K: every one is an actor with its own network interface unless `placement` says else."""
     model_size: Size | None = None
     """Bytes of the trained parameters, M; give this or `elements`."""
-    elements: Annotated[int, Field(ge=1)] | None = None
+    elements: Annotated[int, BeforeValidator(parse_count), Field(ge=1, le=10**17)] | None = None
     """Number of trained parameters; give this or `model_size`."""
     dtype: Literal["float64", "float32", "float16", "bfloat16"] = "float64"
     """Type of one parameter."""
-    shard_weights: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] | None = None
+    shard_weights: tuple[Annotated[float, Field(ge=0, le=1e12)], ...] | None = None
     """How the model is spread over the shards, one number per shard in any unit; none given: evenly. A shard of
     weight 0 holds nothing and is never called."""
 
-    bandwidth: Annotated[Bandwidth | None, BeforeValidator(_one_rate_sets_all)] = None
+    bandwidth: Annotated[
+        Bandwidth | None,
+        BeforeValidator(_one_rate_sets_all, json_schema_input_type=Bandwidth | LinkRate | None),
+    ] = None
     """One number for all links, or a table with `worker_up`, `worker_down`, `shard_up`, `shard_down`; only a
     single host does without."""
     mtu: Annotated[int, Field(ge=576, le=65_535)] | None = None
@@ -83,17 +102,17 @@ class Scenario(Part):
 
     placement: Literal["dedicated", "colocated", "single-host"] = "dedicated"
     """A host for each worker and shard; worker i and shard i on one host; or all on one host (no network)."""
-    shards_per_host: Annotated[int, Field(ge=1)] = 1
+    shards_per_host: Annotated[int, Field(ge=1, le=MOST_HOSTS)] = 1
     """Shards that share one dedicated host with its interface and cores: 0 to s − 1 on the first, and so on."""
-    workers_per_host: Annotated[int, Field(ge=1)] = 1
+    workers_per_host: Annotated[int, Field(ge=1, le=MOST_HOSTS)] = 1
     """Workers that share one dedicated host in the same way; `worker_up` and `worker_down` are the host's."""
     racks: Racks | None = None
     """Racks of dedicated hosts; none given: the core of the network limits nothing."""
     background: tuple[Background, ...] = ()
     """Traffic of others on single links."""
-    cores_per_host: Annotated[int, Field(ge=1)] | None = None
+    cores_per_host: Annotated[int, Field(ge=1, le=MOST_HOSTS)] | None = None
     """Cores that the processes of one host share, for calls and computing; none given: they never wait for a core."""
-    total_cores: Annotated[int, Field(ge=1)] | None = None
+    total_cores: Annotated[int, Field(ge=1, le=10**9)] | None = None
     """Cores that all hosts share, where they are parts of one machine, as in a testbed of namespaces."""
 
     compute: Distribution = Deterministic(value=0.0)
@@ -101,7 +120,7 @@ class Scenario(Part):
     compute_on: Literal["cpu", "accelerator"] | None = None
     """Whether computing keeps one core of the worker's host busy, or something else while the host's cores are free
     (a real worker then sleeps); none given: a core in the model, while a real run sleeps unless told to burn it."""
-    compute_factors: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
+    compute_factors: tuple[Factor, ...] | None = None
     """How many times as long as that each worker computes, one number per worker; none given: all alike."""
     stragglers: Stragglers | None = None
     """Episodes in which a worker computes slowly."""
@@ -116,9 +135,9 @@ class Scenario(Part):
 
     mode: Literal["bsp", "asp", "ssp"] = "bsp"
     """Bulk-synchronous (barrier), asynchronous, or stale-synchronous."""
-    staleness_bound: Annotated[int, Field(ge=0)] | None = None
+    staleness_bound: Annotated[int, Field(ge=0, le=MOST_ITERATIONS)] | None = None
     """SSP: how many iterations a worker may be ahead of the slowest."""
-    backup_workers: Annotated[int, Field(ge=0)] = 0
+    backup_workers: Annotated[int, Field(ge=0, lt=MOST_HOSTS)] = 0
     """BSP: how many of the workers an iteration does not wait for; it takes the first N − b updates, and who is
     late goes on with the iteration that is then under way."""
     pull: Literal["parallel", "sequential", "none"] = "parallel"
@@ -128,7 +147,7 @@ class Scenario(Part):
     what is pushed meanwhile."""
     push: Literal["blocking", "sequential", "fire-and-forget", "none"] = "blocking"
     """Push to all shards and wait; one after the other, waiting for each; without waiting; or not at all."""
-    max_in_flight_pushes: Annotated[int, Field(ge=1)] | None = None
+    max_in_flight_pushes: Annotated[int, Field(ge=1, le=MOST_ITERATIONS)] | None = None
     """Fire-and-forget: how many iterations' pushes of one worker may be unfinished (back-pressure)."""
 
     failures: tuple[Failure, ...] = ()
@@ -139,7 +158,14 @@ class Scenario(Part):
     warmup: Annotated[int, Field(ge=0)] | None = None
     """Iterations before them, kept apart; 0 where `iterations` is given alone. In the steady state the warm-up is
     found."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+
+    @field_validator("iterations", "warmup")
+    @classmethod
+    def _some_end(cls, value: int | None) -> int | None:
+        if value is not None and value > MOST_ITERATIONS:
+            raise ValueError(f"{excerpt(value)} iterations are too many; it is at most {MOST_ITERATIONS}")
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -401,25 +427,55 @@ class Scenario(Part):
         return 1.0 if self.mtu is None else (self.mtu - 52) / (self.mtu + self.frame_overhead)
 
     def replace(self, **changes: Any) -> "Scenario":
-        """A validated copy with some fields changed (values as in a file)."""
-        return from_mapping(changed(self.to_json(), changes))
+        """A validated copy with some fields changed: numbers are SI as in this record, text as in a file."""
+        copy = self.from_json(changed(self.to_json(), changes))
+        copy.__dict__["folder"] = self.folder
+        return copy
+
+    def with_settings(self, changes: Mapping[str, Any]) -> "Scenario":
+        """A validated copy with some keys changed, all written as in a file: quantities with their units."""
+        return from_mapping(changed(self.to_settings(), changes), directory=Path(self.folder))
+
+    @cached_property
+    def folder(self) -> str:
+        """Where the relative path of a file of samples starts in `with_settings`; `load` sets it."""
+        return ""
 
     def to_json(self) -> dict[str, Any]:
         """Only what differs from the defaults, in SI units, as plain JSON types."""
-        values = _plain(self) | {"schema_version": self.schema_version}
+        return self._json({})
+
+    def to_settings(self) -> dict[str, Any]:
+        """As `to_json`, with every quantity as a file has it: text with its unit, exactly the same number."""
+        return self._json({WRITTEN: True})
+
+    def _json(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        values = _plain(self, context) | {"schema_version": self.schema_version}
         if values.get("warmup") == 0:
             del values["warmup"]  # what `iterations` alone stands for
         return values
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], source: str = "") -> "Scenario":
+        """The reverse of `to_json`: numbers are SI.
 
-def _plain(record: BaseModel) -> dict[str, Any]:
-    values = record.model_dump(mode="json", exclude_defaults=True)
+        Raises
+        ------
+        ScenarioError
+            As `from_mapping`.
+        """
+        return _validated(values, source, {})
+
+
+def _plain(record: BaseModel, context: Mapping[str, Any]) -> dict[str, Any]:
+    values = record.model_dump(mode="json", exclude_defaults=True, context=dict(context))
     for name in values:
         value = getattr(record, name)
         if isinstance(value, TimeDistribution):
-            values[name] = value.model_dump(mode="json")  # whole: its kind is what tells it from others
+            # Whole: its kind is what tells it from others.
+            values[name] = value.model_dump(mode="json", context=dict(context))
         elif isinstance(value, BaseModel):
-            values[name] = _plain(value)
+            values[name] = _plain(value, context)
     return values
 
 
@@ -452,15 +508,20 @@ def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 def merge(old: object, new: object) -> object:
     """`new`, or if both are tables `old` with the keys of `new` on top; another ``kind`` is another table."""
     if isinstance(old, Mapping) and isinstance(new, Mapping) and "kind" not in new:
-        return {**old, **{key: merge(old.get(key), value) for key, value in new.items()}}
+        # A file of samples takes the place of samples that were there, and the reverse.
+        gone = {"samples"} if "file" in new else {"file"} if "samples" in new else set()
+        kept = {key: value for key, value in old.items() if key not in gone}
+        return {**kept, **{key: merge(old.get(key), value) for key, value in new.items()}}
     return new
 
 
 def from_mapping(values: Mapping[str, Any], source: str = "", directory: Path | None = None) -> Scenario:
-    """Validate plain values (as TOML or JSON give them).
+    """Validate plain values as people give them (in TOML or JSON, by options, from Python).
 
     Parameters
     ----------
+    values
+        Every bandwidth, size and time has its unit, or is 0. For SI numbers see `Scenario.from_json`.
     source
         Where they come from, for the sentence of an error.
     directory
@@ -471,7 +532,18 @@ def from_mapping(values: Mapping[str, Any], source: str = "", directory: Path | 
     ScenarioError
         With one sentence that names the field, the value and what is allowed.
     """
+    scenario = _validated(values, source, {"directory": directory or "", READ: True})
+    if directory is not None:
+        scenario.__dict__["folder"] = str(directory)
+    return scenario
+
+
+def _validated(values: Mapping[str, Any], source: str, context: dict[str, Any]) -> Scenario:
     try:
-        return Scenario.model_validate(dict(values), context={"directory": directory or ""})
+        return Scenario.model_validate(dict(values), context=context)
     except ValidationError as error:
-        raise ScenarioError(sentence(error.errors()[0], source, Scenario.model_fields)) from None
+        # Without the URL and the context of each error: what was given may be large.
+        first, *others = error.errors(include_url=False)
+        if [e["loc"] for e in (first, *others[:3])] == [("bandwidth", role) for role in _ROLES]:
+            first = {**first, "loc": ("bandwidth",)}  # one rate for all was given, or all are wrong
+        raise ScenarioError(sentence(first, source, Scenario.model_fields)) from None
