@@ -26,6 +26,7 @@ def replicate(
     replications: int | None = None,
     precision: float | None = None,
     processes: int | None = None,
+    tolerance: float = 0.0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Prediction:
     """Mean of independent simulations, with the 95 % confidence interval of every metric.
@@ -39,6 +40,8 @@ def replicate(
         scenario in its steady state it is each simulation's own, and one is enough.
     processes
         How many to use, by default one per core. The result does not depend on it.
+    tolerance
+        As in `psmodel.simulation.predict`.
     on_progress
         Called with (replications done, replications that it takes as far as is known).
 
@@ -48,15 +51,19 @@ def replicate(
         If the precision is not reached after `MOST` replications.
     """
     if not scenario.is_random:
-        return simulation.predict(scenario, calibration).prediction
+        return simulation.predict(scenario, calibration, tolerance=tolerance).prediction
     if scenario.is_steady and (replications or 1) == 1:
         run = simulation.predict(
-            scenario, calibration, precision=precision or PRECISION, on_progress=on_progress
+            scenario,
+            calibration,
+            precision=precision or PRECISION,
+            tolerance=tolerance,
+            on_progress=on_progress,
         )
         return run.prediction
     count = processes or machine.cores()
     budget.check(_need(scenario, calibration, replications or 1, count))
-    one = partial(_one, scenario, calibration, precision or PRECISION)
+    one = partial(_one, scenario, calibration, precision or PRECISION, tolerance)
     if scenario.is_steady:
         precision = None
     if count == 1:
@@ -138,8 +145,12 @@ def _steady(runs: Sequence[Prediction], half_width: float | None) -> SteadyState
     )
 
 
-def _one(scenario: Scenario, calibration: Calibration, precision: float, number: int) -> Prediction:
-    return simulation.predict(scenario, calibration, replication=number, precision=precision).prediction
+def _one(
+    scenario: Scenario, calibration: Calibration, precision: float, tolerance: float, number: int
+) -> Prediction:
+    return simulation.predict(
+        scenario, calibration, replication=number, precision=precision, tolerance=tolerance
+    ).prediction
 
 
 def _until(

@@ -38,6 +38,9 @@ from psmodel.space import Grid, Point, parse_axis, resolve, settings
 Base = Scenario | Mapping[str, Any]
 """What the points change: a scenario, or some of its keys where the points give the others."""
 _METRICS = tuple(f.name for f in fields(Metrics))
+_MOST_IN_A_BATCH = 64
+_BATCH_S = 0.2
+"""Simulations that are so short are sent to a process together, so many that it is busy for so long."""
 _FEW = 500
 """So many closed forms are done before a pool of processes has started."""
 
@@ -313,7 +316,7 @@ def _check_ends(base: Base, points: Grid, setup: Setup) -> None:
 def _computed(
     tasks: Iterator[_Task], setup: Setup, total: int, processes: int | None
 ) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    size = 1 if setup.method == "simulate" else 64
+    size = 1 if setup.method == "simulate" else _MOST_IN_A_BATCH
     count = processes or machine.cores()
     if count == 1 or (processes is None and setup.method != "simulate" and total <= _FEW):
         predict = predictor(setup.method, replications=setup.replications)
@@ -325,6 +328,7 @@ def _computed(
         count, multiprocessing.get_context("spawn"), initializer=_start, initargs=(setup,)
     ) as pool:
         pending: set[Future[list[tuple[str, dict[str, Any]]]]] = set()
+        done, began = 0, time.monotonic()
         try:
             while True:
                 while len(pending) < 4 * count and (batch := list(islice(tasks, size))):
@@ -333,7 +337,12 @@ def _computed(
                     return
                 finished, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    yield future.result()
+                    rows = future.result()
+                    done += len(rows)
+                    yield rows
+                if setup.method == "simulate":
+                    per_process = done / (time.monotonic() - began) / count
+                    size = min(_MOST_IN_A_BATCH, max(1, int(per_process * _BATCH_S)))
         except BrokenProcessPool:
             raise CannotRun(
                 "a process of the sweep died (memory used up, or a script without "

@@ -106,6 +106,11 @@ def _document(said: Answer) -> dict[str, Any]:
     callback=percentage,
     help="Go on (with iterations given: replicate) until the iteration time is this precise, like 1%.",
 )
+@click.option(
+    "--tolerance",
+    callback=percentage,
+    help="End together transfers that have no more than this share of their bytes to go, like 0.1%.",
+)
 @fit_option
 @json_option
 def simulate(
@@ -113,6 +118,7 @@ def simulate(
     trace: Path | None,
     replications: int | None,
     precision: float | None,
+    tolerance: float | None,
     known: Calibrated,
     as_json: bool,
 ) -> None:
@@ -128,7 +134,7 @@ def simulate(
     if need.is_long:
         click.echo(f"{need}.", err=True)
     if replications or (precision and not scenario.is_steady):
-        prediction = _replicated(scenario, known.best, replications, precision)
+        prediction = _replicated(scenario, known.best, replications, precision, tolerance or 0.0)
     else:
         with counted("Simulating") as count:
             run = simulation.predict(
@@ -136,6 +142,7 @@ def simulate(
                 known.best,
                 trace=trace is not None,
                 precision=precision or PRECISION,
+                tolerance=tolerance or 0.0,
                 on_progress=count,
             )
         prediction = run.prediction
@@ -168,13 +175,22 @@ def _with_draws(scenario: Scenario, best: Prediction, known: Calibrated) -> Answ
 
 
 def _replicated(
-    scenario: Scenario, calibration: Calibration, replications: int | None, precision: float | None
+    scenario: Scenario,
+    calibration: Calibration,
+    replications: int | None,
+    precision: float | None,
+    tolerance: float,
 ) -> Prediction:
     from psmodel.replicate import replicate
 
     with counted("Simulating") as count:
         return replicate(
-            scenario, calibration, replications=replications, precision=precision, on_progress=count
+            scenario,
+            calibration,
+            replications=replications,
+            precision=precision,
+            tolerance=tolerance,
+            on_progress=count,
         )
 
 

@@ -18,6 +18,7 @@ from psmodel.scenario import Scenario
 from psmodel.scenario.features import alike, repeats
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.fluid import Link
+from psmodel.simulation.garbage import rare_collections
 from psmodel.simulation.gather import Simulation, gather
 from psmodel.simulation.monitor import Monitor
 from psmodel.simulation.need import need
@@ -80,6 +81,7 @@ def predict(
     trace: bool = False,
     precision: float = 0.01,
     budget: Budget = DEFAULT_BUDGET,
+    tolerance: float = 0.0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Simulation:
     """Simulate a scenario: the iterations that it gives, or without any its steady state.
@@ -94,6 +96,8 @@ def predict(
         Relative half width of the 95 % confidence interval of a steady state's mean iteration time.
     budget
         When to give that precision up.
+    tolerance
+        0 for exact transfers; above it, see `FluidNetwork`: the prediction's notes then say so.
     on_progress
         Called with (iterations that all workers have finished, iterations that are aimed at).
 
@@ -102,10 +106,18 @@ def predict(
     CannotRun
         If it takes more memory or time than there is, see `psmodel.budget`.
     """
-    run = Run(scenario, calibration, replication=replication, trace=trace, on_progress=on_progress)
-    if scenario.is_steady:
-        return settle(run, precision=precision, budget=budget, trace=trace)
-    return run.result()
+    run = Run(
+        scenario,
+        calibration,
+        replication=replication,
+        trace=trace,
+        tolerance=tolerance,
+        on_progress=on_progress,
+    )
+    with rare_collections():
+        if scenario.is_steady:
+            return settle(run, precision=precision, budget=budget, trace=trace)
+        return run.result()
 
 
 class Run:
@@ -126,10 +138,11 @@ class Run:
         *,
         replication: int,
         trace: bool,
+        tolerance: float = 0.0,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> None:
         check(_least(scenario))
-        self.scenario = scenario
+        self.scenario, self.tolerance = scenario, tolerance
         self._on_progress = on_progress or _silent
         self._events, self._began = 0, time.monotonic()
         self.demands = demands(scenario, calibration)
@@ -139,6 +152,7 @@ class Run:
             self._env,
             propagation_delay=self.demands.propagation_delay,
             head_start=self.demands.head_start,
+            tolerance=tolerance,
         )
         self._all_cores = (
             None if scenario.total_cores is None else self._network.add_link("cores", scenario.total_cores)
@@ -154,6 +168,7 @@ class Run:
             [count for _, count in self._shard_groups],
             trace=trace and (not scenario.is_steady or repeats(scenario)),
         )
+        self.monitor.may_trace = trace
         self.under_way = 0
         self._drained = self._env.event()
         self._pairs: dict[tuple[str, int], tuple[Host, Processor]] = {}

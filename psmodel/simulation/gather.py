@@ -8,6 +8,7 @@ import numpy as np
 
 from psmodel.backlog import note
 from psmodel.results import Prediction, SteadyState, Timeline, ingress_per_shard, metrics
+from psmodel.simulation.network import tolerance_note
 from psmodel.simulation.usage import Reading, mean_queue, utilisation
 from psmodel.trace import Span
 
@@ -52,6 +53,8 @@ def gather(
     timeline = run.monitor.timeline(None if steady is None else steady.iterations)
     iteration_times = (timeline.released - timeline.start)[:, timeline.warmup :].mean(axis=1)
     measured = metrics(timeline)
+    if run.tolerance > 0:
+        notes = (*notes, tolerance_note(run.tolerance))
     backlog = note(scenario, run.demands, iteration_times)
     if backlog is not None:
         notes = (backlog, *notes)

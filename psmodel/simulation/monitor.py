@@ -33,6 +33,8 @@ class Monitor:
     ----------
     finished
         Iterations that each simulated worker has finished.
+    may_trace
+        Whether `trace` is on or may be put on while the run goes on.
     reached
         Whether all of them have finished as many as `aim_at` said.
     """
@@ -52,6 +54,7 @@ class Monitor:
         self.staleness: Counter[int] = Counter()
         self.spans: list[Span] = []
         self.span: Callable[..., None] = _forget
+        self.may_trace = trace
         self.trace(on=trace)
         self.finished = [0] * len(worker_counts)
         self.reached = False
