@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from psmodel.analytic import ClosedForm
+from psmodel.analytic.bounds import Floor
 from psmodel.cost import SECONDS_PER_HOUR, Catalogue, load_catalogue, machines_for, no_machine, price_per_hour
 from psmodel.derived import OF_ONE_WORKER, payload_per_update
 from psmodel.errors import BadInput
-from psmodel.floor import Floor
 from psmodel.judge import Certainty, Judge, Judgement
 from psmodel.methods import Calibrated, Predictor, predictor
 from psmodel.scenario import Scenario
@@ -161,7 +161,7 @@ def plan(
 ) -> Plan:
     """Search a space for the smallest or cheapest configuration that meets all targets.
 
-    By simulation (the default): a configuration whose proven bounds (`psmodel.floor`) miss a target is never
+    By simulation (the default): a configuration whose proved bounds (`psmodel.analytic.bounds`) miss a target is never
     simulated. The first by the objective that meets the targets by its estimate is; then those that are cheaper,
     the most promising first, until all have failed or their estimates miss by several times the largest error
     that estimates were seen to have, which the verdict says. Each is simulated until it is certain (`Certainty`).
