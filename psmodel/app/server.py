@@ -21,8 +21,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from psmodel.app.answers import answered, listed
-from psmodel.app.asked import Asked, Known
-from psmodel.app.simulated import events
+from psmodel.app.event_stream import events
+from psmodel.app.query import Asked, Known
 from psmodel.errors import BadInput, CannotRun
 from psmodel.wording import excerpt
 

@@ -3,7 +3,7 @@
 // computes every number (api/answer), and this file only shows them.
 
 const $ = id => document.getElementById(id);
-// Okabe & Ito (2008), as in psmodel/plot.py. What colour says, a dash, a symbol or a hatch says too.
+// Okabe & Ito (2008), as in psmodel/plotting/charts.py. What colour says, a dash, a symbol or a hatch says too.
 const [BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY] =
   ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#767676"];
 const FILLS = [BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW, GREY];
