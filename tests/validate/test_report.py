@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from psmodel.errors import BadInput, CannotRun
-from psmodel.scenario import Scenario
+from psmodel.scenario import Scenario, ScenarioError
 from tests.command_line import run
 from tests.real_records import SCENARIO, record
 from validate.machine.environment import environment
@@ -42,6 +42,10 @@ NAMES = {
     "blank": "   ",
     "jinja": "{{ 7*7 }} {% raw %}",
 }
+
+
+REFUSED = ("long", "control", "ansi", "surrogate", "direction")
+"""No scenario is called like that; what speaks against a run may still be any text."""
 
 
 @contextmanager
@@ -80,13 +84,20 @@ def renamed(made: Report, name: str, suspect: tuple[str, ...] = ()) -> Report:
     return replace(made, comparison=compared, held_out=held_out)
 
 
+@pytest.mark.parametrize("key", REFUSED)
+def test_a_name_that_would_be_more_than_text_is_refused(key: str) -> None:
+    with pytest.raises(ScenarioError, match="name"):
+        SCENARIO.replace(name=NAMES[key])
+
+
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_names_are_text_and_nothing_else(
     made: Report, name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        shown = renamed(made, name, suspect=(name, f"{name} 5 %"))
+        called = "plain" if name in (NAMES[key] for key in REFUSED) else name
+        shown = renamed(made, called, suspect=(name, f"{name} 5 %"))
         report_terminal.show(shown)
         files = report_page.write(shown, tmp_path)
     out, err = capsys.readouterr()

@@ -161,11 +161,11 @@ def test_of_a_thousand_at_most_a_tenth_is_simulated() -> None:
 def test_of_a_thousand_with_random_times_too() -> None:
     base = load("ingress-single", workers=3, iterations=2, compute=RANDOM)
     points = grid("shards=1:100:1", "bandwidth=1Gbps:10Gbps:1Gbps")
-    answer = plan(base, points, ["iteration_time<=0.2s"], minimise="shards")
+    answer = plan(base, points, ["iteration_time<=0.3s"], minimise="shards")
     assert answer.best is not None
     assert answer.considered == 1000
     assert len(answer.tried) <= 100
-    assert answer.best["iteration_time_s"] <= 0.2 * 1.01
+    assert answer.best["iteration_time_s"] <= 0.3 * 1.01
 
 
 def test_none_exists_and_the_bound_is_named() -> None:
