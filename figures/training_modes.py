@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from figures.kit.data import Rows
 from figures.kit.style import MUTED, Style, count_axis, lines
 from psmodel import load
+from psmodel.analytic import ClosedForm
 from psmodel.simulation import predict as simulate
 
 SCENARIO = load("ingress-single").replace(
