@@ -106,6 +106,18 @@ def test_closed_forms_claim_no_more_than_the_simulation_says(feature: Feature, c
 
 
 @EVERY
+def test_what_is_exact_is_the_steady_state_too(feature: Feature) -> None:
+    scenario = with_feature(feature, iterations=None)
+    closed = ClosedForm(scenario=scenario)
+    if closed.exact:
+        simulated = simulation.predict(scenario).prediction.metrics
+        for name in closed.prediction.claims:
+            assert getattr(closed.prediction.metrics, name) == pytest.approx(
+                getattr(simulated, name), rel=1e-9, abs=1e-12
+            ), name
+
+
+@EVERY
 def test_a_grid_says_what_one_prediction_says_or_names_the_key(feature: Feature) -> None:
     scenario = with_feature(feature)
     columns = {"workers": [2.0, 4.0], "shards": [2.0, 3.0], "compute": [0.01, 0.02], "bandwidth": [1e6, 2e6]}
