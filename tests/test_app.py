@@ -120,7 +120,7 @@ def test_measurements_lie_over_their_own_scenario(url: str) -> None:
         ({"mode": "ssp"}, "staleness_bound"),
         ({"compute_cv": "much"}, "compute_cv"),
         ({"scenario": "/etc/passwd"}, "not on this page"),
-        ({"seed": "1"}, "unknown key"),
+        ({"sede": "1"}, "unknown key"),
         ({"replications": "0"}, "replications"),
     ],
 )

@@ -14,7 +14,7 @@ from psmodel.methods import Calibrated, answer, predictor
 from psmodel.plans import pareto_front
 from psmodel.results import Array
 from psmodel.scenario import Scenario
-from psmodel.scenario.features import fixed_columns
+from psmodel.scenario.features import features_of, fixed_columns
 from psmodel.space import written
 
 _POINTS = 60
@@ -43,19 +43,24 @@ def answered(asked: Asked) -> dict[str, Any]:
     """
     scenario, known = asked.scenario, asked.known
     said = answer(scenario, predictor("analytic"), known.calibrated)
+    time = said.prediction.metrics.iteration_time_s
     best = Calibrated(
         best=known.calibrated.best
     )  # without draws: an interval of each gain would take too long
-    takes_time = said.prediction.metrics.iteration_time_s > 0
+    why = explain(scenario, best) if time > 0 else None
     return {
         "settings": _settings(scenario),
+        "scenario": scenario.to_json(),
+        "features": [feature.label for feature in features_of(scenario)],
+        "wanted": {"target_s": asked.target_s, "budget": asked.budget},
         "prediction": said.prediction.to_json(),
         "intervals": dict(said.intervals),
-        "gains": [vars(g) for g in explain(scenario, best).gains] if takes_time else [],
+        "gains": [vars(gain) for gain in why.gains] if why else [],
+        "gains_left_out": dict(why.left_out) if why else {},
         "curves": {key: _curve(asked, key) for key in ("shards", "workers")},
         "map": _map(asked),
         "left_out": _left_out(scenario),
-        "front": _front(asked, said.prediction.metrics.iteration_time_s),
+        "front": _front(asked, time),
         "runs": _runs(scenario, known.measured),
         "command": asked.command("predict"),
         "simulate_command": asked.command("simulate", "--replications", str(asked.replications)),
@@ -123,15 +128,15 @@ def _map(asked: Asked) -> dict[str, Any] | None:
         return None
     workers, shards = (_numbers(_reach(scenario, key), _SIDE) for key in ("workers", "shards"))
     n, k = np.meshgrid(workers, shards)
-    found = predict_grid(scenario, {"workers": n.ravel(), "shards": k.ravel()}, asked.known.calibrated.best)[
-        "bottleneck"
-    ]
-    names = sorted(set(found.tolist()), key=lambda name: -int((found == name).sum()))
+    found = predict_grid(scenario, {"workers": n.ravel(), "shards": k.ravel()}, asked.known.calibrated.best)
+    binding = found["bottleneck"]
+    names = sorted(set(binding.tolist()), key=lambda name: -int((binding == name).sum()))
     return {
         "workers": workers.tolist(),
         "shards": shards.tolist(),
         "names": names,
-        "cells": [names.index(name) for name in found.tolist()],
+        "cells": [names.index(name) for name in binding.tolist()],
+        "iteration_time_s": found["iteration_time_s"].tolist(),
     }
 
 
