@@ -1,5 +1,6 @@
 """The page of measurements: every measured scenario, predicted and measured, suite by suite."""
 
+import json
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
@@ -12,20 +13,22 @@ from psmodel.errors import UserError
 
 def compared(known: Known) -> dict[str, Any]:
     """Suite → its scenarios with measured and predicted iteration time in s; runs that are suspect count only alone."""
-    suites: dict[str, dict[str, list[Measured]]] = {}
+    suites: dict[str, dict[tuple[str, str], list[Measured]]] = {}
     for run in known.measured:
         of_suite = suites.setdefault(run.suite, {})
-        of_suite.setdefault(run.scenario.name, []).append(run)
+        # Two scenarios of one name may differ.
+        of_suite.setdefault((run.scenario.name, json.dumps(run.scenario.to_json())), []).append(run)
     return {
         "fitted": known.fit is not None,
         "suites": [
-            {"suite": suite, "scenarios": [_row(name, runs, known) for name, runs in of_suite.items()]}
+            {"suite": suite, "scenarios": [_row(runs, known) for _, runs in sorted(of_suite.items())]}
             for suite, of_suite in sorted(suites.items())
         ],
     }
 
 
-def _row(name: str, runs: Sequence[Measured], known: Known) -> dict[str, Any]:
+def _row(runs: Sequence[Measured], known: Known) -> dict[str, Any]:
+    name = runs[0].scenario.name
     used = [run for run in runs if not run.suspect] or list(runs)
     times = [run.metrics.iteration_time_s for run in used]
     measured = fmean(times)

@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from psmodel.app.answers import answered, listed
+from psmodel.app.answers import CHARTS, answered, listed
 from psmodel.app.asked import Asked, Known
 from psmodel.app.files import MOST_BYTES, from_file, to_toml
 from psmodel.app.form import form
@@ -68,6 +68,12 @@ def create(known: Known, host: str = "127.0.0.1") -> Starlette:
 
     def answer(request: Request) -> Response:
         return JSONResponse(answered(Asked.of(request.query_params, known)))
+
+    def chart(request: Request) -> Response:
+        compute = CHARTS.get(name := request.path_params["name"])
+        if compute is None:
+            raise BadInput(f"chart {name!r} is none of {', '.join(CHARTS)}")
+        return JSONResponse(compute(Asked.of(request.query_params, known)))
 
     def fields(_: Request) -> Response:
         return JSONResponse(form())
@@ -121,6 +127,7 @@ def create(known: Known, host: str = "127.0.0.1") -> Starlette:
         routes=[
             Route("/api/scenarios", scenarios),
             Route("/api/answer", answer),
+            Route("/api/charts/{name}", chart),
             Route("/api/simulate", simulate),
             Route("/api/form", fields),
             Route("/api/runs", runs),

@@ -1,17 +1,13 @@
 // Iteration time against shards and workers, what binds where, cost against time.
 import { instead, logAxis, note, put, wish } from "./charts.js";
-import { answer, pinned } from "./state.js";
+import { answer, charts, pinned, pinnedCharts } from "./state.js";
 import { FILLS, HATCHES, money, number, palette, time } from "./units.js";
 
 const WORDS = { iteration_time_s: "iteration", ingress_time_s: "ingress" };
 const within = t => t > 0 && t <= answer.wanted.target_s * (1 + 1e-9);
 
-export function drawCurves() {
-  drawCurve("shards", "K");
-  drawCurve("workers", "N");
-  drawMap();
-  drawFront();
-}
+const DRAW = { shards: () => drawCurve("shards", "K"), workers: () => drawCurve("workers", "N"), map: drawMap, front: drawFront };
+export const draw = name => DRAW[name]();
 
 // Where a curve meets the target: "from 16 on", "up to 8".
 function meets(curve, key) {
@@ -23,7 +19,7 @@ function meets(curve, key) {
 }
 
 function drawCurve(key, letter) {
-  const curve = answer.curves[key], c = palette(), here = answer.settings[key].value, target = answer.wanted.target_s;
+  const curve = charts[key], c = palette(), here = answer.settings[key].value, target = answer.wanted.target_s;
   if (curve === null) return instead(key, answer.left_out[key]);
   const metrics = Object.keys(WORDS).filter(name => curve[name]);
   const points = (from, name) => from.x.map((x, j) => [x, from[name][j]]).filter(([, y]) => y > 0);
@@ -36,7 +32,7 @@ function drawCurve(key, letter) {
     lines.push({ name: "meets the target", type: "scatter", symbol: "circle", symbolSize: 7, color: c.good, z: 3,
       data: points(curve, "iteration_time_s").filter(([, y]) => within(y)) });
   }
-  const before = pinned?.curves[key];
+  const before = pinnedCharts[key];
   if (before) lines.push({ name: "pinned", type: "line", symbol: "none", color: c.quiet, lineStyle: { width: 2, type: "dotted" },
     data: points(before, "iteration_time_s").filter(([x]) => x <= curve.x.at(-1)) });
   const now = { name: "now", type: "scatter", symbol: "circle", symbolSize: 13, z: 4,
@@ -65,7 +61,7 @@ function edges(values) {
 }
 
 function drawMap() {
-  const map = answer.map, c = palette(), { workers, shards } = answer.settings, target = answer.wanted.target_s;
+  const map = charts.map, c = palette(), { workers, shards } = answer.settings, target = answer.wanted.target_s;
   if (map === null) return instead("map", answer.left_out.map);
   const x = edges(map.workers), y = edges(map.shards), rows = [];
   x[0] = y[0] = 1;
@@ -103,11 +99,11 @@ function drawMap() {
 }
 
 function drawFront() {
-  const { rows, here, currency, prices } = answer.front, c = palette(), { target_s: target, budget } = answer.wanted;
+  const { rows, currency, prices } = charts.front, { here } = answer, c = palette(), { target_s: target, budget } = answer.wanted;
   const point = row => ({ value: [row.cost_per_hour, row.iteration_time_s], row });
   const possible = rows.filter(row => row.iteration_time_s > 0 && row.cost_per_hour > 0);
   if (possible.length === 0) return instead("front", "An iteration takes no time or costs nothing, so that there is nothing to weigh.");
-  const shown = here && here.iteration_time_s > 0 ? [here] : [], before = pinned?.front.here ?? null;
+  const shown = here && here.iteration_time_s > 0 ? [here] : [], before = pinned?.here ?? null;
   const past = before && before.iteration_time_s > 0 ? [before] : [];
   const costs = [...possible, ...shown, ...past].map(row => row.cost_per_hour).filter(cost => cost > 0);
   const good = possible.filter(row => (target === null || within(row.iteration_time_s)) && (budget === null || row.cost_per_hour <= budget));

@@ -1,7 +1,7 @@
 // The answer, how sure it is, what limits it, what to change.
 import { $, make, table } from "./dom.js";
 import { answer, change, pinned } from "./state.js";
-import { number, percent, sentence, time } from "./units.js";
+import { money, number, percent, sentence, time } from "./units.js";
 
 const CLAIMS = {
   exact: ["exact", "equals the simulation"],
@@ -122,8 +122,8 @@ export function showComparison() {
   }
   rows.push(["binds", a.prediction.bottleneck, b.prediction.bottleneck, ""]);
   rows.push(["claim", a.prediction.claims.iteration_time_s ?? "–", b.prediction.claims.iteration_time_s ?? "–", ""]);
-  if (a.front.here && b.front.here)
-    rows.push([`${a.front.currency}/h`, number(a.front.here.cost_per_hour), number(b.front.here.cost_per_hour), ratio(a.front.here.cost_per_hour, b.front.here.cost_per_hour)]);
+  if (a.here && b.here)
+    rows.push([`${a.currency}/h`, money(a.here.cost_per_hour), money(b.here.cost_per_hour), ratio(a.here.cost_per_hour, b.here.cost_per_hour)]);
   table($("compared"), changed ? "What differs, and what it does (closed forms)" : "Nothing differs yet: change the scenario now", ["", "pinned", "now", "difference"], rows, [1, 2, 3],
     rows.map((_, i) => i < changed));
 }

@@ -1,14 +1,14 @@
 // Start: make every part, then show each answer.
 import { figure } from "./charts.js";
 import { makeChooser, makeSliders, showControls } from "./controls.js";
-import { drawCurves } from "./curves.js";
+import { draw } from "./curves.js";
 import { $ } from "./dom.js";
 import { makeFiles, showFiles } from "./files.js";
 import { makeForm, showForm } from "./form.js";
 import { makeWanted, showComparison, showHeadline, showWhy } from "./headline.js";
 import { makeSentence, showSentence } from "./sentence.js";
 import { drawTimeline, forget, makeSimulation, simulateIfNeeded } from "./simulation.js";
-import { answer, ask, on, pin, state } from "./state.js";
+import { ask, charts, on, pin, state } from "./state.js";
 import { onThemeOrSize } from "./units.js";
 
 const [scenarios, form] = await Promise.all(["api/scenarios", "api/form"].map(async path => (await fetch(path)).json()));
@@ -30,7 +30,10 @@ for (const key of ["target", "budget"]) $(key).value = state[key] ?? "";
 $("pin").addEventListener("click", () => pin(!state.pin));
 for (const id of ["controls", "wanted"]) $(id).addEventListener("submit", event => event.preventDefault());
 
-on("asked", forget);
+on("asked", () => {
+  forget();
+  $("results").setAttribute("aria-busy", "true");
+});
 on("answered", () => {
   showHeadline();
   showSentence();
@@ -39,12 +42,14 @@ on("answered", () => {
   showWhy();
   showComparison();
   showFiles();
-  drawCurves();
   simulateIfNeeded();
 });
+on("charted", name => {
+  draw(name);
+  if (name === "front") $("results").removeAttribute("aria-busy");
+});
 onThemeOrSize(() => {
-  if (!answer) return;
-  drawCurves();
+  Object.keys(charts).forEach(draw);
   drawTimeline();
 });
 await ask();

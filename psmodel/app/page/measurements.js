@@ -1,13 +1,13 @@
 // The page of measurements: suites, their scenarios, predicted against measured iteration time.
 import { figure, logAxis, note, put } from "./charts.js";
 import { $, make, table } from "./dom.js";
-import { number, onThemeOrSize, palette, percent, time } from "./units.js";
+import { onThemeOrSize, palette, percent, time } from "./units.js";
 
 const { suites, fitted } = await (await fetch("api/runs")).json();
 const named = suite => suite || "runs by themselves";
 const mean = values => values.reduce((sum, v) => sum + v, 0) / values.length;
 const errors = rows => rows.filter(row => row.error !== null).map(row => Math.abs(row.error));
-const share = x => `${number(100 * x)} %`;
+const share = x => `${(100 * x).toFixed(1)} %`;
 const SYMBOLS = ["circle", "diamond", "rect", "triangle", "pin", "arrow"];
 
 function summarise() {

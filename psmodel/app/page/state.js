@@ -4,14 +4,16 @@ import { complain } from "./dom.js";
 
 export let state = Object.fromEntries(new URLSearchParams(location.search));  // key → text
 export let answer = null;
+export let charts = {};       // the curves, map and prices of that answer, which come after it, one by one
 export let pinned = null;     // the answer of the pinned scenario
+export let pinnedCharts = {};
 let pinnedQuery = null;
 let asking = null;
-const listeners = { asked: [], answered: [] };
+const listeners = { asked: [], answered: [], charted: [] };
 
-// "asked": the state has changed; "answered": there is a new answer.
+// "asked": the state has changed; "answered": there is a new answer; "charted": and one of its charts.
 export const on = (event, listener) => listeners[event].push(listener);
-const tell = event => listeners[event].forEach(listener => listener());
+const tell = (event, ...about) => listeners[event].forEach(listener => listener(...about));
 
 export function query({ only = state } = {}) {
   return new URLSearchParams(Object.entries(only).filter(([key]) => key !== "pin")).toString();
@@ -54,6 +56,19 @@ async function get(path, signal) {
   return response.json();
 }
 
+async function chart(signal) {
+  const asked = query();
+  charts = {};
+  for (const name of ["shards", "workers", "map", "front"]) {
+    const drawn = name in answer.left_out ? null : await get(`api/charts/${name}?${asked}`, signal);
+    if (pinned && (name === "shards" || name === "workers") && !(name in pinned.left_out))
+      pinnedCharts[name] ??= await get(`api/charts/${name}?${pinnedQuery}`, signal);
+    if (signal.aborted) return;
+    charts[name] = drawn;
+    tell("charted", name);
+  }
+}
+
 export async function ask() {
   asking?.abort();
   const mine = asking = new AbortController();
@@ -62,15 +77,16 @@ export async function ask() {
     const said = await get(`api/answer?${query()}`, mine.signal);
     if (state.pin && state.pin !== pinnedQuery) {
       const fixed = await get(`api/answer?${state.pin}`, mine.signal);
-      [pinned, pinnedQuery] = fixed.error ? [null, null] : [fixed, state.pin];
+      [pinned, pinnedQuery, pinnedCharts] = fixed.error ? [null, null, {}] : [fixed, state.pin, {}];
       if (fixed.error) delete state.pin;
-    } else if (!state.pin) [pinned, pinnedQuery] = [null, null];
+    } else if (!state.pin) [pinned, pinnedQuery, pinnedCharts] = [null, null, {}];
     if (mine.signal.aborted) return;
     complain(said.error);
     if (said.error) return;
     answer = said;
     history.replaceState(null, "", address());
     tell("answered");
+    await chart(mine.signal);
   } catch (error) {
     if (error.name === "AbortError") return;
     complain(error.message === "long" ? "This scenario is too long for an address; `psmodel predict FILE` takes it."
