@@ -29,7 +29,11 @@ export function save(name, text, type) {
   URL.revokeObjectURL(link.href);
 }
 
+// A sentence that begins with a key's name keeps it as it is written.
+export const sentence = text => !text ? "" : (/^\w*[_.]\w|^\w+ = /.test(text) ? text : text[0].toUpperCase() + text.slice(1)) +
+  (/[.!?]$/.test(text) ? "" : ".");
+
 export function complain(text) {
   $("problem").hidden = !text;
-  $("problem").textContent = text ? text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".") : "";
+  $("problem").textContent = sentence(text);
 }

@@ -72,9 +72,7 @@ export function showForm() {
 function showGroup(group) {
   const set = group.keys.filter(({ key }) => answer.scenario[key] !== undefined);
   group.holder.querySelector("small").textContent = set.length ? set.map(({ key }) => label(key)).join(", ") : "as usual";
-  if (!group.holder.open || group.box.contains(document.activeElement) && document.activeElement.type === "text" && !group.stale) {
-    if (!group.holder.open) return;
-  }
+  if (!group.holder.open) return;
   const focus = document.activeElement?.id;
   group.box.replaceChildren(...group.keys.map(entry => field(entry)));
   if (focus?.startsWith("f-")) document.getElementById(focus)?.focus();

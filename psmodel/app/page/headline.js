@@ -1,7 +1,7 @@
 // The answer, how sure it is, what limits it, what to change.
-import { $, make, table } from "./dom.js";
+import { $, make, sentence, table } from "./dom.js";
 import { answer, change, pinned } from "./state.js";
-import { money, number, percent, sentence, time } from "./units.js";
+import { money, number, percent, time } from "./units.js";
 
 const CLAIMS = {
   exact: ["exact", "equals the simulation"],
@@ -100,7 +100,12 @@ function showRuns() {
 
 const SETTINGS = { workers: "workers", shards: "shards", model_size: "model size", bandwidth: "bandwidth", compute: "compute",
   compute_cv: "compute varies", mode: "mode", staleness_bound: "staleness bound", iterations: "iterations" };
-const text = value => value === undefined ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value);
+function text(value) {
+  if (value === undefined) return "–";
+  if (Array.isArray(value)) return value.map(text).join("; ");
+  if (typeof value === "object") return Object.entries(value).map(([key, inner]) => `${key.replaceAll("_", " ")} ${text(inner)}`).join(", ");
+  return typeof value === "number" ? number(value) : String(value);
+}
 
 export function showComparison() {
   $("comparison").hidden = pinned === null;
@@ -114,7 +119,7 @@ export function showComparison() {
   for (const key of new Set([...Object.keys(a.scenario), ...Object.keys(b.scenario)]))
     if (!shown.has(key) && text(a.scenario[key]) !== text(b.scenario[key]))
       rows.push([key.replaceAll("_", " "), text(a.scenario[key]), text(b.scenario[key]), ""]);
-  const changed = rows.length, ratio = (x, y) => x > 0 && y > 0 ? percent(y / x) : "–";
+  const changed = rows.length, ratio = (x, y) => !(x > 0 && y > 0) ? "–" : y > 10 * x ? `× ${number(y / x)}` : percent(y / x);
   for (const [label, name, show] of [["iteration", "iteration_time_s", time], ["pull", "pull_time_s", time], ["compute", "compute_time_s", time],
     ["push", "push_time_s", time], ["wait", "wait_time_s", time], ["ingress", "ingress_time_s", time], ["updates/s", "updates_per_s", number]]) {
     const x = a.prediction[name], y = b.prediction[name];

@@ -20,10 +20,10 @@ function summarise() {
   $("summary").textContent = `${runs} runs of ${all.length} scenarios; predictions are ${mean(errors(all)) ? share(mean(errors(all))) : "–"} off on average ` +
     `(closed forms, ${fitted ? "with the fit's coefficients" : "of the ideal system: start with --fit FILE for fitted coefficients"}).` +
     (suspect ? ` ${suspect} runs are suspect; they count only where a scenario has no other.` : "");
-  table($("suites"), "Suites", ["suite", "scenarios", "runs", "suspect", "mean error", "largest", "last run"], suites.map(({ suite, scenarios }) => {
+  table($("suites"), "Suites", ["suite", "mean error", "largest", "scenarios", "runs", "suspect", "last run"], suites.map(({ suite, scenarios }) => {
     const off = errors(scenarios);
-    return [named(suite), String(scenarios.length), String(scenarios.reduce((n, r) => n + r.runs, 0)), String(scenarios.reduce((n, r) => n + r.suspect, 0)),
-      off.length ? share(mean(off)) : "–", off.length ? share(Math.max(...off)) : "–", scenarios.map(r => r.last).sort().at(-1).slice(0, 16).replace("T", " ")];
+    return [named(suite), off.length ? share(mean(off)) : "–", off.length ? share(Math.max(...off)) : "–", String(scenarios.length),
+      String(scenarios.reduce((n, r) => n + r.runs, 0)), String(scenarios.reduce((n, r) => n + r.suspect, 0)), scenarios.map(r => r.last).sort().at(-1).slice(0, 16).replace("T", " ")];
   }), [1, 2, 3, 4, 5]);
 }
 
@@ -47,10 +47,10 @@ function draw() {
 function list() {
   for (const { suite, scenarios } of suites) {
     const made = make("table");
-    table(made, "Iteration time", ["scenario", "testbed", "runs", "suspect", "measured", "from … to", "predicted", "error", "claim"],
+    table(made, "Iteration time", ["scenario", "measured", "predicted", "error", "claim", "from … to", "runs", "suspect", "testbed"],
       scenarios.map(r => [r.chosen ? make("a", { href: `./?${new URLSearchParams({ scenario: r.scenario })}` }, r.scenario) : r.scenario,
-        r.testbeds.join(", "), String(r.runs), String(r.suspect), time(r.measured_s), `${time(r.least_s)} … ${time(r.most_s)}`,
-        time(r.predicted_s), r.error === null ? "–" : percent(1 + r.error), r.claim]), [2, 3, 4, 5, 6, 7]);
+        time(r.measured_s), time(r.predicted_s), r.error === null ? "–" : percent(1 + r.error), r.claim,
+        `${time(r.least_s)} … ${time(r.most_s)}`, String(r.runs), String(r.suspect), r.testbeds.join(", ")]), [1, 2, 3, 5, 6, 7]);
     $("rows").append(make("details", { class: "card", open: suites.length === 1 }, make("summary", {}, `${named(suite)}: ${scenarios.length} scenarios`),
       make("div", { class: "scroll", role: "region", tabIndex: 0, "aria-label": `Table of ${named(suite)}` }, made)));
   }

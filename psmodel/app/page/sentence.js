@@ -26,9 +26,11 @@ export function makeSentence() {
   inputs.verb = make("span");
   inputs.to = make("span");
   inputs.back = make("span");
+  inputs.ofWorkers = make("span");
+  inputs.ofShards = make("span");
   inputs.over = make("span", {}, " over ", inputs.bandwidth);
-  $("question").replaceChildren(inputs.workers, " workers ", inputs.verb, " ", inputs.model_size, inputs.to, inputs.shards,
-    " shards", inputs.back, inputs.over, ", ", mode, bound, ", and compute for ", inputs.compute, " in each iteration.");
+  $("question").replaceChildren(inputs.workers, inputs.ofWorkers, inputs.verb, " ", inputs.model_size, inputs.to, inputs.shards,
+    inputs.ofShards, inputs.back, inputs.over, ", ", mode, bound, ", and compute for ", inputs.compute, " in each iteration.");
 }
 
 function fit(input) {
@@ -45,7 +47,10 @@ export function showSentence() {
   inputs.mode.value = settings.mode.value;
   inputs.staleness_bound.hidden = settings.mode.value !== "ssp";
   inputs.over.hidden = settings.bandwidth.text === "no network";
+  inputs.ofWorkers.textContent = settings.workers.value === 1 ? " worker " : " workers ";
+  inputs.ofShards.textContent = settings.shards.value === 1 ? " shard" : " shards";
   [inputs.verb.textContent, inputs.to.textContent, inputs.back.textContent] = words(scenario);
+  if (settings.workers.value === 1) inputs.verb.textContent = words(scenario)[0] === "push" ? "pushes" : "pulls";
   $("also").textContent = features.length ? `Also: ${features.join(", ")}.` : "";
   $("also").hidden = features.length === 0;
 }

@@ -1,8 +1,8 @@
 // Simulations: by a click, and by themselves where the closed form is not exact; the timeline of one iteration.
 import { note, put } from "./charts.js";
-import { $ } from "./dom.js";
+import { $, sentence } from "./dom.js";
 import { answer, change, query, state } from "./state.js";
-import { HATCHES, number, palette, percent, PHASES, sentence, time } from "./units.js";
+import { HATCHES, number, palette, percent, PHASES, time } from "./units.js";
 
 const WAIT_MS = 400;  // a slider that is being dragged starts no simulation
 let source = null, simulated = null, soon = null, onResult = () => {};

@@ -11,7 +11,6 @@ export const rate = b => scaled(b * 8, [[1e12, "Tbit/s"], [1e9, "Gbit/s"], [1e6,
 export const number = x => x === null || x === undefined ? "–" : String(parseFloat(x.toPrecision(4)));
 export const money = x => x.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 export const percent = ratio => `${ratio < 1 ? "−" : "+"}${Math.abs(100 * (ratio - 1)).toFixed(1)} %`;
-export const sentence = text => text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".") : "";
 
 // Okabe & Ito (2008), as in psmodel/plot.py. What colour says, a dash, a symbol or a hatch says too.
 const [BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY] =
