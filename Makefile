@@ -5,13 +5,17 @@ export RAY_USAGE_STATS_ENABLED := 0
 UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 RUN := $(UV) run --frozen --all-extras
 
-.PHONY: demo test lint bench figures measure notebooks docs clean
+.PHONY: demo test check lint bench faults fuzz fuzz-parsers figures measure notebooks docs clean
 
 demo: .venv/ready
 	$(RUN) psmodel demo
 
 test: .venv/ready lint
 	$(RUN) pytest
+
+# For each commit: nothing that starts Ray, namespaces or a browser, and nothing long.
+check: .venv/ready lint
+	$(RUN) pytest -m "not ray and not netns and not browser and not slow and not long"
 
 lint: .venv/ready
 	$(RUN) ruff check .
@@ -31,8 +35,21 @@ docs: .venv/ready
 	$(RUN) sphinx-build -W --keep-going -q -b html docs site
 	@echo "Pages: site/index.html"
 
+# Hypothesis with many examples; and, guided by coverage, the parsers alone.
+EXAMPLES ?= 100000
+SECONDS ?= 600
+
+fuzz: .venv/ready
+	PSMODEL_FUZZ_EXAMPLES=$(EXAMPLES) $(RUN) pytest tests/test_fuzz.py
+
+fuzz-parsers: .venv/ready
+	$(RUN) --with atheris python -m tests.fuzz_parsers -max_total_time=$(SECONDS) -max_len=400
+
 bench: .venv/ready
 	$(RUN) python -m benchmarks
+
+faults: .venv/ready
+	$(RUN) python -m benchmarks.faults
 
 .venv/ready: pyproject.toml uv.lock
 	@command -v uv >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet --target .tools "uv>=0.13,<0.14"

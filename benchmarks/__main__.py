@@ -82,6 +82,8 @@ def main() -> None:
             "environment": here,
             "peer": None if peer is None else peer.name,
             "patience_s": arguments.patience,
+            "seconds": "processor time of one thread, the shortest of several runs where they are short; "
+            "other work may run on the machine",
             "rows": rows,
         }
         path = arguments.save / f"{name}.json"

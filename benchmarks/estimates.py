@@ -1,6 +1,6 @@
 """How far the closed forms and mean value analysis are from the simulation where they are estimates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from psmodel import simulation
 from psmodel.analytic import mva, predict
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.scenario import Scenario
 
 KINDS = ("asp", "ssp", "prefetch", "layers")
 PRECISION = 0.02
@@ -63,7 +63,7 @@ def random_scenario(seed: int) -> tuple[str, Scenario, Calibration]:
         if rng.random() < 0.2:
             values["placement"] = "colocated"
         calibration = USUAL if rng.random() < 0.5 else IDEAL
-        return kind, from_mapping(values), calibration
+        return kind, Scenario.from_json(values), calibration
 
 
 def errors(seeds: range) -> Iterator[tuple[str, float, float]]:
@@ -77,3 +77,22 @@ def errors(seeds: range) -> Iterator[tuple[str, float, float]]:
             for method in (predict, mva.predict)
         )
         yield kind, closed, network
+
+
+def table(results: Iterable[tuple[str, float, float]]) -> Iterator[dict[str, Any]]:
+    """One row per kind, and one of all: relative errors of the iteration time."""
+    listed = list(results)
+    for kind in (*KINDS, "all"):
+        rows = np.array([errors for name, *errors in listed if kind in (name, "all")])
+        if not rows.size:
+            continue
+        row: dict[str, Any] = {"kind": kind, "scenarios": len(rows)}
+        for column, method in enumerate(("closed form", "mean value analysis")):
+            size = np.abs(rows[:, column])
+            row |= {
+                f"{method}, mean": float(size.mean()),
+                f"{method}, bias": float(rows[:, column].mean()),
+                f"{method}, 90 %": float(np.quantile(size, 0.9)),
+                f"{method}, largest": float(size.max()),
+            }
+        yield row

@@ -1,6 +1,9 @@
 """SimGrid, if it is installed: in C++ (libsimgrid-dev and g++), else in Python (python3-simgrid)."""
 
+import math
+import resource
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
 from functools import cache
@@ -16,9 +19,10 @@ _MODEL = ("--cfg=network/model:CM02", "--cfg=network/crosstraffic:0", "--log=roo
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Seconds of CPU-bound solving (not of start-up), peak memory, and when each worker ended."""
+    """Processor seconds of solving (not of start-up), and of the whole process; peak memory; each worker's end."""
 
     seconds: float
+    process_s: float
     peak_bytes: int
     ends: tuple[float, ...]
 
@@ -31,17 +35,23 @@ class Peer:
     command: tuple[str, ...]
 
     def run(self, star: Star, patience_s: float) -> Run | None:
-        """None if it has not finished after `patience_s`."""
-        try:
-            result = subprocess.run(
-                [*self.command, *_MODEL],
-                input=star.text(), capture_output=True, text=True, check=True, timeout=patience_s,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
+        """None if it has not finished after `patience_s` of processor time."""
+        seconds = math.ceil(patience_s)
+        result = subprocess.run(
+            [*self.command, *_MODEL], input=star.text(), capture_output=True, text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds)),
+        )  # fmt: skip
+        if result.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
             return None
+        result.check_returncode()
         first, ends = result.stdout.strip().splitlines()[-2:]
-        seconds, peak = first.split()
-        return Run(seconds=float(seconds), peak_bytes=int(peak), ends=tuple(map(float, ends.split())))
+        solving, all_of_it, peak = first.split()
+        return Run(
+            seconds=float(solving),
+            process_s=float(all_of_it),
+            peak_bytes=int(peak),
+            ends=tuple(map(float, ends.split())),
+        )
 
 
 def _version(package: str) -> str | None:

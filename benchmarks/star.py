@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+import numpy as np
 import simpy
 
+from psmodel.simulation.garbage import rare_collections
 from psmodel.simulation.network import FluidNetwork, Host
 
 _BANDWIDTH = 1.25e9
@@ -53,6 +55,18 @@ class Star:
             nbytes=int(_MODEL / k),
         )
 
+    @classmethod
+    def different(cls, n: int, k: int) -> Self:
+        """Every link of another rate, and eleven starts."""
+        rng = np.random.default_rng(0)
+        up, down = (_BANDWIDTH * (1 + rng.random(count)) for count in (n, k))
+        return cls(
+            up=tuple(up.tolist()),
+            down=tuple(down.tolist()),
+            start=tuple((i % 11) * 1e-3 for i in range(n)),
+            nbytes=int(_MODEL / k),
+        )
+
     def text(self) -> str:
         """What SimGrid's side reads."""
         lines = [[len(self.up), len(self.down), self.nbytes], self.up, self.down, self.start]
@@ -68,10 +82,10 @@ class Star:
         lists = {name: tuple(values[name]) for name in ("up", "down", "start")}
         return cls(**lists, nbytes=values["nbytes"])
 
-    def bundled_ends(self) -> list[float]:
+    def bundled_ends(self, tolerance: float = 0.0) -> list[float]:
         """When each worker's last byte arrives, s; workers and shards that are alike are one host each."""
         workers, shards = Counter(zip(self.up, self.start, strict=True)), Counter(self.down)
-        ends = self._ends([*workers], [*workers.values()], [*shards], [*shards.values()])
+        ends = self._ends([*workers], [*workers.values()], [*shards], [*shards.values()], tolerance)
         end = dict(zip(workers, ends, strict=True))
         return [end[key] for key in zip(self.up, self.start, strict=True)]
 
@@ -86,9 +100,10 @@ class Star:
         worker_counts: Sequence[int],
         shards: Sequence[float],
         shard_counts: Sequence[int],
+        tolerance: float = 0.0,
     ) -> list[float]:
         env = simpy.Environment()
-        network = FluidNetwork(env)
+        network = FluidNetwork(env, tolerance=tolerance)
         targets = [
             network.add_host(f"shard-{j}", up=down, down=down, count=count)
             for j, (down, count) in enumerate(zip(shards, shard_counts, strict=True))
@@ -106,5 +121,6 @@ class Star:
             )
             for i, (up, start) in enumerate(workers)
         ]
-        env.run(env.all_of(processes))
+        with rare_collections():
+            env.run(env.all_of(processes))
         return ends

@@ -11,26 +11,44 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from psmodel.analytic import predict as predict
     from psmodel.calibration import Calibration as Calibration
+    from psmodel.catalogue import Catalogue as Catalogue
+    from psmodel.errors import BadInput as BadInput
+    from psmodel.errors import CannotRun as CannotRun
+    from psmodel.explain import explain as explain
+    from psmodel.methods import Calibrated as Calibrated
+    from psmodel.methods import load_calibrated as load_calibrated
     from psmodel.plans import plan as plan
+    from psmodel.replicate import replicate as replicate
     from psmodel.results import Metrics as Metrics
     from psmodel.results import Prediction as Prediction
     from psmodel.scenario import Scenario as Scenario
     from psmodel.scenario import load as load
+    from psmodel.sensitivity import sobol_indices as sobol_indices
+    from psmodel.simulation import Simulation as Simulation
     from psmodel.simulation import predict as simulate  # noqa: F401
     from psmodel.sweeps import grid as grid
     from psmodel.sweeps import sweep as sweep
 
 # Loaded on first use: SimPy, SciPy and Matplotlib must not slow down what does without them.
 _HOMES = {
+    "BadInput": ("psmodel.errors", "BadInput"),
+    "Calibrated": ("psmodel.methods", "Calibrated"),
     "Calibration": ("psmodel.calibration", "Calibration"),
+    "CannotRun": ("psmodel.errors", "CannotRun"),
+    "Catalogue": ("psmodel.catalogue", "Catalogue"),
     "Metrics": ("psmodel.results", "Metrics"),
     "Prediction": ("psmodel.results", "Prediction"),
     "Scenario": ("psmodel.scenario", "Scenario"),
+    "Simulation": ("psmodel.simulation", "Simulation"),
+    "explain": ("psmodel.explain", "explain"),
+    "grid": ("psmodel.sweeps", "grid"),
     "load": ("psmodel.scenario", "load"),
+    "load_calibrated": ("psmodel.methods", "load_calibrated"),
     "plan": ("psmodel.plans", "plan"),
     "predict": ("psmodel.analytic", "predict"),
-    "grid": ("psmodel.sweeps", "grid"),
+    "replicate": ("psmodel.replicate", "replicate"),
     "simulate": ("psmodel.simulation", "predict"),
+    "sobol_indices": ("psmodel.sensitivity", "sobol_indices"),
     "sweep": ("psmodel.sweeps", "sweep"),
 }
 __all__ = [*_HOMES]

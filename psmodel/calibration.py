@@ -1,11 +1,13 @@
 """The coefficients that a real system adds to the ideal one; fitted by ``validate``, taken by every predictor."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from psmodel.errors import BadInput
+from psmodel.files import parse_json, read_text
+from psmodel.wording import excerpt, plain
 
 SCHEMA_VERSION = 1
 
@@ -72,9 +74,10 @@ class Calibration:
     def __post_init__(self) -> None:
         for name, about in COEFFICIENTS.items():
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not about.lower <= value <= about.upper:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not about.lower <= value <= about.upper:
                 raise CalibrationError(
-                    f"{name} = {value!r} {about.unit}: it is a number from {about.lower:g} to {about.upper:g}"
+                    f"{name} = {excerpt(value)} {about.unit}: it is a number from {about.lower:g} to {about.upper:g}"
                 )
 
     def to_json(self) -> dict[str, Any]:
@@ -82,19 +85,32 @@ class Calibration:
         return {"schema_version": SCHEMA_VERSION} | {f.name: getattr(self, f.name) for f in fields(self)}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any], source: str = "calibration") -> Self:
-        """The reverse of `to_json`; also takes a fit, which holds a calibration under that key."""
+    def from_json(cls, values: Mapping[str, Any], source: str = "calibration") -> Self:
+        """The reverse of `to_json`; also takes a fit, which holds a calibration under that key.
+
+        Raises
+        ------
+        CalibrationError
+            If a coefficient is unknown, is no number or out of its range.
+        """
         values = values.get("calibration", values)
+        if not isinstance(values, Mapping):
+            raise CalibrationError(
+                f"{source}: calibration = {excerpt(values)}; it is a JSON object of coefficients"
+            )
         unknown = values.keys() - COEFFICIENTS.keys() - {"schema_version"}
         if unknown:
             raise CalibrationError(
-                f"{source}: unknown coefficient {min(unknown)!r}; known: {', '.join(COEFFICIENTS)}"
+                f"{source}: unknown coefficient {excerpt(min(unknown))}; known: {', '.join(COEFFICIENTS)}"
             )
         if values.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
             raise CalibrationError(
-                f"{source}: schema_version {values['schema_version']!r}; it is {SCHEMA_VERSION}"
+                f"{source}: schema_version {excerpt(values['schema_version'])}; it is {SCHEMA_VERSION}"
             )
-        return cls(**{name: value for name, value in values.items() if name in COEFFICIENTS})
+        try:
+            return cls(**{name: value for name, value in values.items() if name in COEFFICIENTS})
+        except CalibrationError as error:
+            raise CalibrationError(f"{source}: {error}") from None
 
 
 def load(path: Path) -> Calibration:
@@ -117,13 +133,11 @@ def read_object(path: Path, what: str) -> dict[str, Any]:
         If the file is missing or holds none.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CalibrationError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise CalibrationError(f"{path} is not valid JSON: {error}") from None
+        values = parse_json(read_text(path), str(path))
+    except BadInput as error:
+        raise CalibrationError(str(error)) from None
     if not isinstance(values, dict):
-        raise CalibrationError(f"{path} holds no JSON object; {what} is one")
+        raise CalibrationError(f"{plain(str(path))} holds no JSON object; {what} is one")
     return values
 
 

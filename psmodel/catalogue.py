@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from psmodel.distributions.base import refuse_booleans
 from psmodel.errors import BadInput
-from psmodel.units import Rate, Size, format_rate
+from psmodel.files import parse_toml, read_text
+from psmodel.scenario.sentences import sentence
+from psmodel.units import READ, Rate, Size, format_rate
+from psmodel.wording import excerpt
 
 SCHEMA_VERSION = 2
 """Of a catalogue's file: machines name the offer that says where their figures are from."""
@@ -23,6 +27,11 @@ _NAME = r"^\w[\w ._+/()-]*$"
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers(cls, values: Any) -> Any:
+        return refuse_booleans(cls, values)
 
 
 class Machine(_Part):
@@ -44,11 +53,16 @@ class Machine(_Part):
 
     name: Annotated[str, Field(pattern=_NAME)]
     offer: str | None = None
-    price_per_hour: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    price_per_hour: Annotated[float, Field(ge=0, le=1e9)]
     bandwidth: Annotated[Rate, Field(gt=0)]
     burst_bandwidth: Annotated[Rate, Field(gt=0)] | None = None
-    cores: Annotated[int, Field(ge=1)] | None = None
+    cores: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     memory: Annotated[Size, Field(gt=0)] | None = None
+
+    @property
+    def rate(self) -> str:
+        """The lasting bandwidth as a scenario's file has it."""
+        return f"{self.bandwidth!r} B/s"
 
 
 class Origin(_Part):
@@ -126,9 +140,9 @@ class Catalogue(_Part):
             if machine.name == name:
                 return machine
         names = [m.name for m in self.machine]
-        alike = difflib.get_close_matches(name, names, n=_ALIKE, cutoff=0.0)
+        alike = difflib.get_close_matches(name[:100], names, n=_ALIKE, cutoff=0.0)
         those = "there are" if len(names) <= _ALIKE else f"of the {len(names)} there the most alike are"
-        raise BadInput(f"machine {name!r} is not in {self.name}; {those} {', '.join(alike)}")
+        raise BadInput(f"machine {excerpt(name)} is not in {self.name}; {those} {', '.join(alike)}")
 
     @cached_property
     def by_place(self) -> Mapping[tuple[str, ...], tuple[Machine, ...]]:
@@ -151,20 +165,10 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
     BadInput
         If the file is missing or is no catalogue; the sentence names the key.
     """
-    from psmodel.scenario import parse_toml
-
     source = "catalogue.toml" if path is None else str(path)
     file = resources.files("psmodel") / "catalogue.toml" if path is None else path
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(
-            f"{source} cannot be read: {getattr(error, 'strerror', 'it is not UTF-8 text')}"
-        ) from None
-    try:
-        return Catalogue.model_validate(parse_toml(text, source))
+        values = parse_toml(read_text(file, source), source)
+        return Catalogue.model_validate(values, context={READ: True})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        value = "" if first["type"] in ("missing", "value_error") else f" = {first['input']!r}"
-        raise BadInput(f"{source}: {where}{value}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise BadInput(sentence(error.errors(include_url=False)[0], source, Machine.model_fields)) from None

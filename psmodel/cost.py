@@ -77,11 +77,11 @@ def equip(point: Point, catalogue: Catalogue, placement: str = "dedicated") -> d
         return changes
     if len(chosen) == 2:
         changes["bandwidth"] = {
-            f"{role}_{way}": chosen[role].bandwidth for role in _ROLES for way in ("up", "down")
+            f"{role}_{way}": chosen[role].rate for role in _ROLES for way in ("up", "down")
         }
     else:
         for role, machine in chosen.items():
-            changes |= {f"bandwidth.{role}_{way}": machine.bandwidth for way in ("up", "down")}
+            changes |= {f"bandwidth.{role}_{way}": machine.rate for way in ("up", "down")}
     return changes
 
 

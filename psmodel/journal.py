@@ -12,9 +12,29 @@ from types import TracebackType
 from typing import Any, Self
 
 from psmodel.errors import BadInput, CannotRun
+from psmodel.files import parse_json, reason, writable
+from psmodel.wording import plain
 
-_HEADER = {"journal": "psmodel", "schema_version": 1}
+_HEADER: dict[str, Any] = {"journal": "psmodel", "schema_version": 1}
 _SYNC_EVERY_S = 1.0
+
+
+_MOST_LINE = 2**24
+"""Bytes; a row has some thousands."""
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    """What a line holds, if it is a header or a row."""
+    try:
+        entry = parse_json(line, "")
+    except (BadInput, UnicodeDecodeError):
+        return None
+    if entry == _HEADER:
+        return _HEADER
+    whole = (
+        isinstance(entry, dict) and isinstance(entry.get("key"), str) and isinstance(entry.get("row"), dict)
+    )
+    return entry if whole else None
 
 
 class Journal:
@@ -31,19 +51,24 @@ class Journal:
     Raises
     ------
     BadInput
-        If the file is something else, is in use, or cannot be opened.
+        If the file is something else or is in use.
+    CannotRun
+        If it cannot be opened or written.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._offsets: dict[str, int] = {}
-        self._name = "the temporary journal" if path is None else str(path)
+        self._name = "the temporary journal" if path is None else plain(str(path))
         try:
             if path is None:
                 self._file = tempfile.TemporaryFile("w+b", buffering=0)  # noqa: SIM115 - closed with the journal
             else:
+                writable(path)
                 self._file = path.open("a+b", buffering=0)
-        except OSError as error:
-            raise BadInput(f"{self._name} cannot be opened: {error.strerror}") from None
+        except (OSError, ValueError) as error:
+            if isinstance(error, BadInput):
+                raise
+            raise CannotRun(f"{self._name} cannot be opened: {reason(error)}") from None
         # Whoever drops a journal, or is refused by one, has closed it.
         weakref.finalize(self, self._file.close)
         try:
@@ -59,14 +84,11 @@ class Journal:
         self._file.seek(0)
         with os.fdopen(os.dup(self._file.fileno()), "rb") as lines:
             offset = 0
-            for line in lines:
-                if not line.endswith(b"\n"):
+            while line := lines.readline(_MOST_LINE):
+                if not line.endswith(b"\n") and len(line) < _MOST_LINE:
                     break
-                try:
-                    entry = json.loads(line)
-                except ValueError:
-                    entry = None
-                if not isinstance(entry, dict) or (offset == 0 and entry != _HEADER):
+                entry = _entry(line)
+                if entry is None or (entry is _HEADER) != (offset == 0):
                     raise BadInput(
                         f"{self._name} is no journal of psmodel; move it away or name another file"
                     )

@@ -11,14 +11,16 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from psmodel.analytic import predict_grid
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.errors import BadInput
+from psmodel.files import whole
 from psmodel.scenario import Scenario
 from psmodel.space import written
 from psmodel.units import format_time
+from psmodel.wording import cut, excerpt, plain
 
 if TYPE_CHECKING:
     from psmodel.explain import Explanation
@@ -43,15 +45,24 @@ def save(figure: Figure, path: Path) -> None:
 
     Raises
     ------
-    BadInput
-        If the suffix is another, or the file cannot be written.
+    BadInput, CannotRun
+        If the suffix is another, or as `psmodel.files.whole`.
     """
     if path.suffix not in (".png", ".pdf", ".svg"):
-        raise BadInput(f"{path}: {path.suffix or 'no suffix'} is no picture; it is one of .png, .pdf, .svg")
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+        raise BadInput(
+            f"{plain(str(path))}: {plain(path.suffix) or 'no suffix'} is no picture; it is one of .png, .pdf, .svg"
+        )
+    with whole(path) as file:
+        figure.savefig(file, dpi=150, format=path.suffix[1:])
+
+
+def label(name: str) -> str:
+    """A name of others as text of a picture: no formula, nothing that fonts do not have.
+
+    >>> label("c5 $x$")
+    'c5 \\\\$x\\\\$'
+    """
+    return cut(plain(name)).replace("$", r"\$")
 
 
 def _empty(width: float = 7.0, height: float = 4.2) -> tuple[Figure, Any]:
@@ -72,10 +83,8 @@ def pareto(plan: "Plan") -> Figure:
     figure, axes = _empty()
     front = plan.front
     axes.step([r["cost_per_hour"] for r in front], [r["iteration_time_s"] for r in front], where="post",
-              color=GREY, marker=".", label="closed forms: nothing is both cheaper and faster")  # fmt: skip
-    failed = [r for r in plan.tried if r["cost_per_hour"] is not None]
-    if plan.best is not None:
-        failed = failed[:-1]
+              color=GREY, marker=".", label="nothing is both cheaper and faster")  # fmt: skip
+    failed = [r for r in plan.tried if r["cost_per_hour"] is not None and r["decision"] == "misses"]
     if failed:
         axes.plot(
             [r["cost_per_hour"] for r in failed],
@@ -95,11 +104,11 @@ def pareto(plan: "Plan") -> Figure:
     if best is not None and best["cost_per_hour"] is not None:
         axes.plot([best["cost_per_hour"]], [best["iteration_time_s"]], "o", color=BLUE, markersize=9)
         axes.annotate(
-            f"{best['cost_per_hour']:,.2f} {best['currency']}/h, {format_time(best['iteration_time_s'])}",
+            f"{best['cost_per_hour']:,.2f} {label(best['currency'])}/h, {format_time(best['iteration_time_s'])}",
             (best["cost_per_hour"], best["iteration_time_s"]), xytext=(10, 14), textcoords="offset points",
             fontweight="bold", color=BLUE,
         )  # fmt: skip
-    currency = front[0]["currency"] if front else ""
+    currency = label(front[0]["currency"]) if front else ""
     axes.set_xlabel(f"cost of all machines ({currency} per hour)")
     axes.set_ylabel("iteration time")
     axes.legend(frameon=False, loc="upper right")
@@ -136,8 +145,10 @@ _Ends = tuple[str, str, tuple[float, float], tuple[float, float]]
 def _label(axes: Any, ends: Sequence[_Ends]) -> None:
     """Write each line's name beside it, at the side on which the lines lie further apart."""
 
+    scale = axes.yaxis.get_transform()
+
     def closest(side: int) -> float:
-        heights = np.sort(np.log([line[side][1] for line in ends]))
+        heights = np.sort(scale.transform(np.array([line[side][1] for line in ends])))
         return float(np.diff(heights).min(initial=np.inf))
 
     side = 2 if closest(2) > closest(3) else 3
@@ -165,6 +176,8 @@ def curves(
     x, by
         Columns of settings; `y` is a metric.
     """
+    if x not in rows[0]:
+        raise BadInput("there is nothing to draw: no key varies; give one, like --set shards=1,2,4")
     figure, axes = _empty()
     ends_of: list[_Ends] = []
     groups: dict[Any, list[Mapping[str, Any]]] = {}
@@ -172,27 +185,52 @@ def curves(
         groups.setdefault(None if by is None else row[by], []).append(row)
     for index, (value, group) in enumerate(groups.items()):
         colour, marker, dash = _LINES[index % len(_LINES)]
-        if not all(isinstance(row[x], int | float) for row in group):
-            raise BadInput(f"{x} = {group[0][x]!r} is no number; name a key with numbers first")
+        words = next((row[x] for row in group if not isinstance(row[x], int | float)), None)
+        if words is not None:
+            raise BadInput(f"{x} = {excerpt(words)} is no number; name a key with numbers first")
         group = sorted(group, key=lambda r: float(r[x]))
         at, high = [r[x] for r in group], [r[y] for r in group]
         axes.plot(at, high, color=colour, marker=marker, linestyle=dash)
-        if f"{y}_low" in group[0]:
+        if group[0].get(f"{y}_low") is not None:
             ends = [[r[f"{y}_{end}"] for r in group] for end in ("low", "high")]
             axes.fill_between(at, *ends, color=colour, alpha=0.2, linewidth=0)
-        ends_of.append((f"{by} = {written(str(by), value)}", colour, (at[0], high[0]), (at[-1], high[-1])))
+        text = label(f"{by} = {written(str(by), value)}")
+        ends_of.append((text, colour, (at[0], high[0]), (at[-1], high[-1])))
+    _scale(axes.xaxis, x, [row[x] for row in rows])
+    _scale(axes.yaxis, y, [row[y] for row in rows])
     if by is not None:
         _label(axes, ends_of)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="x", which="minor", length=0)
-    if y.endswith("time_s"):
-        _seconds(axes.yaxis)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y.removesuffix("_s").replace("_", " "))
     return figure
+
+
+_LOGARITHMIC_FROM = 20
+"""Largest value ÷ smallest: below this a logarithmic axis might have a single tick."""
+
+
+def _scale(axis: Any, key: str, values: Sequence[float]) -> None:
+    """A logarithmic axis if the values span decades and none is 0; ticks as people write them, with their unit."""
+    if min(values) > 0 and max(values) / min(values) >= _LOGARITHMIC_FROM:
+        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
+    elif all(isinstance(value, int) for value in values):
+        axis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _tick(key, value)))
+    axis.set_label_text(label(key.removesuffix("_s").replace("_", " ") + _unit(key)))
+
+
+def _tick(key: str, value: float) -> str:
+    if value < 0:
+        return ""  # of a margin beside 0: nothing that is drawn is negative
+    text = written(key, value)
+    return f"{value:g}" if text == str(value) else text
+
+
+def _unit(key: str) -> str:
+    """What is counted, for the axis' label: the ticks have prefixes (``ms``, ``Gbit/s``)."""
+    sample = written(key, 1.0)
+    units = {"8 bit/s": " (bit/s)", "1 B": " (bytes)", "1 s": " (s)"}
+    return units.get(sample, "")
 
 
 def bottleneck_map(scenario: Scenario, calibration: Calibration = IDEAL, *, most: int = 256) -> Figure:
@@ -217,7 +255,7 @@ def bottleneck_map(scenario: Scenario, calibration: Calibration = IDEAL, *, most
     axes.plot(
         [scenario.workers], [scenario.shards], "o", color="black", markerfacecolor="white", markersize=8
     )
-    axes.annotate(scenario.name, (scenario.workers, scenario.shards), xytext=(8, 6), textcoords="offset points",
+    axes.annotate(label(scenario.name), (scenario.workers, scenario.shards), xytext=(8, 6), textcoords="offset points",
                   bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}, ha="right")  # fmt: skip
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)

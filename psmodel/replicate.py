@@ -1,14 +1,13 @@
 """Independent repetitions of a simulation, on all cores, until their mean is as precise as asked."""
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from statistics import fmean
 
-from psmodel import output_analysis, simulation
+from psmodel import budget, machine, output_analysis, simulation
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.errors import BadInput
 from psmodel.results import Metrics, Prediction, SteadyState
@@ -27,6 +26,7 @@ def replicate(
     replications: int | None = None,
     precision: float | None = None,
     processes: int | None = None,
+    tolerance: float = 0.0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Prediction:
     """Mean of independent simulations, with the 95 % confidence interval of every metric.
@@ -40,6 +40,8 @@ def replicate(
         scenario in its steady state it is each simulation's own, and one is enough.
     processes
         How many to use, by default one per core. The result does not depend on it.
+    tolerance
+        As in `psmodel.simulation.predict`.
     on_progress
         Called with (replications done, replications that it takes as far as is known).
 
@@ -49,20 +51,39 @@ def replicate(
         If the precision is not reached after `MOST` replications.
     """
     if not scenario.is_random:
-        return simulation.predict(scenario, calibration).prediction
+        return simulation.predict(scenario, calibration, tolerance=tolerance).prediction
     if scenario.is_steady and (replications or 1) == 1:
         run = simulation.predict(
-            scenario, calibration, precision=precision or PRECISION, on_progress=on_progress
+            scenario,
+            calibration,
+            precision=precision or PRECISION,
+            tolerance=tolerance,
+            on_progress=on_progress,
         )
         return run.prediction
-    count = processes or len(os.sched_getaffinity(0))
-    one = partial(_one, scenario, calibration, precision or PRECISION)
+    count = processes or machine.cores()
+    budget.check(_need(scenario, calibration, replications or 1, count))
+    one = partial(_one, scenario, calibration, precision or PRECISION, tolerance)
     if scenario.is_steady:
         precision = None
     if count == 1:
         return _until(lambda numbers: map(one, numbers), replications, precision, on_progress)
     with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
         return _until(lambda numbers: pool.map(one, numbers), replications, precision, on_progress)
+
+
+_BYTES_PER_REPLICATION = 20_000
+
+
+def _need(scenario: Scenario, calibration: Calibration, replications: int, processes: int) -> budget.Need:
+    one = simulation.needed(scenario, calibration)
+    return replace(
+        one,
+        what=f"{one.what}, {replications} times" if replications > 1 else one.what,
+        fewer=f"{one.fewer}, or replications" if replications > 1 else one.fewer,
+        memory_bytes=one.memory_bytes * min(processes, replications) + _BYTES_PER_REPLICATION * replications,
+        time_s=one.time_s * replications / processes,
+    )
 
 
 def combine(runs: Sequence[Prediction]) -> Prediction:
@@ -124,8 +145,12 @@ def _steady(runs: Sequence[Prediction], half_width: float | None) -> SteadyState
     )
 
 
-def _one(scenario: Scenario, calibration: Calibration, precision: float, number: int) -> Prediction:
-    return simulation.predict(scenario, calibration, replication=number, precision=precision).prediction
+def _one(
+    scenario: Scenario, calibration: Calibration, precision: float, tolerance: float, number: int
+) -> Prediction:
+    return simulation.predict(
+        scenario, calibration, replication=number, precision=precision, tolerance=tolerance
+    ).prediction
 
 
 def _until(

@@ -8,23 +8,26 @@ An axis is written ``key=values``: a list (``shards=1,2,4``), a range with its e
 import itertools
 import math
 import re
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from psmodel import budget
 from psmodel.errors import BadInput
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.files import parse_json, parse_value
+from psmodel.scenario import Scenario, changed, from_mapping
 from psmodel.units import format_rate, format_size, format_time
 
 Point = Mapping[str, Any]
 """Key → value, as in a scenario file."""
 _PART = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
-_FORM = "write it like shards=1,2,4 or workers=1:256:x2 or bandwidth=10Gbps:40Gbps:10Gbps"
+_FORM = "write it like shards=4, shards=1,2,4 or workers=1:256:x2 or bandwidth=10Gbps:40Gbps:10Gbps"
 _MOST_VALUES = 1_000_000
+_WORDS = ("name", "description")
+"""Keys whose text may have commas and colons."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +41,7 @@ class Axis:
 def _key_and_text(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip() or not value.strip():
-        raise BadInput(f"{text!r} is no key with values; {_FORM}")
+        raise BadInput(f"--set {text!r} is no key with a value; {_FORM}")
     return key.strip().replace("-", "_"), value.strip()
 
 
@@ -61,10 +64,13 @@ def _split(text: str) -> list[str]:
 
 
 def _value(text: str) -> Any:
+    value = parse_value(text, "--set")
+    if value != text.strip() or text[:1] not in ("[", "{", '"'):
+        return value
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+        return parse_json(text, "--set")
+    except BadInput:
+        return value
 
 
 def _number(text: str, whole: str) -> tuple[Decimal, str]:
@@ -114,6 +120,10 @@ def parse_axis(text: str) -> Axis:
     ('10Gbps', '25Gbps')
     """
     key, value = _key_and_text(text)
+    if key in _WORDS:
+        return Axis(key=key, values=(_value(value),))
+    if key.endswith(".file"):  # a path is no range; one with a comma stands in quotes
+        return Axis(key=key, values=tuple(_value(item) for item in _split(value)))
     parts = value.split(":")
     if len(parts) == 3 and not set(value) & set("\"'[{"):
         return Axis(key=key, values=_range(parts, text))
@@ -197,6 +207,8 @@ def latin_hypercube(ranges: Sequence[str], *, samples: int, seed: int) -> tuple[
     ------
     BadInput
         If a range cannot be read, or there are no samples.
+    CannotRun
+        If there are more than memory holds.
     """
     from scipy.stats import qmc
 
@@ -204,6 +216,10 @@ def latin_hypercube(ranges: Sequence[str], *, samples: int, seed: int) -> tuple[
         raise BadInput(f"samples = {samples}; a Latin hypercube has at least 1")
     axes = [_between(text) for text in ranges]
     _check_once([key for key, _ in axes])
+    memory = samples * (500.0 + 100 * len(axes))
+    budget.check(
+        budget.Need(what=f"a Latin hypercube of {samples} points", fewer="samples", memory_bytes=memory)
+    )
     unit = qmc.LatinHypercube(d=len(axes), seed=np.random.default_rng(seed)).random(samples)
     return tuple({key: at(float(u)) for (key, at), u in zip(axes, row, strict=True)} for row in unit)
 
@@ -216,31 +232,25 @@ def resolve(base: Scenario | Mapping[str, Any], point: Point) -> Scenario:
     ScenarioError
         If it is not a possible one.
     """
-    fields = base.model_dump(exclude_unset=True) if isinstance(base, Scenario) else dict(base)
     changes: dict[str, Any] = {}
     for key, value in point.items():
-        first, *rest = key.split(".")
-        if not rest:
-            changes[first] = value
-            continue
-        table = changes.get(first, fields.get(first))
-        changes[first] = _changed(table if isinstance(table, Mapping) else {}, rest, value)
+        *path, last = key.split(".")
+        table = changes
+        for part in path:
+            inner = table.get(part)
+            # A table is changed key by key, and so is one that another key of this point gives.
+            table[part] = dict(inner) if isinstance(inner, Mapping) else {}
+            table = table[part]
+        table[last] = value
     if isinstance(base, Scenario):
-        return base.replace(**changes)
-    return from_mapping({"name": "command line"} | fields | changes)
-
-
-def _changed(table: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
-    first, *rest = path
-    inner = table.get(first)
-    return dict(table) | {
-        first: _changed(inner if isinstance(inner, Mapping) else {}, rest, value) if rest else value
-    }
+        return base.with_settings(changes)
+    return from_mapping(changed({"name": "command line"} | dict(base), changes))
 
 
 def settings(scenario: Scenario, point: Point) -> dict[str, Any]:
     """The point's keys with SI values, as they stand in the scenario: one column of a table each."""
-    return {key: _plain(scenario, key) for key in point}
+    # A file of samples is not kept in the scenario, its samples are.
+    return {key: v if key.endswith(".file") else _plain(scenario, key) for key, v in point.items()}
 
 
 def written(key: str, value: Any) -> str:
@@ -255,9 +265,32 @@ def written(key: str, value: Any) -> str:
         return format_size(value)
     if key in ("compute", "update_cost", "propagation_delay", "message_overhead") or "time" in key:
         return format_time(value)
+    if key in _WRITTEN:
+        return _WRITTEN[key](value)
     if key.startswith("cost"):
-        return f"{value:,.2f}"
+        return four_digits(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def four_digits(value: float) -> str:
+    """A number with four significant digits, never in powers of ten.
+
+    >>> four_digits(318.823), four_digits(0.012345), four_digits(1234567)
+    ('318.8', '0.01235', '1,235,000')
+    """
+    rounded = float(f"{value:.4g}")
+    decimals = 0 if rounded == 0 else max(0, 3 - math.floor(math.log10(abs(rounded))))
+    text = f"{rounded:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+_WRITTEN: dict[str, Callable[[float], str]] = {
+    "communication_share": lambda v: f"{100 * v:.4g} %",
+    "scaling_efficiency": lambda v: f"{100 * v:.4g} %",
+    "goodput_bytes_per_s": format_rate,
+    "speedup": lambda v: f"{v:.4g} ×",
+    "updates_per_s": lambda v: f"{four_digits(v)} /s",
+}
 
 
 def varying(points: Sequence[Point]) -> tuple[str, ...]:

@@ -11,31 +11,36 @@ import json
 import multiprocessing
 import multiprocessing.connection
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
+from functools import lru_cache, partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from psmodel import table
+from psmodel import budget, machine, table
+from psmodel.calibration import Calibration
 from psmodel.cost import MACHINE_KEYS, Catalogue, check_cores, cost, equip, machines_for
+from psmodel.derived import derived
 from psmodel.errors import BadInput, CannotRun
 from psmodel.journal import Journal
 from psmodel.methods import Calibrated, Predictor, answer, predictor
-from psmodel.results import Method, Metrics
+from psmodel.results import Method, Metrics, Prediction
 from psmodel.scenario import Scenario
 from psmodel.space import Grid, Point, parse_axis, resolve, settings
 
 Base = Scenario | Mapping[str, Any]
 """What the points change: a scenario, or some of its keys where the points give the others."""
 _METRICS = tuple(f.name for f in fields(Metrics))
-_DRAWS = 40
-"""So many of a fit's draws are simulated."""
+_MOST_IN_A_BATCH = 64
+_BATCH_S = 0.2
+"""Simulations that are so short are sent to a process together, so many that it is busy for so long."""
 _FEW = 500
 """So many closed forms are done before a pool of processes has started."""
 
@@ -80,11 +85,7 @@ class Setup:
         ``<metric>_half_width`` is that of the 95 % confidence interval of simulated randomness;
         ``<metric>_low`` and ``<metric>_high`` are what the fit's draws leave open.
         """
-        # A simulation is no closed form: a few tens of draws show the spread, thousands would take hours.
-        known = (
-            self.known if self.method == "analytic" else replace(self.known, draws=self.known.draws[:_DRAWS])
-        )
-        said = answer(scenario, predict, known)
+        said = answer(scenario, predict, self.known.by(self.method))
         metrics = said.prediction.metrics.to_json()
         machine_keys = {key: value for key, value in point.items() if key in MACHINE_KEYS}
         row = (
@@ -92,12 +93,18 @@ class Setup:
             | machine_keys
             | settings(scenario, {key: value for key, value in point.items() if key not in MACHINE_KEYS})
             | metrics
-            | {"bottleneck": said.prediction.bottleneck}
+            | self.derived(scenario, said.prediction, predict)
+            | {
+                "bottleneck": said.prediction.bottleneck,
+                "claim": said.prediction.claims.get("iteration_time_s"),
+            }
             | {f"{name}_half_width": said.prediction.half_widths.get(name) for name in _METRICS}
         )
         if self.known.draws:
             for name in _METRICS:
                 row[f"{name}_low"], row[f"{name}_high"] = said.intervals.get(name, (None, None))
+        if self.known.region is not None:
+            row["extrapolation"] = "; ".join(said.extrapolation) or None
         if self.catalogue is not None:
             machines = machines_for(scenario, point, self.catalogue)
             price = machines and cost(
@@ -111,6 +118,13 @@ class Setup:
                 "currency": self.catalogue.currency,
             }
         return row
+
+    def derived(
+        self, scenario: Scenario, prediction: Prediction, predict: Predictor
+    ) -> dict[str, float | None]:
+        """`psmodel.derived` of a prediction; a second simulation, of one worker alone, is not made for it."""
+        one = None if self.method == "simulate" else partial(_of_one_worker, predict, self.known.best)
+        return derived(scenario, prediction, one)
 
     def key(self, scenario: Scenario, point: Point) -> str:
         """A hash of everything the row depends on, and of psmodel's version."""
@@ -126,6 +140,12 @@ class Setup:
             "point": {k: str(v) for k, v in point.items()},
         }
         return hashlib.sha256(json.dumps(asked | resolved, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=256)
+def _of_one_worker(predict: Predictor, coefficients: Calibration, scenario: Scenario) -> Prediction:
+    """Many rows have the same worker alone: those that differ in nothing but their number of workers."""
+    return predict(scenario, coefficients)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,8 +193,28 @@ class Sweep:
     check = staticmethod(table.check)
 
     def write(self, path: Path) -> None:
-        """Write the table as .csv, .json or .parquet."""
-        table.write(self.rows, path)
+        """Write the table as .csv, .json or .parquet; the columns of settings say their unit (see `column`)."""
+        table.write(lambda: ({column(key, v): v for key, v in row.items()} for row in self.rows()), path)
+
+
+_COLUMN_UNITS = {
+    "bandwidth": "bytes_per_s", "rate": "bytes_per_s", "model_size": "bytes",
+    **dict.fromkeys(("compute", "update_cost", "propagation_delay", "message_overhead"), "s"),
+    **dict.fromkeys(("mean", "sd", "minimum", "value", "duration", "compress_time", "decompress_time"), "s"),
+}  # fmt: skip
+
+
+def column(key: str, value: Any) -> str:
+    """The column of a setting in a file: its key with the unit of the numbers in it.
+
+    >>> column("bandwidth", 1.25e9), column("bandwidth.shard_up", 1e9), column("compute.mean", 0.1), column("shards", 4)
+    ('bandwidth_bytes_per_s', 'bandwidth.shard_up_bytes_per_s', 'compute.mean_s', 'shards')
+    """
+    first, last = key.split(".")[0], key.split(".")[-1]
+    unit = _COLUMN_UNITS.get("bandwidth" if first == "bandwidth" else last)
+    if key == "stragglers.rate":
+        unit = "per_s"
+    return f"{key}_{unit}" if unit and isinstance(value, int | float) else key
 
 
 _Task = tuple[str, Scenario, Point]
@@ -215,6 +255,7 @@ def sweep(
         If a process dies, or the disk is full.
     """
     setup = setup or Setup()
+    _check_size(len(points), setup, journal)
     if isinstance(points, Grid):
         _check_ends(base, points, setup)
     kept = Journal(journal)
@@ -247,6 +288,23 @@ def sweep(
     return Sweep(keys=keys, journal=kept)
 
 
+_BYTES_PER_POINT = 400
+_DISK_PER_POINT = 1500
+_S_PER_POINT = 2e-4
+
+
+def _check_size(points: int, setup: Setup, journal: Path | None) -> None:
+    """Refuse what would fill the memory or the disk. A closed form takes least time, so this is the least of all."""
+    need = budget.Need(
+        what=f"a sweep of {points} points",
+        fewer="points" if setup.replications == 1 else "points or replications",
+        memory_bytes=_BYTES_PER_POINT * float(points),
+        disk_bytes=_DISK_PER_POINT * float(points),
+        time_s=_S_PER_POINT * points * setup.replications / machine.cores(),
+    )
+    budget.check(need, folder=Path(tempfile.gettempdir()) if journal is None else journal.parent)
+
+
 def _check_ends(base: Base, points: Grid, setup: Setup) -> None:
     """See each value of each axis once, so that a bad one is named before hours are spent on the good ones."""
     first = points[0]
@@ -258,8 +316,8 @@ def _check_ends(base: Base, points: Grid, setup: Setup) -> None:
 def _computed(
     tasks: Iterator[_Task], setup: Setup, total: int, processes: int | None
 ) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    size = 1 if setup.method == "simulate" else 64
-    count = processes or len(os.sched_getaffinity(0))
+    size = 1 if setup.method == "simulate" else _MOST_IN_A_BATCH
+    count = processes or machine.cores()
     if count == 1 or (processes is None and setup.method != "simulate" and total <= _FEW):
         predict = predictor(setup.method, replications=setup.replications)
         while batch := list(islice(tasks, size)):
@@ -270,6 +328,7 @@ def _computed(
         count, multiprocessing.get_context("spawn"), initializer=_start, initargs=(setup,)
     ) as pool:
         pending: set[Future[list[tuple[str, dict[str, Any]]]]] = set()
+        done, began = 0, time.monotonic()
         try:
             while True:
                 while len(pending) < 4 * count and (batch := list(islice(tasks, size))):
@@ -278,7 +337,12 @@ def _computed(
                     return
                 finished, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    yield future.result()
+                    rows = future.result()
+                    done += len(rows)
+                    yield rows
+                if setup.method == "simulate":
+                    per_process = done / (time.monotonic() - began) / count
+                    size = min(_MOST_IN_A_BATCH, max(1, int(per_process * _BATCH_S)))
         except BrokenProcessPool:
             raise CannotRun(
                 "a process of the sweep died (memory used up, or a script without "

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from psmodel.errors import BadInput, CannotRun
-from psmodel.files import whole
+from psmodel.files import whole, writable
+from psmodel.wording import plain
 
 Row = Mapping[str, Any]
 Rows = Callable[[], Iterable[Row]]
@@ -21,16 +22,15 @@ def check(path: Path) -> None:
     Raises
     ------
     BadInput
-        If the suffix names no kind of table, or the folder is missing.
+        If the suffix names no kind of table, the folder is missing, or something else than a file is there.
     CannotRun
         If it is Parquet and pyarrow is not installed.
     """
     if path.suffix not in _WRITERS:
         raise BadInput(
-            f"{path}: {path.suffix or 'no suffix'} is no table; it is one of {', '.join(_WRITERS)}"
+            f"{plain(str(path))}: {plain(path.suffix) or 'no suffix'} is no table; it is one of {', '.join(_WRITERS)}"
         )
-    if not path.parent.is_dir():
-        raise BadInput(f"{path} cannot be written: there is no folder {path.parent}")
+    writable(path)
     if path.suffix == ".parquet":
         _pyarrow()
 
@@ -56,16 +56,30 @@ def write(rows: Rows, path: Path, *, columns: Sequence[str] = ()) -> None:
 def _csv(rows: Rows, file: IO[bytes], columns: Sequence[str]) -> None:
     import io
 
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-    writer: csv.DictWriter[str] | None = None
+    # A lone surrogate is no UTF-8; it is written out as in Python.
+    text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
+    # A setting may be a number in one row and a table in another, with a column for each.
+    names = dict.fromkeys(name for row in rows() for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
+    if names:
+        writer.writeheader()
     for row in rows():
-        if writer is None:
-            writer = csv.DictWriter(text, fieldnames=list(row), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow(row)
-    if writer is None and columns:
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    if not names and columns:
         csv.writer(text, lineterminator="\n").writerow(columns)
     text.detach()
+
+
+def _cell(value: Any) -> Any:
+    """Text that a spreadsheet would take for a formula gets an apostrophe; numbers stay numbers.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return (
+        f"'{value}"
+        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+        else value
+    )
 
 
 def _json(rows: Rows, file: IO[bytes], columns: Sequence[str]) -> None:
@@ -97,12 +111,12 @@ def _parquet(rows: Rows, file: IO[bytes], columns: Sequence[str]) -> None:
     text = {name for name, found in kinds.items() if str in found}
     with arrow.parquet.ParquetWriter(file, schema) as writer:
         for batch in _batches(rows()):
-            columns = [
-                [str(v) if name in text and v is not None else v for v in (row[name] for row in batch)]
+            cells = [
+                [str(v) if name in text and v is not None else v for v in (row.get(name) for row in batch)]
                 for name in kinds
             ]
             arrays = [
-                arrow.array(column, type=kind) for column, kind in zip(columns, schema.types, strict=True)
+                arrow.array(column, type=kind) for column, kind in zip(cells, schema.types, strict=True)
             ]
             writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
 

@@ -44,9 +44,33 @@ def _natural(row: str) -> tuple[Any, ...]:
     return tuple(int(part) if part.isdigit() else part for part in row.replace(".", "-").split("-"))
 
 
-def chrome_trace(spans: Iterable[Span], metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The JSON object of a trace: one process per kind (workers, shards, links), one thread per row."""
+def _title(row: str, alike: Mapping[str, tuple[int, int]]) -> str:
+    """
+    >>> _title("worker-0.up", {"worker-0.up": (0, 100)})
+    'worker-0…99.up (100 alike)'
+    """
+    first, count = alike.get(row, (0, 1))
+    if count == 1:
+        return row
+    role, _, rest = row.partition("-")
+    _, dot, way = rest.partition(".")
+    return f"{role}-{first}…{first + count - 1}{dot}{way} ({count} alike)"
+
+
+def chrome_trace(
+    spans: Iterable[Span],
+    metadata: Mapping[str, Any] | None = None,
+    alike: Mapping[str, tuple[int, int]] | None = None,
+) -> dict[str, Any]:
+    """The JSON object of a trace: one process per kind (workers, shards, links), one thread per row.
+
+    Parameters
+    ----------
+    alike
+        Row → the first and the number of those to which the very same happens, where one row stands for them.
+    """
     spans = list(spans)
+    alike = alike or {}
     rows = sorted({(_group(s), s.row) for s in spans}, key=lambda r: (r[0], _natural(r[1])))
     thread = {row: index for index, row in enumerate(rows, start=1)}
     events: list[dict[str, Any]] = [
@@ -55,7 +79,13 @@ def chrome_trace(spans: Iterable[Span], metadata: Mapping[str, Any] | None = Non
         if any(row[0] == g for row in rows)
     ]
     events += [
-        {"ph": "M", "name": "thread_name", "pid": g + 1, "tid": thread[g, row], "args": {"name": row}}
+        {
+            "ph": "M",
+            "name": "thread_name",
+            "pid": g + 1,
+            "tid": thread[g, row],
+            "args": {"name": _title(row, alike)},
+        }
         for g, row in rows
     ]
     for number, span in enumerate(spans):

@@ -15,7 +15,7 @@ from psmodel.distributions import (
     Pareto,
     TimeDistribution,
 )
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.scenario import Scenario
 
 times = st.floats(1e-6, 1e3)
 """Times that a step of training may take, s."""
@@ -127,7 +127,7 @@ def scenarios(
     if cores:
         more[cores] = draw(st.integers(1, 4))
     more["compute_on"] = draw(st.sampled_from([None, "cpu", "accelerator"]))
-    return from_mapping(
+    return Scenario.from_json(
         {
             **more,
             "workers": workers,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from psmodel.analytic import ClosedForm, predict, predict_grid
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
 from psmodel.errors import BadInput
-from psmodel.scenario import Scenario, from_mapping, load
+from psmodel.scenario import Scenario, load
 
 positive = st.floats(1e-6, 1e3)
 rates = st.floats(1e6, 1e11)
@@ -53,7 +53,7 @@ def grids(draw: st.DrawFn) -> tuple[Scenario, dict[str, list[float]]]:
         values |= {"bandwidth.shard_down": rates, "bandwidth.worker_up": rates}
     varied = draw(st.sets(st.sampled_from(sorted(values)), min_size=1))
     columns = {name: draw(st.lists(values[name], min_size=rows, max_size=rows)) for name in sorted(varied)}
-    return from_mapping(base), columns
+    return Scenario.from_json(base), columns
 
 
 def changes(columns: dict[str, list[float]], row: int) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def test_one_value_stands_for_all_rows() -> None:
 
 
 def test_an_iteration_that_takes_no_time_has_no_rate() -> None:
-    base = from_mapping({"workers": 2, "shards": 1, "elements": 8, "placement": "single-host"})
+    base = Scenario.from_json({"workers": 2, "shards": 1, "elements": 8, "placement": "single-host"})
     assert np.isnan(predict_grid(base, {"workers": [1, 2]})["updates_per_s"]).all()
 
 

@@ -3,6 +3,7 @@
 The runs are played by a stand-in here, so that each can be told to fail; the real ones are in test_validate_cli.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,10 @@ import pytest
 from psmodel.errors import BadInput, CannotRun
 from psmodel.scenario import Scenario
 from tests.real_records import record
-from validate import campaign
+from validate import campaign, failures
 from validate import suite as suites
 from validate.measurement import Measurement
-from validate.run import RunFailed
+from validate.run import RunFailed, TestbedLost
 from validate.store import Store
 from validate.suite import Run, Suite
 
@@ -71,6 +72,7 @@ class Stage:
     def _run(self, scenario: Scenario, bed: object, **given: Any) -> Measurement:
         assert bed == "bed"
         self.goodput_given.append(given.pop("link_goodput"))
+        assert given.pop("logs") == self.store.path.parent / "logs"
         self.stored_before.append(len(self.store.rows()))
         self.played.append((scenario.name, given["repetition"]))
         changes = self.behave(scenario.name, len(self.played))
@@ -81,8 +83,10 @@ class Stage:
         self.entered.append(len(scenarios))
         yield "bed"
 
-    def run(self, suite: Suite) -> campaign.Outcome:
-        return campaign.run_suite(suite, self.store, testbed="local", entered=self.enter, progress=quiet)
+    def run(self, suite: Suite, earlier: campaign.Outcome | None = None) -> campaign.Outcome:
+        return campaign.run_suite(
+            suite, self.store, testbed="local", entered=self.enter, progress=quiet, earlier=earlier
+        )
 
 
 @contextmanager
@@ -166,10 +170,68 @@ def test_a_suspect_run_is_repeated_once_and_both_are_kept(suite: Suite, stage: S
     doubted = suite.runs()[0].scenario.name
     stage.behave = lambda name, count: {"suspect": ("noisy",)} if name == doubted else {}
     outcome = stage.run(suite)
-    assert outcome.to_json() == {"made": 8, "found": 0, "suspect": 4, "failed": []}
+    assert outcome.to_json() == {"made": 8, "found": 0, "suspect": 4, "failed": [], "left": 0}
     assert stage.played[6:] == [p for p in planned(suite.runs()) if p[0] == doubted]
     assert sum(bool(m.suspect) for m in stage.store.measurements()) == 4
     assert stage.run(suite).made == 0
+
+
+def lose(at: set[int]) -> Callable[[str, int], dict[str, Any]]:
+    """The testbed is lost during the runs of these numbers."""
+
+    def behave(_name: str, count: int) -> dict[str, Any]:
+        if count in at:
+            raise TestbedLost("host shard-1 has stopped answering for 10 s")
+        return {}
+
+    return behave
+
+
+def test_a_lost_testbed_ends_the_suite_and_what_failed_is_written_down(suite: Suite, stage: Stage) -> None:
+    stage.behave = lose({3})
+    outcome = stage.run(suite)
+    assert (outcome.made, outcome.left, outcome.lost_in_a_row) == (2, 3, 1)
+    lost = suite.runs()[2]
+    assert outcome.failed == ((lost.scenario.name, "host shard-1 has stopped answering for 10 s"),)
+    (line,) = failures.file_of(stage.store.path).read_text().splitlines()
+    assert json.loads(line)["repetition"] == lost.repetition
+    assert json.loads(line)["reason"] == outcome.failed[0][1]
+
+
+def test_the_process_that_goes_on_leaves_out_what_failed(suite: Suite, stage: Stage, monkeypatch) -> None:
+    """As the inner processes of a command do, one after the other."""
+    stage.behave = lose({3, 4})
+    handed: list[dict[str, Any]] = []
+
+    class NextProcess(BaseException):
+        pass
+
+    def again(outcome: dict[str, Any], _sentence: str) -> None:
+        handed.append(json.loads(json.dumps(outcome)))
+        raise NextProcess
+
+    monkeypatch.setattr(campaign.supervised, "inside", lambda: True)
+    monkeypatch.setattr(campaign.supervised, "again", again)
+    for _ in range(2):
+        with pytest.raises(NextProcess):
+            stage.run(suite, campaign.Outcome.earlier(handed[-1] if handed else {}))
+    outcome = stage.run(suite, campaign.Outcome.earlier(handed[-1]))
+    assert (outcome.made, outcome.found, outcome.left, len(outcome.failed)) == (4, 0, 0, 2)
+    assert sorted(stage.played) == sorted(planned(suite.runs()))
+    assert stage.entered == [6, 3, 2]
+    assert stage.run(suite).found == 4  # another command tries them anew
+
+
+def test_a_machine_that_loses_every_testbed_is_given_up(suite: Suite, stage: Stage, monkeypatch) -> None:
+    stage.behave = lose(set(range(1, 10)))
+    monkeypatch.setattr(campaign.supervised, "inside", lambda: True)
+    handed: list[dict[str, Any]] = []
+    monkeypatch.setattr(campaign.supervised, "again", lambda outcome, _sentence: handed.append(outcome))
+    outcome = None
+    for _ in range(3):
+        outcome = stage.run(suite, outcome)
+    assert outcome is not None
+    assert (len(handed), outcome.left, len(outcome.failed)) == (2, 3, 3)
 
 
 def test_links_are_measured_once(suite: Suite, stage: Stage) -> None:

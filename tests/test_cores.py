@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from psmodel import simulation
 from psmodel.calibration import IDEAL
 from psmodel.scenario import Scenario
-from psmodel.simulation.engine import _Run
+from psmodel.simulation.engine import Run
 
 BASE = Scenario(
     workers=6, shards=1, model_size=8000, placement="single-host", cores_per_host=2, compute=0.3, iterations=3
@@ -61,7 +61,7 @@ def test_no_core_works_twice_and_none_idles_while_there_is_work(factors, cores, 
         workers=len(factors), compute=1.0, compute_factors=factors, cores_per_host=cores, mode="asp",
         iterations=1, compute_on=on,
     )  # fmt: skip
-    run = _Run(scenario, IDEAL, replication=0, trace=False)
+    run = Run(scenario, IDEAL, replication=0, trace=False)
     last = float(run.result().timeline.computed.max())
     longest, total = max(factors), math.fsum(factors)
     used = run._shared_host[1].cores.carried

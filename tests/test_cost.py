@@ -66,7 +66,7 @@ def test_a_burst_is_no_rate_that_lasts() -> None:
     m6in = catalogue.get("m6in.4xlarge")
     assert (m6in.bandwidth, m6in.burst_bandwidth) == (25e9 / 8, 50e9 / 8)
     rate = equip({"machine": "m6in.4xlarge"}, catalogue)["bandwidth"]
-    assert set(rate.values()) == {25e9 / 8}
+    assert set(rate.values()) == {f"{25e9 / 8!r} B/s"}
     two = Catalogue(
         schema_version=2, name="two", currency="EUR", read_on=catalogue.read_on,
         machine=(m6in.model_copy(update={"offer": None}), catalogue.get("c7gn.4xlarge").model_copy(
@@ -173,7 +173,7 @@ def scenario_of(point: Mapping[str, object], base: Scenario, catalogue: Catalogu
 
 def test_a_chosen_machine_brings_its_rate(mine: Catalogue) -> None:
     base = load("ingress-single")
-    assert equip({"machine": "fast", "shards": 2}, mine)["bandwidth"]["worker_up"] == 12.5e9
+    assert equip({"machine": "fast", "shards": 2}, mine)["bandwidth"]["worker_up"] == "12500000000.0 B/s"
     both = scenario_of({"shard_machine": "fast"}, base, mine)
     assert both.bandwidth is not None
     assert (both.bandwidth.worker_up, both.bandwidth.shard_down) == (1.25e9, 12.5e9)

@@ -562,15 +562,16 @@ def _whole() -> bytes:
         return path.read_bytes()
 
 
+PIECES = ["", "null", "{", "]", '"', "-", "9", "1e999", "NaN", "[[]]", "\x00", "\ud800"]
+
+
 @settings(max_examples=150)
 @given(st.data())
 def test_whatever_letters_change_an_export_is_read_or_refused(data: st.DataObject) -> None:
     text = json.dumps([to_json(record("a")), to_json(record("b"))])
     for _ in range(data.draw(st.integers(1, 5))):
         at = data.draw(st.integers(0, len(text) - 1))
-        piece = data.draw(
-            st.sampled_from(["", "null", "{", "]", '"', "-", "9", "1e999", "NaN", "[[]]", "\x00", "\ud800"])
-        )
+        piece = data.draw(st.sampled_from(PIECES))
         text = text[:at] + piece + text[at + data.draw(st.integers(0, 8)) :]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.json"

@@ -1,5 +1,6 @@
 import doctest
 import math
+import re
 from itertools import combinations
 from pathlib import Path
 
@@ -184,16 +185,18 @@ def test_units_are_converted_at_the_door() -> None:
     assert make({"kind": "empirical", "samples": ["80 ms", 2]}) == Empirical(samples=[0.08, 2])
 
 
-def test_json_schema_allows_a_bare_quantity() -> None:
+def test_json_schema_allows_a_time_with_its_unit() -> None:
     schema = ADAPTER.json_schema()
     alternatives = [*schema["anyOf"], *schema["anyOf"][1].get("anyOf", [])]
-    assert {"type": "string"} in alternatives
+    (text,) = [a for a in alternatives if a.get("type") == "string"]
+    assert re.search(text["pattern"], "80 ms")
+    assert not re.search(text["pattern"], "80")
     assert set(schema["anyOf"][0]["discriminator"]["mapping"]) == set(KINDS)
 
 
 def test_times_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "times.csv"
-    file.write_text('compute\n# measured today\n0.5\n\n"80 ms"\n1e-3\n')
+    file.write_text('compute_s\n# measured today\n0.5\n\n"80 ms"\n1e-3\n')
     truth = Empirical(samples=[0.5, 0.08, 0.001])
     assert make({"kind": "empirical", "file": str(file)}) == truth
     assert make({"kind": "empirical", "file": "times.csv"}, directory=tmp_path) == truth
@@ -202,12 +205,13 @@ def test_times_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"0.5\n-1\n", "line 2: -1.0 is negative"),
-        (b"nan\n", "line 1: nan is not a finite time"),
-        (b"0.5\n1 parsec\n", "line 2: '1 parsec': 'parsec' is not a unit of a time"),
+        (b"s\n0.5\n-1\n", "line 3: '-1 s' is negative"),
+        (b"nan\n", "line 1: 'nan' is not a time"),
+        (b"0.5\n", "line 1: '0.5' has no unit; .* first line that names the unit"),
+        (b"time\n0.5 s\n1 parsec\n", "line 3: '1 parsec': 'parsec' is not a unit of a time"),
         (b"time\nlater\n", "line 2: 'later' is not a time"),
         (b"\n", "needs samples or file with at least one time"),
-        (b"\xff\xfe\x00", "cannot be read: it is not text"),
+        (b"\xff\xfe\x00", "cannot be read: it is not UTF-8 text"),
     ],
 )
 def test_a_bad_file_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
@@ -219,20 +223,20 @@ def test_a_bad_file_is_refused(tmp_path: Path, content: bytes, message: str) -> 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (True, "True is not a distribution"),
+        (True, "true is not a distribution"),
         ({"kind": "weibull"}, "kind = one of deterministic, normal,"),
         ({"mean": 1}, "kind = one of deterministic"),
         ("80", "'80' has no unit"),
         ("-1 s", "negative"),
-        ({"kind": "normal", "mean": 1, "sd": 0}, "sd is 0; it must be greater than 0"),
-        ({"kind": "lognormal", "mean": 0, "cv": 1}, "mean is 0; it must be greater than 0"),
+        ({"kind": "normal", "mean": 1, "sd": 0}, "sd is 0 s; it must be greater than 0"),
+        ({"kind": "lognormal", "mean": 0, "cv": 1}, "mean is 0 s; it must be greater than 0"),
         ({"kind": "lognormal", "mean": 1, "cv": float("nan")}, "cv is nan; it must lie between"),
         ({"kind": "gamma", "mean": 1, "cv": 0}, "cv is 0; it must lie between"),
         ({"kind": "pareto", "minimum": 1, "shape": 1}, "shape is 1; it must be greater than 1"),
         ({"kind": "exponential", "mean": 1, "sd": 1}, "sd\n.*not permitted"),
         ({"kind": "empirical"}, "needs samples or file"),
         ({"kind": "empirical", "samples": [1], "file": "x"}, "samples or file, not both"),
-        ({"kind": "empirical", "file": "/nowhere"}, "file '/nowhere' cannot be read: No such file"),
+        ({"kind": "empirical", "file": "/nowhere"}, "file /nowhere cannot be read: No such file"),
     ],
 )
 def test_nonsense_is_refused_in_a_sentence(value: object, message: str) -> None:

@@ -9,7 +9,7 @@ from psmodel import simulation
 from psmodel.calibration import IDEAL
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario, load
-from psmodel.simulation.engine import _Run
+from psmodel.simulation.engine import Run
 
 B = 1e6  # bytes/s
 M = 8_000_000  # 8 s on a link
@@ -49,7 +49,7 @@ def test_a_pull_begins_anew_when_its_worker_has_died() -> None:
     """3 of its 8 s have passed; what they brought is carried twice."""
     failures = [dies("worker", 3, 2)]
     scenario = BASE.replace(pull="parallel", push="none", failures=failures, iterations=2)
-    run = _Run(scenario, IDEAL, replication=0, trace=False)
+    run = Run(scenario, IDEAL, replication=0, trace=False)
     assert run.result().timeline.released[0] == pytest.approx([13, 21])
     assert run._workers[0].host.down.carried == pytest.approx(3 / 8 * M + 2 * M)
 
@@ -57,7 +57,7 @@ def test_a_pull_begins_anew_when_its_worker_has_died() -> None:
 def test_a_pull_resumes_when_its_shard_has_died() -> None:
     failures = [dies("shard", 3, 2)]
     scenario = BASE.replace(pull="parallel", push="none", failures=failures)
-    run = _Run(scenario, IDEAL, replication=0, trace=False)
+    run = Run(scenario, IDEAL, replication=0, trace=False)
     assert run.result().timeline.released[0] == pytest.approx([10])
     assert run._workers[0].host.down.carried == pytest.approx(M)
 
@@ -131,7 +131,7 @@ def test_deaths_delay_and_whoever_is_away_gets_nothing(failures, mode, compute) 
         workers=2, shards=2, mode=mode, compute=compute, pull="parallel", iterations=2, failures=failures
     )
     plain = simulation.predict(scenario.replace(failures=[])).timeline
-    run = _Run(scenario, IDEAL, replication=0, trace=True)
+    run = Run(scenario, IDEAL, replication=0, trace=True)
     carried: dict[str, list[tuple[float, float]]] = {}
 
     def watch():  # type: ignore[no-untyped-def]

@@ -343,7 +343,7 @@ def test_a_late_update_is_not_worth_its_bytes() -> None:
         ({"workers": 2, "backup_workers": 1, "layers": [{"share": 1, "compute_share": 0}]}, "with layers"),
         ({"background": [{"link": "shard-7.up", "rate": 1}]}, "no link of this network"),
         ({"background": [{"link": "shard", "rate": 1}]}, "background.0.link"),
-        ({"failures": [{"role": "shard"}]}, "either at or mean_time_between"),
+        ({"failures": [{"role": "shard"}]}, "exactly one of at and mean_time_between"),
         ({"failures": [{"role": "worker", "at": 1, "checkpoint_interval": 1}]}, "only shards"),
         ({"failures": [{"role": "worker", "at": 1, "index": 1}]}, "counts from 0"),
         ({"racks": {"count": 2}, "placement": "single-host"}, "dedicated"),

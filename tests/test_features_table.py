@@ -14,13 +14,13 @@ from psmodel.calibration import IDEAL, Calibration
 from psmodel.cost import load_catalogue, machines_for, price_per_hour
 from psmodel.errors import BadInput, CannotRun
 from psmodel.explain import explain
+from psmodel.region import Region
 from psmodel.results import Metrics
-from psmodel.scenario import Scenario, ScenarioError, from_mapping
+from psmodel.scenario import Scenario, ScenarioError
 from psmodel.scenario.features import FEATURES, PLAIN_FIELDS, Feature, features_of
 from psmodel.simulation import engine
-from validate.region import Region
 
-BASE = from_mapping(
+BASE = Scenario.from_json(
     {
         "name": "base",
         "workers": 4,

@@ -11,7 +11,7 @@ import pytest
 
 from psmodel import calibration
 from psmodel.errors import BadInput
-from psmodel.scenario import from_mapping
+from psmodel.scenario import Scenario
 from tests.real_records import SCENARIO, record
 from validate import fit_record, measurement, store_file, suite_file
 from validate.fit_record import Fit
@@ -52,7 +52,7 @@ def of_calibration(version: Any, folder: Path) -> object:
 
 
 def of_scenario(version: Any, folder: Path) -> object:
-    return from_mapping(SCENARIO.to_json() | {"schema_version": version})
+    return Scenario.from_json(SCENARIO.to_json() | {"schema_version": version})
 
 
 FORMATS: dict[str, tuple[int, Callable[[Any, Path], object]]] = {

@@ -33,7 +33,7 @@ def test_every_module_stays_in_its_room(path: Path) -> None:
         assert not uses(path, "validate")
         assert not uses(path, "ray")
     if uses(path, "ray"):
-        assert where.parts[1] == "testbeds" or where.stem in {"server", "worker", "run"}
+        assert where.parts[1] == "testbeds" or where.stem in {"server", "worker", "actors", "run"}
     if uses(path, "simpy"):
         assert where.parts[:2] == ("psmodel", "simulation")
     if where.parts[:2] == ("psmodel", "simulation"):

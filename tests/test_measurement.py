@@ -13,8 +13,9 @@ from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
 from tests.real_records import SCENARIO, record
 from validate import clocks
+from validate.computing import compute_by
 from validate.environment import Load, Watch, environment, processes_with
-from validate.measurement import Instants, Measurement, Updates, compute_by, key, spans, unfinished_bytes
+from validate.measurement import Instants, Measurement, Updates, key, spans, unfinished_bytes
 
 
 def test_metrics_are_those_of_the_instants() -> None:

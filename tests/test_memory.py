@@ -5,13 +5,13 @@ import tracemalloc
 import pytest
 
 from psmodel import simulation
-from psmodel.scenario import from_mapping
+from psmodel.scenario import Scenario
 
 _HOSTS = 8
 
 
 def peak_bytes(iterations: int, *, trace: bool) -> int:
-    scenario = from_mapping(
+    scenario = Scenario.from_json(
         {
             "workers": _HOSTS,
             "shards": _HOSTS,

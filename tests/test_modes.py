@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from psmodel import analytic, simulation
 from psmodel.calibration import Calibration
 from psmodel.errors import BadInput
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.scenario import Scenario
 
 COSTS = Calibration(handle_overhead_s=1e-3, update_s_per_byte=1e-9)
 
 
 @st.composite
 def jobs(draw: st.DrawFn) -> Scenario:
-    return from_mapping(
+    return Scenario.from_json(
         {
             "workers": draw(st.integers(1, 5)),
             "shards": draw(st.integers(1, 3)),
@@ -82,7 +82,7 @@ def test_every_update_has_a_staleness(job: Scenario) -> None:
 @pytest.mark.parametrize("workers", [2, 5])
 def test_in_step_updates_are_not_stale(workers: int) -> None:
     """Ho et al. 2013, section 2: bulk-synchronous training has staleness 0; a prefetched pull lacks a round's N."""
-    job = from_mapping(
+    job = Scenario.from_json(
         {"workers": workers, "shards": 1, "elements": 100, "bandwidth": "1Gbps", "iterations": 4}
     )
     for costs in (COSTS, Calibration()):
@@ -95,7 +95,7 @@ def test_in_step_updates_are_not_stale(workers: int) -> None:
 
 def test_with_a_bound_of_0_one_update_after_the_other_is_one_staler() -> None:
     """All pull the same version, then N updates arrive: 0, 1, …, N − 1 others come before."""
-    job = from_mapping(
+    job = Scenario.from_json(
         {"workers": 5, "shards": 1, "elements": 100, "bandwidth": "1Gbps", "iterations": 4, "mode": "ssp",
          "staleness_bound": 0}
     )  # fmt: skip
@@ -104,7 +104,7 @@ def test_with_a_bound_of_0_one_update_after_the_other_is_one_staler() -> None:
 
 def overloaded(**changes: object) -> Scenario:
     """Workers that push twice as fast as the shard can apply, and wait for nothing."""
-    return from_mapping(
+    return Scenario.from_json(
         {
             "workers": 4, "shards": 1, "elements": 1000, "placement": "single-host", "mode": "asp",
             "compute": 0.1, "update_cost": 0.05, "pull": "none", "push": "fire-and-forget",
@@ -138,7 +138,7 @@ def test_factors_stretch_each_worker_s_own_compute_time(job: Scenario, data: st.
 
 
 def test_a_barrier_waits_for_the_slowest() -> None:
-    job = from_mapping(
+    job = Scenario.from_json(
         {"workers": 3, "shards": 1, "elements": 8, "placement": "single-host", "compute": 1.0,
          "compute_factors": [1.0, 1.0, 2.5], "iterations": 3}
     )  # fmt: skip
@@ -149,6 +149,6 @@ def test_a_barrier_waits_for_the_slowest() -> None:
 
 def test_factors_are_one_per_worker() -> None:
     with pytest.raises(BadInput, match="compute_factors has 2 numbers with workers = 3"):
-        from_mapping(
+        Scenario.from_json(
             {"workers": 3, "shards": 1, "elements": 8, "placement": "single-host", "compute_factors": [1, 2]}
         )

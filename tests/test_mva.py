@@ -9,16 +9,15 @@ from psmodel.analytic import ClosedForm, mva
 from psmodel.calibration import Calibration
 from psmodel.output_analysis import replications
 from psmodel.queueing import machine_repairman
-from psmodel.scenario import from_mapping, load
+from psmodel.scenario import Scenario, load
 
 COSTS = Calibration(handle_overhead_s=2e-3, update_s_per_byte=1e-9, put_s_per_byte=5e-10, call_latency_s=1e-3)
 
 
 @given(workers=st.integers(1, 40), think=st.floats(0.01, 50), service=st.floats(0.01, 5))
 def test_one_shard_is_the_machine_repairman(workers: int, think: float, service: float) -> None:
-    scenario = load(
-        "tutorial-single", workers=workers, compute=think, update_cost=service, pull="none", push="blocking"
-    )
+    scenario = load("tutorial-single", workers=workers, pull="none", push="blocking")
+    scenario = scenario.replace(compute=think, update_cost=service)
     expected = machine_repairman(population=workers, think_time=think, service_time=service).throughput
     assert mva.predict(scenario).metrics.updates_per_s == pytest.approx(expected, rel=1e-9)
 
@@ -51,7 +50,7 @@ def test_alone_it_is_what_the_simulation_gives(pull: str, push: str) -> None:
 
 def test_asynchronous_training_within_a_tenth_of_the_simulation() -> None:
     """Exponential compute and updates, four shards in turn: product form, but for the links' own times."""
-    scenario = from_mapping(
+    scenario = Scenario.from_json(
         {
             "workers": 6, "shards": 4, "model_size": "8MB", "bandwidth": "1Gbps", "mode": "asp",
             "compute": {"kind": "exponential", "mean": 0.2}, "update_cost": {"kind": "exponential", "mean": 0.02},

@@ -1,5 +1,6 @@
 """The network on cases worked out by hand, what it costs, and the same stars in SimGrid."""
 
+import importlib.util
 import math
 
 import numpy as np
@@ -8,21 +9,11 @@ import simpy
 
 from benchmarks.peer import Peer, simgrid
 from benchmarks.star import Star
-from psmodel.simulation.maxmin import Floats, Ints, numpy_solver
 from psmodel.simulation.network import FluidNetwork
 
-
-class CountingSolver:
-    """NumPy's solver; remembers how many flows each call was about."""
-
-    def __init__(self) -> None:
-        self.flows: list[int] = []
-
-    def __call__(
-        self, capacity: Floats, paths: Ints, weights: Floats, limit: Floats, rates: Floats, floor: float
-    ) -> Floats:
-        self.flows.append(rates.size)
-        return numpy_solver(capacity, paths, weights, limit, rates, floor)
+NEEDS_NUMBA = pytest.mark.skipif(
+    importlib.util.find_spec("numba") is None, reason="the extra `fast` is not here"
+)
 
 
 def make(**settings) -> tuple[simpy.Environment, FluidNetwork]:
@@ -102,36 +93,36 @@ def test_flows_that_end_at_once_end_in_the_order_of_their_creation() -> None:
     assert order == [3, 0, 4, 1, 5, 2]
 
 
-def test_what_happens_at_one_instant_is_solved_once() -> None:
-    solver = CountingSolver()
-    env, network = make(solver=solver)
+def test_what_happens_at_one_instant_is_solved_once(monkeypatch) -> None:
+    env, network = make()
+    instants: list[float] = []
+    settle = network.fluid.settle
+    monkeypatch.setattr(network.fluid, "settle", lambda now: [instants.append(now), settle(now)][1])
     hosts = [network.add_host(f"h{i}", up=1 + i, down=1 + i) for i in range(8)]
-    events = [network.transfer(a, b, 1) for a in hosts for b in hosts if a is not b]
+    for _ in [network.transfer(a, b, 1) for a in hosts for b in hosts if a is not b]:
+        pass
     env.run(until=1e-9)
-    assert solver.flows == [len(events)]
+    assert instants == [0]
 
 
 def test_a_change_touches_only_the_flows_that_share_links_with_it() -> None:
-    solver = CountingSolver()
-    env, network = make(solver=solver)
+    env, network = make()
     clusters = [[network.add_host(f"{c}-{i}", up=1 + i, down=2 + i) for i in range(4)] for c in range(5)]
-
-    def everyone(cluster: int, nbytes: float) -> list[simpy.Event]:
-        hosts = clusters[cluster]
-        return [network.transfer(a, b, nbytes) for a in hosts for b in hosts if a is not b]
-
-    for cluster in range(5):
-        everyone(cluster, 1e6)
+    for hosts in clusters:
+        for src, dst in ((a, b) for a in hosts for b in hosts if a is not b):
+            network.transfer(src, dst, 1e6)
     env.run(until=1)
-    solver.flows.clear()
     network.transfer(clusters[2][0], clusters[2][3], 1e6)
     env.run(until=2)
-    assert solver.flows == [13]
+    # A link's own flows are all touched at once, when its level changes.
+    touched = {
+        c for c, hosts in enumerate(clusters) for host in hosts if network.fluid.touched(host.up.number) > 0
+    }
+    assert touched == {2}
 
 
 def test_a_million_flows_of_hosts_that_are_alike_are_one() -> None:
-    solver = CountingSolver()
-    env, network = make(solver=solver)
+    env, network = make()
     workers = network.add_host("workers", up=1e9, down=1e9, count=1000)
     shards = network.add_host("shards", up=2e9, down=2e9, count=1000)
     two = network.add_host("two", up=1e9, down=1e9, count=2)
@@ -140,7 +131,43 @@ def test_a_million_flows_of_hosts_that_are_alike_are_one() -> None:
     # Each worker's link carries 1002 flows, each of the others' 1000; the shards' links have room for all.
     expected = pytest.approx([1002 * 1e5 / 1e9] * 2 + [1000 * 1e5 / 1e9])
     assert ends(env, [network.transfer(src, dst, 1e5) for src, dst in pairs]) == expected
-    assert max(solver.flows) == 3
+
+
+def test_a_simulation_that_stops_at_one_of_several_ends_may_go_on() -> None:
+    env, network = make()
+    a, b = (network.add_host(name, up=2, down=2) for name in "ab")
+    first, second = network.transfer(a, b, 3), network.transfer(a, b, 3)
+    env.run(first)
+    assert not second.processed
+    env.run(second)
+    assert env.now == 3
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=NEEDS_NUMBA)])
+def test_a_halted_flow_leaves_its_share_and_goes_on_with_the_rest(compiled) -> None:
+    env, network = make(compiled=compiled)
+    a, b = (network.add_host(name, up=2, down=2) for name in "ab")
+    first, second = network.transfer(a, b, 4), network.transfer(a, b, 4)
+    first.callbacks.append(lambda _: seen.append(("first", env.now)))
+    second.callbacks.append(lambda _: seen.append(("second", env.now)))
+    seen: list[tuple[str, float]] = []
+    env.run(until=1)  # each has 3 to go
+    network.halt(first)
+    network.halt(first)
+    env.run(until=1.5)
+    network.resume(first)
+    env.run(until=2)  # the second has 1 to go
+    assert a.up.carried == pytest.approx(4)
+    network.resume(first)
+    env.run(second)
+    assert seen == [("second", pytest.approx(3))]
+    env.run(until=3.5)  # the first has 2 − 1 to go
+    assert network.stop(first) == pytest.approx(1)
+    third = network.transfer(a, b, 2)
+    env.run(third)
+    assert env.now == pytest.approx(4.5)
+    assert b.down.carried == pytest.approx(9)
+    assert not first.triggered
 
 
 @pytest.mark.parametrize(

@@ -66,3 +66,30 @@ def test_a_picture_is_saved(tmp_path: Path, suffix: str) -> None:
 def test_a_bad_name_is_one_sentence(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadInput, match=name.partition("/")[0]):
         plot.save(FIGURES["tornado"](), tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("axis", "x", "label", "ticks"),
+    [
+        ("bandwidth=10Gbps:40Gbps:10Gbps", "bandwidth", "bandwidth (bit/s)", {"20 Gbit/s", "40 Gbit/s"}),
+        ("compute=0,1s", "compute", "compute (s)", {"0 s", "1 s"}),
+        ("compute=1s", "compute", "compute (s)", {"1 s"}),
+        ("model_size=8MB,800MB", "model_size", "model size (bytes)", {"10 MB", "100 MB"}),
+    ],
+)
+def test_axes_have_units_and_every_point(axis: str, x: str, label: str, ticks: set[str]) -> None:
+    rows = sweep(BASE, grid(axis)).to_rows()
+    figure = plot.curves(rows, x=x)
+    figure.draw_without_rendering()  # type: ignore[no-untyped-call]
+    axes = figure.axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (label, "iteration time (s)")
+    assert ticks <= {text.get_text() for text in axes.get_xticklabels()}
+    low, high = axes.get_xlim()
+    assert all(low <= row[x] <= high for row in rows)
+    bottom, top = axes.get_ylim()
+    assert sum(bottom <= at <= top for at in axes.get_yticks()) >= 2
+
+
+def test_nothing_to_draw_is_one_sentence() -> None:
+    with pytest.raises(BadInput, match="no key varies"):
+        plot.curves(sweep(BASE, grid()).to_rows(), x="")

@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.faults import victims
 from psmodel import simulation
 from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario, load
 from validate.environment import processes_with
 from validate.measurement import Measurement, unfinished_bytes
-from validate.run import Observation, run
+from validate.run import Observation, RunFailed, run
 from validate.store import Store
 from validate.testbeds.local import LocalTestbed
 
@@ -172,6 +173,16 @@ def test_what_does_not_fit_is_refused(bed: LocalTestbed) -> None:
         run(SMALL.replace(placement="dedicated", bandwidth="1Gbps"), bed)
 
 
+def test_a_run_that_takes_far_longer_than_predicted_is_stopped_and_the_next_one_is_made(
+    bed: LocalTestbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("validate.run.upper_limit", lambda scenario: 1.0)
+    with pytest.raises(RunFailed, match="was stopped: it had not ended after 1 s, 10 times its prediction"):
+        run(SMALL.replace(compute="30 s"), bed)
+    monkeypatch.undo()
+    assert run(SMALL, bed).sums_ok
+
+
 def test_the_home_is_left_alone(bed: LocalTestbed, place: Path) -> None:
     run(SMALL, bed)
     assert list((place / "h").iterdir()) == []
@@ -179,7 +190,12 @@ def test_the_home_is_left_alone(bed: LocalTestbed, place: Path) -> None:
 
 def _command(place: Path) -> subprocess.Popen[bytes]:
     # A file, since a pipe stays open as long as Ray's orphans live, which have it from the command.
-    environment = os.environ | {"HOME": str(place / "h"), "TMPDIR": str(place / "t")}
+    # Without `unshare` there is no sandbox, which would leave nothing to look at.
+    environment = os.environ | {
+        "HOME": str(place / "h"),
+        "TMPDIR": str(place / "t"),
+        "PATH": str(place / "h"),
+    }
     arguments = ("validate", "run", "laptop", "--iterations", "5000", "--repetitions", "1", "--store", "s")
     with (place / "told").open("wb") as told:
         return subprocess.Popen(
@@ -225,10 +241,14 @@ def _soon(condition) -> bool:
     return False
 
 
-def test_a_killed_driver_is_cleared_away_and_an_interrupted_one_leaves_nothing(place: Path) -> None:
+def test_what_a_killed_guardian_leaves_is_cleared_by_the_next_start_and_an_interrupt_leaves_nothing(
+    place: Path,
+) -> None:
     shared = {entry.name for entry in Path("/dev/shm").iterdir()}
     killed = _command(place)
     first = _running(place, killed, before=set())
+    guardian = victims.find(killed.pid, "guardian.py")
+    os.kill(guardian, signal.SIGKILL)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert first.exists()

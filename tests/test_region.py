@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from psmodel.region import Region
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import FEATURES
 from validate.fit_record import load
-from validate.region import Region
 
 PLAIN = Scenario.model_validate(
     {"workers": 4, "shards": 4, "model_size": "8MB", "bandwidth": "10Gbps", "compute": "1 s", "iterations": 2}
@@ -22,6 +22,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     'placement = "colocated"': {"placement": "colocated"},
     'placement = "single-host"': {"placement": "single-host"},
     "shards_per_host": {"shards_per_host": 2},
+    "workers_per_host": {"workers_per_host": 2},
+    'compute_on = "cpu"': {"compute_on": "cpu", "total_cores": 2},
     "racks": {"racks": {"count": 2, "oversubscription": 4}},
     "background": {"background": [{"link": "worker-0.up", "rate": "1Gbps"}]},
     "cores_per_host": {"cores_per_host": 2},

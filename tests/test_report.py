@@ -166,8 +166,13 @@ def store(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("command", ["fit", "report"])
 @pytest.mark.parametrize("kind", ["device", "pipe", "file", "below a file"])
 def test_what_cannot_be_written_is_said_before_the_fit(
-    tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, kind: str
-) -> None:  # fmt: skip
+    tmp_path: Path,
+    store: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    kind: str,
+) -> None:
     monkeypatch.setattr(report, "fit", lambda *a, **k: pytest.fail("it was fitted"))
     out = tmp_path / "out"
     if kind == "device":

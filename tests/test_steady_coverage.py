@@ -1,12 +1,15 @@
-"""Of many random scenarios, 95 % of the steady state's 95 % intervals hold the mean of a very long run."""
+"""Of many random scenarios, 95 % of the 95 % intervals of the steady state hold the mean of a long run."""
+
+import math
 
 import numpy as np
+import pytest
 
 from psmodel import simulation
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.scenario import Scenario
 from psmodel.simulation import Budget
 
-LONG = Budget(events=1_000_000)
+LONG = Budget(events=70_000)
 
 
 def scenario(number: int) -> Scenario:
@@ -37,16 +40,26 @@ def scenario(number: int) -> Scenario:
         values["prefetch"] = True
     if mode == "bsp" and rng.random() < 0.3:
         values["backup_workers"] = 1
-    return from_mapping(values)
+    return Scenario.from_json(values)
 
 
-def holds(number: int, precision: float = 0.02) -> tuple[bool, float]:
-    """Whether the interval of scenario `number` holds the long run's mean, and its error in half widths."""
-    asked = scenario(number)
-    prediction = simulation.predict(asked, precision=precision).prediction
-    long = simulation.predict(asked, replication=1, precision=1e-9, budget=LONG).prediction
-    assert prediction.steady is not None
-    half_width = prediction.steady.half_width_s
-    assert half_width is not None
-    error = abs(prediction.metrics.iteration_time_s - long.metrics.iteration_time_s)
-    return error <= half_width, error / half_width
+def holds(number: int) -> bool:
+    """Whether scenario `number` and an independent long run of it agree within their 95 % intervals.
+
+    The long run's own interval, of a few tenths of the other's width, is allowed for: without it its error would be
+    taken for one of the short run's.
+    """
+    steady = simulation.predict(scenario(number), precision=0.05).prediction
+    long = simulation.predict(scenario(number), replication=1, precision=1e-9, budget=LONG).prediction
+    widths = steady.half_widths["iteration_time_s"], long.half_widths["iteration_time_s"]
+    return abs(steady.metrics.iteration_time_s - long.metrics.iteration_time_s) <= math.hypot(*widths)
+
+
+def test_most_intervals_hold_the_mean_of_a_long_run() -> None:
+    """Eight of ten at least: of intervals at 95 % fewer do once in a hundred tries."""
+    assert sum(map(holds, range(10))) >= 8
+
+
+@pytest.mark.slow
+def test_95_of_100_intervals_hold_the_mean_of_a_long_run() -> None:
+    assert 0.93 <= sum(map(holds, range(200))) / 200 <= 0.97

@@ -9,7 +9,7 @@ from scipy import integrate, stats
 from psmodel import simulation
 from psmodel.output_analysis import replications
 from psmodel.queueing import Station, machine_repairman, mm1, mva
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.scenario import Scenario
 
 REPLICATIONS = 10
 BASE: dict[str, Any] = {"workers": 1, "shards": 1, "elements": 8, "placement": "single-host"}
@@ -21,7 +21,7 @@ def exponential(mean: float) -> dict[str, Any]:
 
 def queue(load: float) -> tuple[Scenario, str, float]:
     """Poisson arrivals at one shard, exponential service: mean number in an M/M/1 queue."""
-    scenario = from_mapping(
+    scenario = Scenario.from_json(
         BASE
         | {"compute": exponential(1.0), "update_cost": exponential(load), "pull": "none",
            "push": "fire-and-forget", "mode": "asp", "iterations": 4000}
@@ -31,7 +31,7 @@ def queue(load: float) -> tuple[Scenario, str, float]:
 
 def repairman(workers: int, think: float) -> tuple[Scenario, str, float]:
     """Workers that compute, then wait for one shard to apply their update: M/M/1//N."""
-    scenario = from_mapping(
+    scenario = Scenario.from_json(
         BASE
         | {"workers": workers, "compute": exponential(think), "update_cost": exponential(1.0), "pull": "none",
            "push": "blocking", "mode": "asp", "iterations": 400, "warmup": 30}
@@ -42,7 +42,7 @@ def repairman(workers: int, think: float) -> tuple[Scenario, str, float]:
 
 def network(workers: int, shards: int) -> tuple[Scenario, str, float]:
     """Workers that visit one exponential shard after the other: a closed product-form network, exact MVA."""
-    scenario = from_mapping(
+    scenario = Scenario.from_json(
         BASE
         | {"workers": workers, "shards": shards, "compute": exponential(3.0), "update_cost": exponential(1.0),
            "pull": "none", "push": "sequential", "mode": "asp", "iterations": 400, "warmup": 30}
@@ -57,7 +57,7 @@ def barrier(workers: int, kind: str) -> tuple[Scenario, str, float]:
         "exponential": (exponential(2.0), stats.expon(scale=2.0)),
         "normal": ({"kind": "normal", "mean": 10.0, "sd": 1.0}, stats.norm(10.0, 1.0)),
     }[kind]
-    scenario = from_mapping(BASE | {"workers": workers, "compute": compute, "iterations": 800})
+    scenario = Scenario.from_json(BASE | {"workers": workers, "compute": compute, "iterations": 800})
     largest, _ = integrate.quad(lambda t: 1 - law.cdf(t) ** workers, 0, law.ppf(1 - 1e-14))
     return scenario, "iteration_time_s", largest
 

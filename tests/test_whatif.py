@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,11 @@ import pytest
 from psmodel.calibration import Calibration
 from psmodel.cost import load_catalogue
 from psmodel.methods import load_calibrated
+from psmodel.region import Region
 from psmodel.scenario import load
+from psmodel.space import written
 from tests.command_line import run
 from validate.fit_record import Fit
-from validate.region import Region
 
 
 def test_sweep_writes_a_row_per_scenario(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -34,7 +37,7 @@ def test_sweep_equals_predict(capsys: pytest.CaptureFixture[str]) -> None:
     assert times == [8.0, 0.08]
     _, text, _ = run(capsys, "sweep", "--samples", "5", "--set", "workers=1:9", "--set", "shards=2",
                      "--set", "model_size=1GB", "--set", "machine=c5.9xlarge", "--catalogue", "example")  # fmt: skip
-    assert "cost/h" in text
+    assert "USD/h" in text
     assert len(text.splitlines()) == 6
 
 
@@ -99,15 +102,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert words.lower() in err.lower()
 
 
-QUESTION = [
-    "ingress-single",
-    "--set",
-    "model_size=1GB",
-    "--set",
-    "bandwidth=25Gbps",
-    "--set",
-    "shards=1:200:1",
-]
+QUESTION = ["ingress-single", "--model-size", "1GB", "--bandwidth", "25Gbps", "--shards", "1:200:1"]
 
 
 def test_plan_goes_from_a_question_to_answer_and_picture(
@@ -137,3 +132,100 @@ def test_explain_says_what_binds(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert picture.exists()
     _, out, _ = run(capsys, "explain", "ingress-single", "--json")
     assert json.loads(out)["binding"] == "shard ingress"
+
+
+def test_the_readme_shows_rows_of_the_front(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    command = next(
+        line.strip()
+        for line in readme.splitlines()
+        if line.startswith("    $ psmodel plan") and "machine=" in line
+    )
+    arguments = shlex.split(command)[2:]
+    arguments[arguments.index("--plot") + 1] = str(tmp_path / "front.png")
+    _, out, _ = run(capsys, *arguments, "--json")
+    front = {(row["machine"], row["shards"]): row for row in json.loads(out)["front"]}
+    table = readme.partition("| machine (cheaper or faster")[2].partition("\n\n")[0].splitlines()[2:]
+    assert len(table) == 5
+    for line in table:
+        machine, shards, *shown = (cell.strip(" *") for cell in line.strip("|").split("|"))
+        row = front[machine, int(shards)]
+        assert shown == [
+            written(key, row[key])
+            for key in ("iteration_time_s", "cost_per_hour", "cost_per_1000_iterations")
+        ]
+
+
+def test_the_options_of_predict_are_those_of_plan_and_sweep(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--workers", "100", "--model-size", "100MB", "--bandwidth", "10Gbps"]
+    _, out, _ = run(capsys, "predict", *options, "--shards", "16", "--json")
+    one = json.loads(out)
+    _, out, _ = run(capsys, "sweep", *options, "--shards", "8,16", "--json")
+    rows = json.loads(out)["rows"]
+    assert rows[1]["iteration_time_s"] == one["iteration_time_s"]
+    target = ["--target", "iteration_time<=1s", "--minimise", "shards", "--json"]
+    _, out, _ = run(capsys, "plan", *options, "--shards", "1:100:1", *target)
+    assert json.loads(out)["best"]["shards"] == 16
+    # JSON as well as TOML, and a table beside a range.
+    spread = 'compute={"kind": "exponential", "mean": "1 s"}'
+    code, out, _ = run(capsys, "sweep", *options, "--shards", "8,16", "--set", spread, "--json")
+    assert code == 0
+    assert [row["shards"] for row in json.loads(out)["rows"]] == [8, 16]
+
+
+def test_a_question_in_step_and_not_is_one_command(capsys: pytest.CaptureFixture[str]) -> None:
+    # Share of 2·N·M/(K·B) beside 900 ms: 9.216/K·2 ≤ 0.35/0.65·0.9 from K = 39 on.
+    code, out, _ = run(
+        capsys, "plan", "--workers", "48", "--elements", "1_200_000_000", "--dtype", "bfloat16",
+        "--bandwidth", "100Gbps", "--compute", "900ms", "--shards", "1:48:1", "--mode", "bsp,asp", "--each", "mode",
+        "--target", "communication_share<=35%", "--json",
+    )  # fmt: skip
+    plans = json.loads(out)["plans"]
+    assert code == 0
+    assert [(p["best"]["mode"], p["best"]["shards"]) for p in plans] == [("bsp", 39), ("asp", 39)]
+    assert plans[0]["best"]["communication_share"] == pytest.approx(2 * 9.216 / 39 / (0.9 + 2 * 9.216 / 39))
+
+
+def test_a_fit_far_from_its_runs_is_flagged_and_gives_an_interval(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    region = Region.of([load("laptop", workers=3, shards=2)])
+    draws = [{"copy_s_per_byte": i * 1e-9} for i in range(11)]
+    fit = {"calibration": {"copy_s_per_byte": 5e-9}, "draws": draws, "region": region.to_json()}
+    path = tmp_path / "fit.json"
+    path.write_text(json.dumps(fit))
+    for command in ("predict", "simulate", "explain"):
+        _, text, _ = run(capsys, command, "ingress-sharded", "--workers", "8", "--fit", str(path))
+        assert "workers 8 is outside 3" in text, command
+        assert "[" in text, command
+    _, out, _ = run(capsys, "predict", "ingress-sharded", "--workers", "8", "--fit", str(path), "--json")
+    document = json.loads(out)
+    low, high = document["intervals"]["iteration_time_s"]
+    assert low < document["iteration_time_s"] < high
+    assert document["extrapolation"]
+    _, out, _ = run(capsys, "sweep", "ingress-sharded", "--workers", "8", "--fit", str(path), "--json")
+    assert "workers 8" in json.loads(out)["rows"][0]["extrapolation"]
+    inside = ["laptop", "--workers", "3", "--shards", "2", "--fit", str(path), "--json"]
+    _, out, _ = run(capsys, "predict", *inside)
+    assert "extrapolation" not in json.loads(out)
+
+
+def test_no_rounding_noise_and_nothing_cut_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    uneven = [
+        "--workers",
+        "3",
+        "--shards",
+        "7",
+        "--model-size",
+        "100MB",
+        "--bandwidth",
+        "10Gbps",
+        "--compute",
+        "0.1s",
+    ]
+    _, text, _ = run(capsys, "simulate", *uneven)
+    assert not re.search(r"e-\d|e\+\d", text)
+    assert re.search(r"wait\s+0 s", text)
+    _, text, _ = run(capsys, "explain", "ingress-single")
+    assert "…" not in text
+    assert text.count("shard ingress") >= 5

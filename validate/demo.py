@@ -27,6 +27,9 @@ def demo(context: click.Context, out: Path, as_json: bool) -> None:
 
     An interrupted demo is resumed; a finished one starts anew.
     """
+    from validate.cli.common import entered, supervised
+
+    supervised(context, "local")
     began = time.monotonic()
 
     def say(text: str = "") -> None:
@@ -50,8 +53,8 @@ def demo(context: click.Context, out: Path, as_json: bool) -> None:
     say("\n3. The same for real, on Ray, with smaller runs that calibrate the model")
     from validate import report, report_page, report_terminal
     from validate import suite as suites
-    from validate.campaign import run_suite
-    from validate.cli.common import entered
+    from validate import supervised as supervision
+    from validate.campaign import Outcome, run_suite
     from validate.store import Store
 
     chosen = suites.load(_SUITE)
@@ -63,6 +66,7 @@ def demo(context: click.Context, out: Path, as_json: bool) -> None:
             testbed=chosen.testbed,
             entered=lambda scenarios: entered(chosen.testbed, scenarios, None),
             progress=progress,
+            earlier=Outcome.earlier(supervision.earlier()),
         )
     say(
         f"   {result.made + result.found} runs, {result.suspect} of them suspect, {len(result.failed)} failed"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psmodel
-from psmodel.errors import CannotRun
+from validate.guardian import processes_with as processes_with
 
 _TICK = os.sysconf("SC_CLK_TCK")
 STEAL_LIMIT, FOREIGN_LIMIT, SATURATION_LIMIT = 0.02, 0.05, 0.9
@@ -47,14 +47,6 @@ class Environment:
     def to_json(self) -> dict[str, Any]:
         """Name → value."""
         return asdict(self)
-
-
-def available_memory() -> int:
-    """Bytes that could be had without swapping (proc(5), MemAvailable)."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    raise CannotRun("/proc/meminfo does not say how much memory is available; Linux 3.14 and later do")
 
 
 def _cpu_model() -> str:
@@ -203,17 +195,3 @@ def _used(pid: int) -> int:
     except OSError:
         return 0
     return sum(int(field) for field in fields[11:15])
-
-
-def processes_with(variable: str, value: str) -> list[int]:
-    """Processes of this user that were started with an environment variable set so."""
-    wanted = f"{variable}={value}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-            except OSError:
-                continue  # it has ended, or is another user's
-    return found

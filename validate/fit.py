@@ -19,11 +19,11 @@ from scipy.stats import t as student
 
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
 from psmodel.errors import BadInput
+from psmodel.region import Region
 from psmodel.scenario import Scenario
 from validate.fit_record import Fit, Residual, impersonal
 from validate.forward import Forward, scales, with_values
 from validate.noise import Block, Noise, run_to_run
-from validate.region import Region
 from validate.selection import by_scenario, content, labels
 from validate.signals import Observed, fitted_names, signals, tolerance
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.optimize import lsq_linear, nnls
 
 from psmodel.calibration import COEFFICIENTS, Calibration, CalibrationError, read_object
+from psmodel.region import Region
 from psmodel.scenario import Scenario
 from validate.forward import Forward, scales
-from validate.region import Region
 from validate.signals import WAIT, Machine, to_seconds
 
 Array = NDArray[np.float64]

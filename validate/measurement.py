@@ -6,21 +6,21 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from psmodel.errors import BadInput
 from psmodel.results import Array, IngressClock, Metrics, Timeline, metrics
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.scenario import Scenario
 from psmodel.trace import Span
+from validate.computing import ComputeBy, with_compute_on
 from validate.environment import Environment, Load
 from validate.record_check import check_samples, record_fields
 from validate.wording import plain
 
 FORMAT_VERSION = 1
-ComputeBy = Literal["sleep", "burn"]
 _INSTANTS = ("start", "pulled", "computed", "submitted", "pushed", "released")
 _UPDATES = ("shard", "worker", "iteration", "staleness", "begin", "end")
 
@@ -202,7 +202,7 @@ class Measurement:
         if not isinstance(scenario, Mapping):
             raise BadInput("a measurement has no scenario")
         # A record without iterations is from when one was what that stood for.
-        read = from_mapping({"iterations": 1} | dict(scenario), "measurement")
+        read = Scenario.from_json({"iterations": 1} | dict(scenario), "measurement")
         # One without compute_on is from when that was said of the run alone.
         fields["scenario"] = with_compute_on(read, fields["compute_by"])
         try:
@@ -249,18 +249,6 @@ def _array(name: str, values: Any) -> NDArray[Any]:
         return array.astype(np.int64) if whole else array
     except (TypeError, ValueError, OverflowError):
         raise BadInput(f"a measurement's samples {plain(name)!r} are no numbers") from None
-
-
-def compute_by(scenario: Scenario) -> ComputeBy:
-    """How a real worker spends its compute time: on its core, or asleep while the core is free."""
-    return "burn" if scenario.compute_on == "cpu" else "sleep"
-
-
-def with_compute_on(scenario: Scenario, by: ComputeBy) -> Scenario:
-    """The scenario that says what a run did to compute, if it does not say it itself: then both sides mean the same."""
-    if scenario.compute_on is not None or scenario.compute.expected() == 0:
-        return scenario
-    return scenario.replace(compute_on="cpu" if by == "burn" else "accelerator")
 
 
 def key(

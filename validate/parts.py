@@ -4,7 +4,7 @@ The part comes from the suite's file where there is one of the runs' version (gi
 a scenario may have been moved or taken out after it was run; else from what was stored with each run.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from psmodel.errors import BadInput
@@ -15,6 +15,8 @@ from validate.selection import content, setting
 from validate.suite import Suite
 from validate.wording import plain
 
+_FILLED_IN = ("cores_per_host", "total_cores", "compute_on")
+"""Keys that a run gives where a suite does not (`testbeds.on_this_machine`, `Measurement.from_record`)."""
 _SHOWN = 3
 """Names of scenarios that a sentence lists."""
 
@@ -135,15 +137,13 @@ def _file(name: str | None, runs: Sequence[Measurement], wanted: Named | None) -
 
 def _by_file(file: Suite, runs: Sequence[Measurement], notes: list[str]) -> list[str | None]:
     """Each run's part by the suite's file; None of scenarios that the file does not have (any more)."""
-    parts = {content(s): "held_out" for s in file.held_out} | {
-        content(s): "calibration" for s in file.calibration
-    }
-    anywhere = {content(s) for s in file.scenarios if s.cores_per_host is None and s.total_cores is None}
-    found: list[str | None] = []
-    for run in runs:
-        # What a file leaves open, the machine has filled in.
-        bare = content(run.scenario.replace(cores_per_host=None, total_cores=None))
-        found.append(parts.get(bare if bare in anywhere else content(run.scenario)))
+    # By what a file leaves open, and the run has: the machine has filled it in.
+    parts: dict[tuple[str, ...], dict[str, str]] = {}
+    for part, scenarios in (("held_out", file.held_out), ("calibration", file.calibration)):
+        for s in scenarios:
+            left_open = tuple(key for key in _FILLED_IN if getattr(s, key) is None)
+            parts.setdefault(left_open, {})[content(s)] = part
+    found = [_part_in(parts, run.scenario) for run in runs]
     gone = [run.scenario for run, part in zip(runs, found, strict=True) if part is None]
     if gone:
         notes.append(
@@ -156,6 +156,14 @@ def _by_file(file: Suite, runs: Sequence[Measurement], notes: list[str]) -> list
             "the suite's file decides"
         )
     return found
+
+
+def _part_in(parts: Mapping[tuple[str, ...], Mapping[str, str]], scenario: Scenario) -> str | None:
+    for left_open, of in parts.items():
+        bare = content(scenario.replace(**dict.fromkeys(left_open)))
+        if bare in of:
+            return of[bare]
+    return None
 
 
 def _apart(calibration: Sequence[Measurement], held_out: Sequence[Measurement], notes: list[str]) -> Parts:

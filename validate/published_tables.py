@@ -7,7 +7,7 @@ from importlib import resources
 
 from psmodel.analytic.inputs import inputs
 from psmodel.calibration import IDEAL
-from psmodel.scenario import Scenario, from_mapping
+from psmodel.scenario import Scenario
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ def _read(table: str, text: str) -> list[Row]:
             table=table,
             model=line["model"],
             batch_per_gpu=int(line["batch_per_gpu"]),
-            scenario=from_mapping(
+            scenario=Scenario.from_json(
                 {
                     "name": f"{line['model']} × {line['workers']}",
                     "workers": int(line["workers"]),

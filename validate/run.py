@@ -1,52 +1,40 @@
 """Runs a scenario on a testbed: real actors, real calls; gives the record of what happened."""
 
+import math
 import os
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from psmodel.draws import compute_times, update_costs
-from psmodel.errors import CannotRun, UserError
+from psmodel.errors import CannotRun
 from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import model_only
-from validate import clocks
+from validate.actors import Actors, Observation, used
+from validate.computing import compute_by, with_compute_on
+from validate.disturbance import retransmissions, silence
 from validate.dtypes import epsilon
-from validate.environment import Watch, environment, processes_with
-from validate.measurement import ComputeBy, Instants, Measurement, Updates, compute_by, with_compute_on
-from validate.testbeds.base import Placement, Testbed, require_iterations
+from validate.environment import Load, Watch, environment, processes_with
+from validate.guarded import EVERY_S, bounded, guarded
+from validate.logs import keep
+from validate.measurement import Instants, Measurement, Updates
+from validate.presence import Presence
+from validate.testbeds.base import Testbed, require_iterations
+from validate.vigil import RunFailed, Signs, TestbedLost, Vigil, start_limit, upper_limit
 
+__all__ = ["Observation", "RunFailed", "TestbedLost", "run"]
 
-class RunFailed(UserError):
-    """The run broke off; the sentence says why."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Observation:
-    """The state of a run while it goes on.
-
-    Attributes
-    ----------
-    elapsed_s
-        Since the workers were told to start.
-    applied
-        Updates applied, shape (shards that hold something,); `planned` is what each will have in the end.
-    parameters
-        First and last parameter of each of them.
-    """
-
-    elapsed_s: float
-    applied: tuple[int, ...]
-    planned: int
-    parameters: tuple[tuple[float, float], ...]
+_LOOKS_AFTER_ERROR = 8
+_KILL_S = 5.0
 
 
 def run(
@@ -59,6 +47,7 @@ def run(
     link_goodput: Mapping[str, float] | None = None,
     on_observation: Callable[[Observation], None] | None = None,
     observe_every_s: float = 1.0,
+    logs: Path | None = None,
 ) -> Measurement:
     """Run a scenario for real on a testbed that has been entered.
 
@@ -72,6 +61,8 @@ def run(
         What the testbed measured before with these links; it measures again if not given.
     on_observation
         Called now and then with what the shards say meanwhile.
+    logs
+        Folder to keep the log of a process in that died of the run.
 
     Raises
     ------
@@ -80,10 +71,10 @@ def run(
     CannotRun
         If the testbed cannot host the scenario.
     RunFailed
-        If Ray broke off the run.
+        If an actor died or stopped for good, Ray broke off the run, or it took 10 times as long as predicted.
+    TestbedLost
+        If no other run can be made on this testbed either.
     """
-    import ray
-
     require_iterations(scenario)
     spent = compute_by(scenario)
     scenario = with_compute_on(scenario, spent)
@@ -91,36 +82,22 @@ def run(
         raise CannotRun(f"scenario {scenario.name} has {unreal[0]}, which the model has but no testbed makes")
     placement = testbed.prepare(scenario)
     goodput = testbed.link_goodput() if link_goodput is None else link_goodput
-    actors = _Actors(scenario, placement, repetition=repetition, compute_by=spent)
+    rates = [math.inf] if scenario.bandwidth is None else [rate for _, rate in scenario.bandwidth]
+    signs = testbed.signs()
+    vigil = Vigil(signs, f"scenario {scenario.name} on {testbed.name}", slowest_rate=min(rates))
     try:
-        actors.connect()
-        started_at = datetime.now(UTC)
-        watch = Watch(_ours)
-        logs = actors.work(on_observation, observe_every_s)
-        load = watch.load()
-        finished = ray.get([shard.finish.remote() for shard in actors.shards])
-    except ray.exceptions.RayError as error:
-        sentence = str(error).strip().splitlines()
-        raise RunFailed(
-            f"scenario {scenario.name} broke off on {testbed.name}: {sentence[-1] if sentence else error!r}"
-        ) from error
+        seen = _watched(
+            partial(Actors, scenario, placement, repetition=repetition, compute_by=spent),
+            vigil,
+            on_observation,
+            observe_every_s,
+        )
+    except RunFailed as failed:
+        raise _with_log(failed, signs, logs) from None
     finally:
-        actors.kill()
+        vigil.close()
 
-    pushed = np.stack([values for _, values in logs])
-    sums_ok = all(
-        _sum_ok(scenario, log[:, :2], pushed[:, :, k], least, largest)
-        for k, (log, least, largest) in enumerate(finished)
-    )
-    ticks = np.stack([ns - offset.ns for (ns, _), offset in zip(logs, actors.worker_offsets, strict=True)])
-    origin = int(ticks[:, 0, 0].min())
-    updates = _updates(
-        _used(scenario),
-        [log for log, _, _ in finished],
-        [offset.ns + origin for offset in actors.shard_offsets],
-    )
-    offsets = actors.worker_offsets + actors.shard_offsets
-    columns: list[Array] = list(np.moveaxis((ticks - origin) * 1e-9, 2, 0))
+    instants, updates, uncertainty_s = _timed(scenario, seen)
     return Measurement(
         run_id=uuid.uuid4().hex,
         scenario=scenario,
@@ -131,142 +108,132 @@ def run(
         compute_by=spent,
         environment=environment(),
         link_goodput=dict(goodput),
-        load=load,
-        clock_uncertainty_s=2e-9 * max(offset.uncertainty_ns for offset in offsets),
-        sums_ok=sums_ok,
-        suspect=load.suspicions(networked=scenario.placement != "single-host"),
-        started_at=started_at.isoformat(timespec="seconds"),
-        duration_s=float(max(columns[-1].max(), updates.end.max(initial=0.0))),
-        instants=Instants(**dict(zip(actors.columns, columns, strict=True))),
+        load=seen.load,
+        clock_uncertainty_s=uncertainty_s,
+        sums_ok=_sums_ok(scenario, seen),
+        suspect=(
+            *seen.load.suspicions(networked=scenario.placement != "single-host"),
+            *vigil.suspicions(),
+            *signs.disturbances(),
+            *retransmissions(seen.before, seen.after),
+            *silence(instants, (updates.begin, updates.end), seen.actors.longest_step_s),
+        ),
+        started_at=seen.started_at.isoformat(timespec="seconds"),
+        duration_s=float(max(instants["released"].max(), updates.end.max(initial=0.0))),
+        instants=Instants(**instants),
         updates=updates,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What a run that finished left in the actors' hands."""
+
+    actors: Actors
+    started_at: datetime
+    load: Load
+    before: Mapping[str, Presence]
+    after: Mapping[str, Presence]
+    worker_logs: list[tuple[NDArray[np.int64], NDArray[Any]]]
+    shard_logs: list[tuple[NDArray[np.int64], float, float]]
+
+
+def _with_log(failed: RunFailed, signs: Signs, logs: Path | None) -> RunFailed:
+    """The same failure, with the name of the log that was kept of it, if there is one."""
+    blamed = failed.blamed
+    if logs is None or blamed is None:
+        return failed
+    kept = keep(logs, blamed.name, signs.log_files(blamed))
+    return failed if kept is None else type(failed)(f"{failed}; log: {kept}", blamed=blamed)
+
+
+def _timed(scenario: Scenario, seen: _Seen) -> tuple[dict[str, Array], Updates, float]:
+    """Instants and updates on one clock, in s since the first worker started; and how far clocks may be apart."""
+    actors = seen.actors
+    ticks = np.stack(
+        [ns - offset.ns for (ns, _), offset in zip(seen.worker_logs, actors.worker_offsets, strict=True)]
+    )
+    origin = int(ticks[:, 0, 0].min())
+    updates = _updates(
+        used(scenario),
+        [log for log, _, _ in seen.shard_logs],
+        [offset.ns + origin for offset in actors.shard_offsets],
+    )
+    columns: list[Array] = list(np.moveaxis((ticks - origin) * 1e-9, 2, 0))
+    offsets = actors.worker_offsets + actors.shard_offsets
+    uncertainty_s = 2e-9 * max(offset.uncertainty_ns for offset in offsets)
+    return dict(zip(actors.columns, columns, strict=True)), updates, uncertainty_s
+
+
+def _sums_ok(scenario: Scenario, seen: _Seen) -> bool:
+    """Whether every shard holds what was pushed to it."""
+    pushed = np.stack([values for _, values in seen.worker_logs])
+    return all(
+        _sum_ok(scenario, log[:, :2], pushed[:, :, k], least, largest)
+        for k, (log, least, largest) in enumerate(seen.shard_logs)
+    )
+
+
+def _watched(
+    make: Callable[[], Actors],
+    vigil: Vigil,
+    on_observation: Callable[[Observation], None] | None,
+    observe_every_s: float,
+) -> _Seen:
+    """Make the actors, let them work, ask them; all of it looked after by the vigil."""
+    import ray
+
+    actors: Actors | None = None
+    before: Mapping[str, Presence] = {}
+    finished = False
+    try:
+        actors = guarded(make, vigil.look)
+        vigil.limit(start := start_limit(actors.scenario), f"its actors had not started after {start:.0f} s")
+        before = guarded(actors.connect, vigil.look)
+        vigil.meet({presence.pid: name for name, presence in before.items()})
+        started_at = datetime.now(UTC)
+        watch = Watch(_ours)
+        limit = upper_limit(actors.scenario)
+        vigil.limit(limit, f"it had not ended after {limit:.0f} s, 10 times its prediction and a minute")
+        worker_logs = guarded(partial(actors.work, on_observation, observe_every_s), vigil.look)
+        load = watch.load()
+        shard_logs, after = guarded(lambda: (actors.finish(), actors.presence()), vigil.look)
+        finished = True
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        # Who has died is seen below /proc at about the time when Ray says that somebody has.
+        for _ in range(_LOOKS_AFTER_ERROR):
+            vigil.look()
+            time.sleep(EVERY_S)
+        raise RunFailed(f"{vigil.what} broke off: {_in_a_sentence(error)}") from error
+    finally:
+        if actors is not None:
+            bounded(actors.kill, _KILL_S)
+        if not finished:
+            vigil.kill()
+    return _Seen(
+        actors=actors,
+        started_at=started_at,
+        load=load,
+        before=before,
+        after=after,
+        worker_logs=worker_logs,
+        shard_logs=shard_logs,
+    )
+
+
+def _in_a_sentence(error: Exception) -> str:
+    """What Ray says, whose messages are several lines with the point in the last or in a list."""
+    text = str(error).strip()
+    listed = dict(re.findall(r"^\s*(class_name|pid): (\S+)$", text, re.MULTILINE))
+    if listed.keys() == {"class_name", "pid"}:
+        return f"{listed['class_name']} (process {listed['pid']}) has died"
+    return text.splitlines()[-1].partition(". ")[0] if text else repr(error)
 
 
 def _ours() -> list[int]:
     """Processes of this run: all that were started with the testbed's token, and this one."""
     token = os.environ.get("RAY_AUTH_TOKEN_PATH", "")
     return list({os.getpid(), *processes_with("RAY_AUTH_TOKEN_PATH", token)})
-
-
-def _used(scenario: Scenario) -> list[int]:
-    """The shards that hold something; the others would never be called."""
-    return [k for k, elements in enumerate(scenario.shard_elements) if elements > 0]
-
-
-class _Actors:
-    """The actors of one run."""
-
-    def __init__(
-        self, scenario: Scenario, placement: Placement, *, repetition: int, compute_by: ComputeBy
-    ) -> None:
-        import ray
-
-        from validate.server import Coordinator, ParameterServerShard
-        from validate.worker import INSTANTS, Worker
-
-        self.columns = INSTANTS
-        self._scenario = scenario
-        updates = scenario.workers * scenario.total_iterations
-        costs: list[list[float] | None] = [None] * scenario.shards
-        if scenario.update_cost.is_random or scenario.update_cost.expected() > 0:
-            costs = [list(islice(c, updates)) for c in update_costs(scenario, repetition)]
-        shard_class, worker_class = ray.remote(ParameterServerShard), ray.remote(Worker)
-        quorum = scenario.quorum if scenario.backup_workers else None
-        decompress = (
-            scenario.compression.decompress_time / scenario.total_elements if scenario.compression else 0.0
-        )
-        self.shards = [
-            shard_class.options(**placement.shard_options[k]).remote(
-                scenario.shard_elements[k], scenario.dtype, costs[k], quorum, decompress
-            )
-            for k in _used(scenario)
-        ]
-        slack = scenario.staleness_bound or 0
-        coordinator = ray.remote(Coordinator).options(**placement.coordinator_options)
-        self._coordinator = coordinator.remote(scenario.workers, slack, scenario.quorum)
-        job = _job(scenario, compute_by)
-        self._workers = [
-            worker_class.options(**options).remote(index, job, times, self.shards, self._coordinator)
-            for index, (times, options) in enumerate(
-                zip(compute_times(scenario, repetition), placement.worker_options, strict=True)
-            )
-        ]
-        self.worker_offsets: list[clocks.Offset] = []
-        self.shard_offsets: list[clocks.Offset] = []
-
-    def connect(self) -> None:
-        """Wait until all are there, and see how their clocks stand."""
-        import ray
-
-        ray.get([actor.clock.remote() for actor in (*self._workers, *self.shards)])
-
-        def ask(actor: Any) -> clocks.Reading:
-            reading: clocks.Reading = ray.get(actor.clock.remote())
-            return reading
-
-        self.worker_offsets, self.shard_offsets = (
-            [clocks.offset(partial(ask, actor)) for actor in actors]
-            for actors in (self._workers, self.shards)
-        )
-
-    def work(
-        self, on_observation: Callable[[Observation], None] | None, every_s: float
-    ) -> list[tuple[NDArray[np.int64], NDArray[Any]]]:
-        """All workers' loops; what each of them logged."""
-        import ray
-
-        began = time.monotonic()
-        running = [worker.run.remote() for worker in self._workers]
-        pending, timeout = running, None if on_observation is None else every_s
-        while pending:
-            # One at a time: an error is then seen at once, while the others wait for the failed worker.
-            done, pending = ray.wait(pending, num_returns=1, timeout=timeout)
-            ray.get(done)
-            if not done and on_observation is not None:
-                on_observation(self._observe(time.monotonic() - began))
-        logs: list[tuple[NDArray[np.int64], NDArray[Any]]] = ray.get(running)
-        return logs
-
-    def _observe(self, elapsed_s: float) -> Observation:
-        import ray
-
-        seen = ray.get([shard.observe.remote() for shard in self.shards])
-        pushing = self._scenario.push != "none"
-        return Observation(
-            elapsed_s=elapsed_s,
-            applied=tuple(int(s["version"]) for s in seen),
-            planned=self._scenario.quorum * self._scenario.total_iterations if pushing else 0,
-            parameters=tuple((s["first"], s["last"]) for s in seen),
-        )
-
-    def kill(self) -> None:
-        """End their processes."""
-        import ray
-
-        for actor in (*self._workers, *self.shards, self._coordinator):
-            ray.kill(actor)
-
-
-def _job(scenario: Scenario, compute_by: ComputeBy) -> Any:
-    from validate.worker import Job
-
-    elements = tuple(scenario.layer_elements[k] for k in _used(scenario))
-    layers = [sum(column) for column in zip(*elements, strict=True)]
-    compress = scenario.compression.compress_time if scenario.compression else 0.0
-    return Job(
-        layer_elements=elements,
-        pushed_elements=tuple(tuple(map(scenario.pushed_elements, counts)) for counts in elements),
-        compute_shares=tuple(layer.compute_share for layer in scenario.layers) or (0.0,),
-        compress_times=tuple(compress * count / scenario.total_elements for count in layers),
-        dtype=scenario.dtype,
-        update_rule=scenario.update_rule,
-        pull=scenario.pull,
-        prefetch=scenario.prefetch,
-        push=scenario.push,
-        max_in_flight_pushes=scenario.max_in_flight_pushes,
-        in_step=scenario.mode != "asp",
-        burn=compute_by == "burn",
-    )
 
 
 def _updates(shards: Sequence[int], logs: Sequence[NDArray[np.int64]], origins: Sequence[int]) -> Updates:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from validate import presence
 from validate.clocks import Reading, read
 from validate.dtypes import dtype_of, lent
 
@@ -107,6 +108,10 @@ class ParameterServerShard:
         """What this host's clock says."""
         return read()
 
+    def presence(self) -> presence.Presence:
+        """Which process this is, and what TCP did on its host."""
+        return presence.read()
+
 
 class Coordinator:
     """An asynchronous actor that lets workers go on by the rule of the training mode.
@@ -125,6 +130,10 @@ class Coordinator:
         self._reached: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
         self._waiting = 0
         self._all_wait = asyncio.Event()
+
+    async def presence(self) -> presence.Presence:
+        """Which process this is, and what TCP did on its host."""
+        return presence.read()
 
     async def start(self) -> None:
         """Returns once every worker has called it."""

@@ -43,7 +43,7 @@ COLUMNS = ("run_id", "key", "testbed", "suite", "part", "record", "samples")
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A connection, what is to be said of the file, what else must be done when it is closed, and whether it is empty."""
+    """A connection, what is to be said of its file, what else closing it takes, and whether it is empty."""
 
     db: sqlite3.Connection
     notes: tuple[str, ...] = ()
@@ -215,7 +215,7 @@ def _bring_up(db: sqlite3.Connection, path: Path) -> tuple[str, ...]:
             _check_columns(db, path)
             steps = tuple(step for v in range(version, SCHEMA_VERSION) for step in _MIGRATIONS[v])
         if version is not None and steps:
-            copy = _copy(db, path, version)
+            copy = _copy(path, version)
             notes = (
                 f"{path} was brought from schema {version} to {SCHEMA_VERSION}; as it was it lies in {copy}",
             )
@@ -230,7 +230,7 @@ def _bring_up(db: sqlite3.Connection, path: Path) -> tuple[str, ...]:
     return notes
 
 
-def _copy(db: sqlite3.Connection, path: Path, version: int) -> Path:
+def _copy(path: Path, version: int) -> Path:
     """A copy of the file as it is, whole before it has its name; an earlier copy is left alone."""
     target = path.with_name(f"{path.name}.schema-{version}")
     number = 1
@@ -239,10 +239,12 @@ def _copy(db: sqlite3.Connection, path: Path, version: int) -> Path:
         target = path.with_name(f"{path.name}.schema-{version}.{number}")
     partial = target.with_name(target.name + ".partial")
     partial.unlink(missing_ok=True)
-    copy = sqlite3.connect(partial)
+    # By a connection of its own: one that holds the lock to write cannot be copied from.
+    db, copy = _connect(f"file:{quote(str(path.absolute()))}?mode=rw"), sqlite3.connect(partial)
     try:
         db.backup(copy)
     finally:
         copy.close()
+        db.close()
     partial.replace(target)
     return target

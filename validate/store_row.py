@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from psmodel.scenario import from_mapping
+from psmodel.scenario import Scenario
 from validate.measurement import Measurement
 from validate.record_check import most_bytes
 from validate.wording import plain
@@ -59,7 +59,7 @@ def measurement_of(record: Any, samples: Any, checksum: str | None) -> Measureme
         scenario = values.get("scenario") if isinstance(values, dict) else None
         if not isinstance(scenario, dict):
             raise Damaged("its record is no JSON object with a scenario")
-        arrays = _unpacked(samples, most_bytes(from_mapping(scenario)))
+        arrays = _unpacked(samples, most_bytes(Scenario.from_json(scenario)))
         return Measurement.from_record(values, arrays)
     except (ValueError, RecursionError, EOFError, OSError, MemoryError, KeyError) as error:
         raise Damaged(str(error) or type(error).__name__) from None

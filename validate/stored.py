@@ -12,6 +12,7 @@ from psmodel.errors import BadInput
 from validate.measurement import Measurement
 from validate.store import COLUMNS, Store, row
 from validate.store_row import damage_of
+from validate.wording import plain
 
 _MOST_BYTES = 2**30
 
@@ -58,9 +59,8 @@ def one(path: Path, run_id: str) -> Measurement:
             return store.load(run_id)
     runs = [m for m in read(path).runs if m.run_id.startswith(run_id)]
     if len(runs) != 1:
-        raise BadInput(
-            f"{'no run' if not runs else 'more than one run'} in {path} has an id that starts with {run_id!r}"
-        )
+        count = "no run" if not runs else "more than one run"
+        raise BadInput(f"{count} in {path} has an id that starts with {plain(run_id)!r}")
     return runs[0]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
+from validate import presence
 from validate.clocks import Reading, read
 from validate.dtypes import dtype_of, lent
 from validate.server import burn
@@ -99,6 +100,10 @@ class Worker:
     def clock(self) -> Reading:
         """What this host's clock says."""
         return read()
+
+    def presence(self) -> presence.Presence:
+        """Which process this is, and what TCP did on its host."""
+        return presence.read()
 
     def run(self) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """All iterations.

@@ -130,6 +130,8 @@ def _checked(base: Scenario, columns: Mapping[str, ArrayLike]) -> dict[str, Arra
             _refuse(name, values, lambda v: v == np.floor(v), "it is a whole number")
     _refuse("model_size", table["model_size"], lambda v: v % item == 0,
             f"it is a multiple of {item}, the bytes of one {base.dtype}")  # fmt: skip
+    _refuse("workers", table["workers"], lambda v: v > base.backup_workers,
+            f"it is more than backup_workers = {base.backup_workers}")  # fmt: skip
     most = table["model_size"] // item
     _refuse("shards", table["shards"], lambda v: v <= most, "it is at most the model's number of elements")
     if base.placement == "colocated" and any(name.startswith("bandwidth.") for name in table):

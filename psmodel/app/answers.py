@@ -48,7 +48,7 @@ def answered(asked: Asked) -> dict[str, Any]:
     chosen = machines_for(scenario, {}, known.catalogue)
     return {
         "settings": _settings(scenario),
-        "scenario": scenario.to_json(),
+        "scenario": scenario.to_settings(),
         "features": [feature.label for feature in features_of(scenario)],
         "wanted": {"target_s": asked.target_s, "budget": asked.budget},
         "prediction": said.prediction.to_json(),
@@ -99,10 +99,14 @@ def _settings(scenario: Scenario) -> dict[str, dict[str, Any]]:
     return {key: {"value": value, "text": text[key]} for key, value in values.items()}
 
 
-def _numbers(most: float, points: int, *, always: Sequence[int] = ()) -> Array:
-    """Whole numbers from 1 to `most`, evenly spaced on a logarithmic axis."""
-    spaced = np.geomspace(1, most, points).round()
+def _numbers(most: float, points: int, *, least: int = 1, always: Sequence[int] = ()) -> Array:
+    """Whole numbers from `least` to `most`, evenly spaced on a logarithmic axis."""
+    spaced = np.geomspace(least, most, points).round()
     return np.unique(np.concatenate([spaced, np.array(always, np.float64)]))
+
+
+def _least(scenario: Scenario, key: str) -> int:
+    return 1 + scenario.backup_workers if key == "workers" else 1
 
 
 def _reach(scenario: Scenario, key: str) -> float:
@@ -115,7 +119,7 @@ def _curve(asked: Asked, key: str) -> dict[str, Any] | None:
     scenario = asked.scenario
     if key in fixed_columns(scenario):
         return None
-    x = _numbers(_reach(scenario, key), _POINTS, always=[getattr(scenario, key)])
+    x = _numbers(_reach(scenario, key), _POINTS, least=_least(scenario, key), always=[getattr(scenario, key)])
     found = predict_grid(scenario, {key: x}, asked.known.calibrated.best)
     names = [name for name in ("iteration_time_s", "ingress_time_s") if name in found]
     return {"x": x.tolist(), **{name: found[name].tolist() for name in names}}
@@ -137,7 +141,9 @@ def _map(asked: Asked) -> dict[str, Any] | None:
     scenario = asked.scenario
     if fixed_columns(scenario).keys() & {"workers", "shards"}:
         return None
-    workers, shards = (_numbers(_reach(scenario, key), _SIDE) for key in ("workers", "shards"))
+    workers, shards = (
+        _numbers(_reach(scenario, key), _SIDE, least=_least(scenario, key)) for key in ("workers", "shards")
+    )
     n, k = np.meshgrid(workers, shards)
     found = predict_grid(scenario, {"workers": n.ravel(), "shards": k.ravel()}, asked.known.calibrated.best)
     binding = found["bottleneck"]

@@ -5,7 +5,6 @@
 (100, 'psmodel predict ingress-single --shards 100')
 """
 
-import json
 import math
 import shlex
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from psmodel.app.files import from_file, no_files, toml_value
 from psmodel.app.measured import Measured
 from psmodel.cost import Catalogue, load_catalogue
 from psmodel.errors import BadInput
+from psmodel.files import parse_json
 from psmodel.methods import Calibrated, load_calibrated
 from psmodel.scenario import Scenario, load, packaged
 from psmodel.units import parse_time
@@ -109,7 +109,7 @@ class Asked:
         changes: dict[str, Any] = {key: _value(key, text) for key, text in given.items()}
         spread = changes.pop("compute_cv", None)
         if spread is not None:
-            changes["compute"] = _spread(changes.get("compute", base.compute.expected()), spread)
+            changes["compute"] = _spread(changes.get("compute", f"{base.compute.expected()!r} s"), spread)
         no_files(changes)
         scenario = base.replace(**changes)
         return cls(
@@ -130,7 +130,7 @@ class Asked:
             words.append(self.name)
             values = dict(self.changes)
         else:
-            values = self.scenario.to_json()
+            values = self.scenario.to_settings()
             del values["schema_version"]
         for key, value in values.items():
             if key in OPTIONS and isinstance(value, str):
@@ -154,10 +154,7 @@ def _value(key: str, text: str) -> Any:
         return None
     if text[0] not in "[{":
         return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{key} = {text[:100]!r} is not valid JSON: {error}") from None
+    return parse_json(text, key)
 
 
 def _target(text: str) -> float:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from psmodel.errors import BadInput
+from psmodel.files import parse_json, parse_toml
 from psmodel.scenario import Scenario, from_mapping
-from psmodel.scenario.reading import parse_toml
+from psmodel.wording import excerpt, plain
 
 MOST_BYTES = 16_000
 """Of a file as JSON: the page carries it in its address, which servers take up to 64 kB of (escaped)."""
@@ -20,25 +21,18 @@ def from_file(text: str, source: str) -> Scenario:
     BadInput
         If it is neither, too long, no possible scenario, or names another file.
     """
-    if text.lstrip("\ufeff \t\r\n").startswith("{"):
-        try:
-            values = json.loads(text.lstrip("\ufeff"))
-        except (ValueError, RecursionError) as error:
-            raise BadInput(f"{source} is not valid JSON: {error}") from None
-    else:
-        try:
-            values = parse_toml(text.lstrip("\ufeff"), source)
-        except RecursionError:
-            raise BadInput(f"{source} is not valid TOML: it is nested too deeply") from None
+    text = text.removeprefix("\ufeff")
+    read = parse_json if text.lstrip().startswith("{") else parse_toml
+    values = read(text, source)
     if not values:
-        raise BadInput(f"{source} is empty; a scenario has at least workers, shards and model_size")
+        raise BadInput(f"{plain(source)} is empty; a scenario has at least workers, shards and model_size")
     no_files(values)
-    scenario = from_mapping({"name": source.rpartition(".")[0] or source} | values, source)
-    length = len(json.dumps(scenario.to_json()))
+    scenario = from_mapping({"name": plain(source.rpartition(".")[0] or source)[:200]} | values, source)
+    length = len(json.dumps(scenario.to_settings()))
     if length > MOST_BYTES:
         raise BadInput(
-            f"{source} holds {length} bytes; the page takes at most {MOST_BYTES}, "
-            f"`psmodel predict {source}` takes any"
+            f"{plain(source)} holds {length} bytes; the page takes at most {MOST_BYTES}, "
+            f"`psmodel predict FILE` takes any"
         )
     return scenario
 
@@ -48,7 +42,7 @@ def no_files(value: Any) -> None:
     if isinstance(value, Mapping):
         if value.get("file") is not None:
             raise BadInput(
-                f"file = {value['file']!r}; the page reads no files of this machine, so give the samples"
+                f"file = {excerpt(value['file'])}; the page reads no files of this machine, so give the samples"
             )
         for inner in value.values():
             no_files(inner)
@@ -58,8 +52,8 @@ def no_files(value: Any) -> None:
 
 
 def to_toml(scenario: Scenario) -> str:
-    """The scenario as a TOML file, in SI units: one line per key that is not the default."""
-    return "".join(f"{key} = {toml_value(value)}\n" for key, value in scenario.to_json().items())
+    """The scenario as a TOML file, exactly: one line per key that is not the default."""
+    return "".join(f"{key} = {toml_value(value)}\n" for key, value in scenario.to_settings().items())
 
 
 def toml_value(value: Any) -> str:
@@ -69,5 +63,5 @@ def toml_value(value: Any) -> str:
         return f"{{{inside}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(toml_value, value))}]"
-    # A JSON string is a basic string of TOML, but for DEL, which TOML wants escaped.
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
+    # Scenarios hold no control characters, and any other JSON string is a basic string of TOML.
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

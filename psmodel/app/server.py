@@ -1,7 +1,10 @@
 """The page's server: packaged files, answers as JSON, simulations as server-sent events. It keeps no state."""
 
 import asyncio
+import errno
 import ipaddress
+import os
+import re
 import socket
 import webbrowser
 from pathlib import Path
@@ -24,10 +27,13 @@ from psmodel.app.form import form
 from psmodel.app.runs import compared
 from psmodel.app.simulated import events
 from psmodel.errors import BadInput, CannotRun
+from psmodel.wording import excerpt
 
 _PAGE = Path(__file__).parent / "page"
 _MOST_UPLOAD = 1 << 20
 _TICK_S = 0.25
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
@@ -95,7 +101,7 @@ def create(known: Known, host: str = "127.0.0.1") -> Starlette:
             text = body.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise BadInput(f"{source} cannot be read: it is not UTF-8 text") from None
-        return JSONResponse({"file": from_file(text, source).to_json()})
+        return JSONResponse({"file": from_file(text, source).to_settings()})
 
     def write(request: Request) -> Response:
         scenario = Asked.of(request.query_params, known).scenario
@@ -137,7 +143,7 @@ def create(known: Known, host: str = "127.0.0.1") -> Starlette:
         ],
         middleware=[
             # Another site whose name was made to point at 127.0.0.1 (DNS rebinding) says so in its Host header.
-            Middleware(TrustedHostMiddleware, allowed_hosts=["*"] if anywhere else [*_LOOPBACK, host]),
+            Middleware(TrustedHostMiddleware, allowed_hosts=["*"] if anywhere else _names(host)),
             Middleware(_Guard),
         ],
         exception_handlers={BadInput: refused},
@@ -162,20 +168,49 @@ def _is_ip(host: str) -> bool:
     return True
 
 
+def _names(host: str) -> list[str]:
+    """What the Host header of a request may say; an address of version 6 stands in brackets there (RFC 3986)."""
+    return sorted({f"[{name}]" if ":" in name else name.lower() for name in (*_LOOPBACK, host)})
+
+
+def check_host(host: str) -> None:
+    """Refuse what is neither an address nor a name.
+
+    Raises
+    ------
+    BadInput
+        With what is allowed; an empty name would mean every address of this machine.
+    """
+    if not _is_ip(host) and not _NAME.fullmatch(host):
+        raise BadInput(
+            f"--host {excerpt(host)}; it is an address of this machine like 127.0.0.1 or ::1, or a name of letters, "
+            "digits, hyphens and dots"
+        )
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket.
 
     Raises
     ------
+    BadInput
+        If the host is neither an address nor a name.
     CannotRun
         If the address is taken or is none of this machine's.
     """
+    check_host(host)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family = min((entry[0] for entry in found), key=lambda family: family != socket.AF_INET)
         return socket.create_server((host, port), family=family)
-    except OSError as error:
+    except socket.gaierror:
         raise CannotRun(
-            f"cannot listen on {host} port {port}: {error.strerror}; choose another --port"
+            f"cannot listen on {host}: no machine of that name is known; choose another --host, like 127.0.0.1"
+        ) from None
+    except OSError as error:
+        another = "--host" if error.errno == errno.EADDRNOTAVAIL else "--port"
+        raise CannotRun(
+            f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}; choose another {another}"
         ) from None
 
 

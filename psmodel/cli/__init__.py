@@ -1,12 +1,18 @@
 """The command line: ``psmodel``. Commands are imported when they are called, so that a start is light."""
 
+import errno
 import importlib
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import click
 
 from psmodel.errors import CannotRun, UserError
+from psmodel.wording import cut, plain
 
 # Command → where it lives and its one-line help (so that --help imports none of them).
 _COMMANDS = {
@@ -71,17 +77,48 @@ def _load(entry: Any) -> click.Command:
 def psmodel() -> None:
     """How long does a sharded parameter server take, what limits it, how many shards, at what cost.
 
-    Exit codes: 0 ok, 1 a check or run failed, 2 bad input, 3 this machine can't, 130 interrupted.
+    Exit codes: 0 ok, 1 a check or run failed, 2 bad input, 3 this machine can't, 130 interrupted (143 by
+    SIGTERM, 129 by SIGHUP).
     """
+
+
+class _Told(KeyboardInterrupt):
+    """Somebody wants this process to end; everything is tidied up as after Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does; one that is ignored (nohup) stays ignored."""
+
+    def tell(number: int, _frame: FrameType | None) -> None:
+        raise _Told(number)
+
+    before = {}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            try:
+                before[number] = signal.signal(number, tell)
+            except ValueError:  # not the main thread, which alone may handle signals
+                break
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with the code that its help names."""
     arguments = sys.argv[1:] if args is None else args
     try:
-        # A command that must go on in another process (a sandbox) finds there what it was asked.
-        code = psmodel.main(args=arguments, obj=arguments, standalone_mode=False)
-        sys.stdout.flush()
+        with _ended_by_signals():
+            # A command that must go on in another process (a sandbox) finds there what it was asked.
+            code = psmodel.main(args=arguments, obj=arguments, standalone_mode=False)
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
@@ -94,17 +131,44 @@ def main(args: list[str] | None = None) -> None:
     except UserError as error:
         _complain(str(error))
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
+        told = error if isinstance(error, _Told) else error.__cause__
+        number = told.number if isinstance(told, _Told) else signal.SIGINT
         _complain("interrupted")
-        sys.exit(130)
+        sys.exit(128 + number)
     except BrokenPipeError:
         # The reader (head, less) has gone; Python's own flush at exit must not complain about it.
         sys.stdout = None
         sys.exit(1)
+    except (RecursionError, MemoryError):
+        _complain("this takes more memory than there is; ask for fewer workers, shards, iterations or points")
+        sys.exit(CannotRun.exit_code)
+    except OSError as error:
+        if not _is_output(error):
+            raise
+        sys.stdout = None
+        _complain(f"the output cannot be written: {error.strerror}")
+        sys.exit(CannotRun.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _is_output(error: OSError) -> bool:
+    """Whether writing to stdout failed: a full disk, or a terminal that is gone."""
+    return error.filename is None and error.errno in (
+        errno.ENOSPC,
+        errno.EIO,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EBADF,
+    )
+
+
+_MOST_CHARACTERS = 290
+
+
 def _complain(message: str) -> None:
+    # What is told holds names and values of others: one line, of a length that can be read.
+    message = cut(plain(" ".join(message.split("\n"))), _MOST_CHARACTERS)
     # A sentence starts with a capital, but the name of a file, an option or a key stays as it is.
     first = message.partition(" ")[0]
     sentence = message[:1].upper() + message[1:] if first.isalpha() else message

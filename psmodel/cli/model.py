@@ -1,23 +1,31 @@
 """scenarios, schema, predict, simulate."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
+from psmodel import budget
 from psmodel.calibration import Calibration
 from psmodel.cli.common import (
     TIMES,
-    calibration_option,
     counted,
     describe,
+    fit_option,
     json_option,
+    method_option,
+    percentage,
     print_json,
+    progress,
     scenario_options,
     write_trace,
 )
+from psmodel.cli.tables import print_table, quantity
+from psmodel.derived import communication_share
 from psmodel.errors import BadInput
-from psmodel.methods import predictor, with_bounds
+from psmodel.files import writable
+from psmodel.methods import Answer, Calibrated, answer, predictor, with_bounds
 from psmodel.results import SCHEMA_VERSION, Method, Prediction, SteadyState
 from psmodel.scenario import Scenario, load, packaged
 from psmodel.units import format_time
@@ -44,13 +52,11 @@ def schema() -> None:
 
 @click.command()
 @scenario_options
-@click.option("--method", type=click.Choice(get_args(Method)), default="analytic", show_default=True)
+@method_option("analytic")
 @click.option("--compare", is_flag=True, help="Print all methods side by side.")
-@calibration_option
+@fit_option
 @json_option
-def predict(
-    scenario: Scenario, method: Method, compare: bool, calibration: Calibration, as_json: bool
-) -> None:
+def predict(scenario: Scenario, method: Method, compare: bool, known: Calibrated, as_json: bool) -> None:
     """Predict SCENARIO (a packaged name, or a TOML or JSON file) by closed forms.
 
     \b
@@ -58,25 +64,37 @@ def predict(
     psmodel predict --workers 100 --shards 1 --model-size 100MB --bandwidth 10Gbps --json
     """
     methods: tuple[Method, ...] = get_args(Method) if compare else (method,)
-    predictions = [predictor(m)(scenario, calibration) for m in methods]
+    answers = [_answered(scenario, m, known) for m in methods]
     if as_json:
-        documents = [p.to_json() for p in predictions]
+        documents = [_document(a) for a in answers]
         print_json({"schema_version": SCHEMA_VERSION, "predictions": documents} if compare else documents[0])
         return
     click.echo(describe(scenario))
-    show(predictions)
+    show(answers)
 
 
-def _percentage(_: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise BadInput(f"--{parameter.name} {text}: it is a share between 0 and 1, like 1% or 0.01")
-    return value
+def _answered(scenario: Scenario, method: Method, known: Calibrated) -> Answer:
+    known = known.by(method)
+    if method == "analytic":
+        return answer(scenario, predictor(method), known)
+    predict_one = predictor(method)
+    with progress(1 + len(known.draws), f"Predicting by {method}") as advance:
+
+        def step(asked: Scenario, coefficients: Calibration) -> Prediction:
+            prediction = predict_one(asked, coefficients)
+            advance(1, "")
+            return prediction
+
+        return answer(scenario, step, known)
+
+
+def _document(said: Answer) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
+    if said.intervals:
+        extra["intervals"] = {name: list(ends) for name, ends in said.intervals.items()}
+    if said.extrapolation:
+        extra["extrapolation"] = list(said.extrapolation)
+    return said.prediction.to_json() | extra
 
 
 @click.command()
@@ -85,17 +103,23 @@ def _percentage(_: click.Context, parameter: click.Parameter, text: str | None) 
 @click.option("--replications", type=click.IntRange(1), help="Independent simulations to average.")
 @click.option(
     "--precision",
-    callback=_percentage,
+    callback=percentage,
     help="Go on (with iterations given: replicate) until the iteration time is this precise, like 1%.",
 )
-@calibration_option
+@click.option(
+    "--tolerance",
+    callback=percentage,
+    help="End together transfers that have no more than this share of their bytes to go, like 0.1%.",
+)
+@fit_option
 @json_option
 def simulate(
     scenario: Scenario,
     trace: Path | None,
     replications: int | None,
     precision: float | None,
-    calibration: Calibration,
+    tolerance: float | None,
+    known: Calibrated,
     as_json: bool,
 ) -> None:
     """Simulate SCENARIO, worker by worker and message by message: its steady state, or the iterations that it gives."""
@@ -103,80 +127,101 @@ def simulate(
 
     if trace is not None and (replications or (precision and not scenario.is_steady)):
         raise BadInput("--trace shows one simulation; leave out --replications and --precision")
+    if trace is not None:
+        writable(trace)
+    need = simulation.needed(scenario, known.best)
+    budget.check(need)
+    if need.is_long:
+        click.echo(f"{need}.", err=True)
     if replications or (precision and not scenario.is_steady):
-        prediction = _replicated(scenario, calibration, replications, precision)
+        prediction = _replicated(scenario, known.best, replications, precision, tolerance or 0.0)
     else:
         with counted("Simulating") as count:
             run = simulation.predict(
                 scenario,
-                calibration,
+                known.best,
                 trace=trace is not None,
                 precision=precision or PRECISION,
+                tolerance=tolerance or 0.0,
                 on_progress=count,
             )
         prediction = run.prediction
-    prediction = with_bounds(prediction, scenario, calibration)
+    prediction = with_bounds(prediction, scenario, known.best)
+    said = _with_draws(scenario, prediction, known.by("simulate"))
     if trace is not None:
-        write_trace(trace, run.spans, scenario)
+        write_trace(trace, run.spans, scenario, run.alike)
     if as_json:
-        print_json(prediction.to_json())
+        print_json(_document(said))
         return
     click.echo(describe(scenario))
-    show([prediction])
+    show([said])
     if trace is not None:
         click.echo(f"Trace: {trace} (open it at ui.perfetto.dev)")
 
 
+def _with_draws(scenario: Scenario, best: Prediction, known: Calibrated) -> Answer:
+    """The prediction with what the fit's uncertainty leaves: one simulation for each of a few tens of draws."""
+    simulate_one = predictor("simulate")
+    with progress(len(known.draws), "Simulating the fit's draws") as advance:
+
+        def predict_one(asked: Scenario, coefficients: Calibration) -> Prediction:
+            if coefficients is known.best:
+                return best
+            prediction = simulate_one(asked, coefficients)
+            advance(1, "")
+            return prediction
+
+        return answer(scenario, predict_one, known)
+
+
 def _replicated(
-    scenario: Scenario, calibration: Calibration, replications: int | None, precision: float | None
+    scenario: Scenario,
+    calibration: Calibration,
+    replications: int | None,
+    precision: float | None,
+    tolerance: float,
 ) -> Prediction:
     from psmodel.replicate import replicate
 
     with counted("Simulating") as count:
         return replicate(
-            scenario, calibration, replications=replications, precision=precision, on_progress=count
+            scenario,
+            calibration,
+            replications=replications,
+            precision=precision,
+            tolerance=tolerance,
+            on_progress=count,
         )
 
 
-_DUST = 1e-9
-"""Half widths below this share of a mean are rounding."""
 PRECISION = 0.01
 """Of a steady state, if none is asked for."""
 _ROWS = TIMES | {"iteration_time_p95_s": "iteration, 95th percentile"}
 
 
-def show(predictions: list[Prediction]) -> None:
+def show(answers: Sequence[Answer]) -> None:
     """Tables of one or more predictions of one scenario, on stdout."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    predictions = [said.prediction for said in answers]
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for p in predictions:
         table.add_column(p.method, justify="right")
-    for name, label in _ROWS.items():
-        values = [getattr(p.metrics, name) for p in predictions]
+    others = {
+        "updates_per_s": "updates",
+        "staleness_mean": "staleness, mean",
+        "communication_share": "communication share",
+    }
+    for name, label in (_ROWS | others).items():
+        values = [_metric(p, name) for p in predictions]
         if any(v is not None for v in values):
-            cells = []
-            for p, v in zip(predictions, values, strict=True):
-                half = p.half_widths.get(name, 0.0)
-                cells.append(
-                    "–"
-                    if v is None
-                    else format_time(v) + (f" ± {format_time(half)}" if half > _DUST * v else "")
-                )
-            table.add_row(label, *cells)
-    rates = [p.metrics.updates_per_s for p in predictions]
-    table.add_row("updates per second", *("–" if r is None else f"{r:.4g}" for r in rates))
-    staleness = [p.metrics.staleness_mean for p in predictions]
-    if any(s is not None for s in staleness):
-        table.add_row("staleness, mean", *("–" if s is None else f"{s:.3g}" for s in staleness))
+            table.add_row(label, *(_cell(name, v, said) for v, said in zip(values, answers, strict=True)))
     table.add_row("bottleneck", *(p.bottleneck for p in predictions))
-    console.print(table)
+    print_table(table)
     bounds = next((p.bounds for p in predictions if p.bounds), ())
     if bounds:
-        console.print()
+        click.echo()
         table = Table(box=None, pad_edge=False)
         for heading in ("phase", "lower bound", "", "by"):
             table.add_column(heading, justify="right" if not heading else "left")
@@ -188,12 +233,12 @@ def show(predictions: list[Prediction]) -> None:
             if b.time_s > 0:
                 mark = "  ◂ binds" if binding[b.phase] is b else ""
                 table.add_row(b.phase, b.resource, format_time(b.time_s), f"{b.formula}{mark}")
-        console.print(table)
+        print_table(table)
     for p in predictions:
         if p.steady is not None:
-            console.print(f"\n{_how_steady(p.steady)}")
+            click.echo(f"\n{_how_steady(p.steady)}")
     for note in dict.fromkeys(note for p in predictions for note in p.notes):
-        console.print(f"\n{note}")
+        click.echo(f"\n{note}")
 
 
 def _how_steady(steady: SteadyState) -> str:
@@ -205,7 +250,27 @@ def _how_steady(steady: SteadyState) -> str:
         )
     width = "unknown" if steady.half_width_s is None else f"± {format_time(steady.half_width_s)}"
     outcome = "reached" if steady.reached else "not reached"
+    after = ", none deleted"
+    if steady.warmup_iterations:
+        after = f" after {steady.warmup_iterations} of warm-up, which are deleted"
     return (
-        f"Steady state: {steady.iterations} iterations after {steady.warmup_iterations} of warm-up, which are deleted; "
+        f"Steady state: {steady.iterations} iterations{after}; "
         f"95 % interval of the iteration time {width}, precision {steady.precision:.2g} {outcome}."
+    )
+
+
+def _metric(prediction: Prediction, name: str) -> float | None:
+    if name == "communication_share":
+        return communication_share(prediction.metrics)
+    value: float | None = getattr(prediction.metrics, name)
+    return value
+
+
+def _cell(name: str, value: float | None, said: Answer) -> str:
+    return quantity(
+        name,
+        value,
+        half_width=said.prediction.half_widths.get(name),
+        interval=said.intervals.get(name),
+        scale=said.prediction.metrics.iteration_time_s if name.endswith("time_s") else None,
     )

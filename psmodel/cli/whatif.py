@@ -1,59 +1,48 @@
 """sweep, plan, explain: questions of many scenarios."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from psmodel.cli.common import describe, json_option, print_json, progress, scenario_options
+from psmodel.cli.common import (
+    describe,
+    fit_option,
+    json_option,
+    method_option,
+    percentage,
+    print_json,
+    progress,
+    scenario_options,
+    space_options,
+)
+from psmodel.cli.tables import WordsAndNumbers, quantity, show_rows
 from psmodel.cost import Catalogue, load_catalogue
-from psmodel.methods import Calibrated, load_calibrated
+from psmodel.errors import BadInput
+from psmodel.methods import Calibrated
 from psmodel.results import SCHEMA_VERSION
-from psmodel.scenario import Scenario, load
-from psmodel.space import latin_hypercube, varying, written
+from psmodel.scenario import Scenario
+from psmodel.space import Grid, latin_hypercube, varying, written
 from psmodel.sweeps import Base, Progress, Setup, Sweep, grid
 from psmodel.sweeps import sweep as run_sweep
 from psmodel.units import format_time
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from psmodel.explain import Explanation
+    from psmodel.plans import Plan
 
 _SHOWN = 40
 """Rows of a table that a terminal shows; --out has them all."""
-_FILE_WIDTH = 200
-"""Columns where the output is no terminal, which would say how many it has."""
 _FRONT = 12
 _EXAMPLE = "example"
-
-
-def _read_fit(_: click.Context, __: click.Parameter, path: Path | None) -> Calibrated:
-    return Calibrated() if path is None else load_calibrated(path)
 
 
 def _read_catalogue(_: click.Context, __: click.Parameter, name: str | None) -> Catalogue | None:
     return None if name is None else load_catalogue(None if name == _EXAMPLE else Path(name))
 
 
-fit_option = click.option(
-    "--fit",
-    "known",
-    type=click.Path(path_type=Path),
-    callback=_read_fit,
-    help="Use the coefficients that `psmodel validate fit` wrote to this file, and their uncertainty.",
-)
-method_option = click.option(
-    "--method", type=click.Choice(["analytic", "mva", "simulate"]), default="analytic", show_default=True
-)
-axes_option = click.option(
-    "--set",
-    "axes",
-    multiple=True,
-    metavar="KEY=VALUES",
-    help="What varies: shards=1,2,4 or workers=1:256:x2 or bandwidth=10Gbps:40Gbps:10Gbps; or one value.",
-)
 replications_option = click.option(
     "--replications", type=click.IntRange(1), default=1, show_default=True,
     help="Simulations of each scenario with random times.",
@@ -74,18 +63,15 @@ def _catalogue_option(default: str | None) -> Callable[[Any], Any]:
     )
 
 
-def _base(scenario: str | None) -> Base:
-    return {} if scenario is None else load(scenario)
-
-
 @click.command()
-@click.argument("scenario", required=False)
-@axes_option
+@space_options
 @click.option(
     "--samples", type=click.IntRange(1), help="So many points of a Latin hypercube: --set key=low:high[:log]."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the Latin hypercube.")
-@method_option
+@click.option(
+    "--samples-seed", type=click.IntRange(0), default=0, show_default=True, help="Of the Latin hypercube."
+)
+@method_option("analytic")
 @replications_option
 @fit_option
 @_catalogue_option(None)
@@ -102,10 +88,10 @@ def _base(scenario: str | None) -> Base:
 )
 @json_option
 def sweep(
-    scenario: str | None,
+    base: Base,
     axes: tuple[str, ...],
     samples: int | None,
-    seed: int,
+    samples_seed: int,
     method: Any,
     replications: int,
     known: Calibrated,
@@ -118,9 +104,9 @@ def sweep(
     """Predict every combination of settings: a row per scenario.
 
     \b
-    psmodel sweep ingress-sharded --set workers=1:256:x2 --set shards=1,2,4,8 --out table.parquet
+    psmodel sweep ingress-sharded --workers 1:256:x2 --shards 1,2,4,8 --out table.parquet
     """
-    points = grid(*axes) if samples is None else latin_hypercube(axes, samples=samples, seed=seed)
+    points = grid(*axes) if samples is None else latin_hypercube(axes, samples=samples, seed=samples_seed)
     setup = Setup(method=method, replications=replications, known=known, catalogue=catalogue)
     journal = None
     if out is not None:
@@ -134,13 +120,11 @@ def sweep(
             advance(now.done - shown, f"{now.rate_per_s:.3g}/s")
             shown = now.done
 
-        result = run_sweep(
-            _base(scenario), points, setup, processes=processes, journal=journal, progress=tell
-        )
+        result = run_sweep(base, points, setup, processes=processes, journal=journal, progress=tell)
     if plot is not None:
         from psmodel.plot import curves, save
 
-        x, *rest = varying(points) or ("workers",)
+        x, *rest = varying(points) or tuple(points[0])[:1] or ("",)
         save(curves(result.to_rows(), x=x, by=rest[0] if rest else None), plot)
     if out is not None and journal is not None:
         result.write(out)
@@ -158,38 +142,52 @@ def sweep(
 
 
 @click.command()
-@click.argument("scenario", required=False)
-@axes_option
+@space_options
 @click.option(
     "--target",
     "targets",
     multiple=True,
     required=True,
     metavar="METRIC<=VALUE",
-    help="What is asked, like iteration_time<=0.5s or updates_per_s>=100; several must all be met.",
+    help="What is asked: iteration_time<=0.5s, communication_share<=20%, updates_per_s>=100, goodput>=40Gbps, "
+    "scaling_efficiency>=0.9, staleness_p95<=3, cost_per_hour<=300 …; several must all be met.",
 )
 @click.option(
     "--minimise", type=click.Choice(["cost", "shards", "workers"]), default="cost", show_default=True
 )
 @click.option(
-    "--method",
-    type=click.Choice(["analytic", "mva", "simulate"]),
-    default="simulate",
-    show_default=True,
-    help="How a configuration that the bounds leave possible is confirmed.",
+    "--each",
+    metavar="KEY",
+    help="Answer once for each value of this key, as --each mode with --mode bsp,asp.",
 )
-@replications_option
+@method_option("simulate")
+@click.option(
+    "--indifference",
+    callback=percentage,
+    default="1%",
+    show_default=True,
+    help="Where a mean of random times is nearer to its target than that, either answer is right.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(1),
+    default=400,
+    show_default=True,
+    help="Simulations of one configuration with random times after which it stays undecided.",
+)
 @fit_option
 @_catalogue_option(_EXAMPLE)
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw cost against time (.png, .pdf, .svg).")
 @json_option
 def plan(
-    scenario: str | None,
+    base: Base,
     axes: tuple[str, ...],
     targets: tuple[str, ...],
     minimise: Any,
+    each: str | None,
     method: Any,
-    replications: int,
+    indifference: float,
+    budget: int,
     known: Calibrated,
     catalogue: Catalogue,
     plot: Path | None,
@@ -198,44 +196,83 @@ def plan(
     """Find the smallest or cheapest configuration of a space that meets every target.
 
     \b
-    psmodel plan ingress-single --set shards=1:100:1 --target "iteration_time<=0.5s" --minimise shards
+    psmodel plan ingress-single --shards 1:100:1 --target "iteration_time<=0.5s" --minimise shards
 
     Exit code 1 if there is none; the answer then says which bound forbids it.
     """
+    from psmodel.judge import Certainty
     from psmodel.plans import plan as search
 
-    setup = Setup(method=method, replications=replications, known=known, catalogue=catalogue)
-    points = grid(*axes)
-    found = search(_base(scenario), points, targets, minimise=minimise, setup=setup)
+    setup = Setup(method=method, known=known, catalogue=catalogue)
+    certainty = Certainty(indifference=indifference, budget=budget)
+    spaces = _apart(grid(*axes), each)
+    if plot is not None and len(spaces) > 1:
+        raise BadInput("--plot draws one answer; leave out --each")
+    answers = []
+    with progress(None, "Planning:") as advance:
+        for points in spaces:
+            answers.append(
+                search(
+                    base, points, targets, minimise=minimise, setup=setup, certainty=certainty,
+                    progress=lambda text: advance(1, text),
+                )
+            )  # fmt: skip
     if plot is not None:
         from psmodel.plot import pareto, save
 
-        save(pareto(found), plot)
+        save(pareto(answers[0]), plot)
     if as_json:
-        print_json({"schema_version": SCHEMA_VERSION} | found.to_json())
+        documents = [answer.to_json() for answer in answers]
+        print_json({"schema_version": SCHEMA_VERSION} | ({"plans": documents} if each else documents[0]))
     else:
-        keys = varying(points)
-        click.echo(found.verdict)
-        click.echo(
-            f"{found.considered} configurations: {found.ruled_out} ruled out by bounds, "
-            f"{found.simulations} tried by {method}."
-        )
-        if found.best is not None:
-            click.echo()
-            show_rows([dict(found.best)], keys)
-        if found.front:
-            click.echo("\nCheaper or faster (closed forms; no configuration is both):")
-            show_rows([dict(row) for row in _spread(found.front)], keys)
+        for points, answer in zip(spaces, answers, strict=True):
+            _show_plan(answer, points, each)
         click.echo(f"Prices: {catalogue.name}, of {catalogue.read_on}")
-    if found.best is None:
+    if any(answer.best is None for answer in answers):
         raise click.exceptions.Exit(1)
+
+
+def _apart(points: Grid, each: str | None) -> list[Grid]:
+    """The space cut into one for each value of a key."""
+    if each is None:
+        return [points]
+    key = each.replace("-", "_")
+    if key not in varying(points):
+        several = ", ".join(varying(points)) or "nothing"
+        raise BadInput(f"--each {each}: it is a key with several values; {several} varies here")
+    (chosen,) = (axis for axis in points.axes if axis.key == key)
+    others = tuple(axis for axis in points.axes if axis.key != key)
+    return [Grid(axes=(replace(chosen, values=(value,)), *others)) for value in chosen.values]
+
+
+def _show_plan(answer: "Plan", points: Grid, each: str | None) -> None:
+    keys = varying(points)
+    if each is not None:
+        (value,) = next(axis.values for axis in points.axes if axis.key == each.replace("-", "_"))
+        click.echo(f"{each} = {written(each, value)}")
+    click.echo(answer.verdict)
+    click.echo(_tally(answer))
+    if answer.best is not None:
+        click.echo()
+        show_rows([answer.best], keys, also=[target.name for target in answer.targets])
+    if answer.front:
+        click.echo("\nCheaper or faster, no configuration is both:")
+        show_rows(_spread(answer.front), keys, origin=True)
+    if each is not None:
+        click.echo()
+
+
+def _tally(answer: "Plan") -> str:
+    tried = len(answer.tried)
+    text = f"{answer.considered} configurations: {answer.ruled_out} ruled out by bounds, {tried} tried"
+    if answer.simulations > tried:
+        text += f" in {answer.simulations} simulations"
+    return text + (f", {answer.untried} not tried." if answer.untried else ".")
 
 
 @click.command()
 @scenario_options
-@click.option(
-    "--method", type=click.Choice(["analytic", "mva", "simulate"]), default="analytic", show_default=True
-)
+@method_option("analytic")
 @click.option(
     "--sobol", is_flag=True, help="Add global sensitivities: every factor from half to twice its value."
 )
@@ -262,7 +299,8 @@ def explain(
     """Say what binds SCENARIO, by how much, what would bind next, and what each doubling would bring."""
     from psmodel.explain import explain as look
 
-    said = look(scenario, known, method=method, sobol=sobol, seed=sobol_seed)
+    with progress(None, f"Explaining by {method}"):
+        said = look(scenario, known.by(method), method=method, sobol=sobol, seed=sobol_seed)
     if plot is not None:
         from psmodel.plot import save, tornado
 
@@ -276,6 +314,8 @@ def explain(
         return
     click.echo(describe(scenario))
     show_explanation(said)
+    if outside := known.outside(scenario):
+        click.echo(f"\nExtrapolation, the fit has not seen this: {'; '.join(outside)}.")
 
 
 def show_explanation(said: "Explanation") -> None:
@@ -290,12 +330,12 @@ def show_explanation(said: "Explanation") -> None:
         )
     else:
         click.echo(f"{said.binding} binds, and {said.next_binding} as much.")
-    work = _Table("resource", "work per iteration")
+    work = WordsAndNumbers("resource", "work per iteration")
     for name, time in said.resources.items():
         if time > 0:
-            work.add(name, format_time(time))
+            work.add(name, quantity("time_s", time, scale=said.iteration_time_s))
     work.show()
-    gains = _Table("change", "iteration", "", "elasticity", "then binds")
+    gains = WordsAndNumbers("change", "iteration", "", "elasticity", "then binds", words=["then binds"])
     for gain in said.gains:
         change = f"{100 * (gain.ratio - 1):+.1f} %" + _range(
             gain.interval, lambda r: f"{100 * (r - 1):+.1f} %"
@@ -306,7 +346,7 @@ def show_explanation(said: "Explanation") -> None:
     for change, why in said.left_out.items():
         click.echo(f"Not tried: {change}, since {why}.")
     if said.sobol is not None:
-        shares = _Table("varied ½ to 2 ×", "share of the variance", "with interactions")
+        shares = WordsAndNumbers("varied ½ to 2 ×", "share of the variance", "with interactions")
         for name, total in said.sobol.total.items():
             shares.add(name, f"{said.sobol.first_order[name]:.3f}", f"{total:.3f}")
         shares.show()
@@ -318,75 +358,8 @@ def _range(interval: tuple[float, float] | None, text: Callable[[float], str]) -
     return "" if interval is None else f" [{text(interval[0])}, {text(interval[1])}]"
 
 
-class _Table:
-    """A table whose first column is words and whose others are numbers."""
-
-    def __init__(self, *headings: str) -> None:
-        from rich.table import Table
-
-        self._table = Table(box=None, pad_edge=False)
-        for index, heading in enumerate(headings):
-            words = index == 0 or heading == "then binds"
-            self._table.add_column(heading, justify="left" if words else "right", no_wrap=True)
-
-    def add(self, *cells: str) -> None:
-        self._table.add_row(*cells)
-
-    def show(self) -> None:
-        from rich.console import Console
-
-        click.echo()
-        console = Console(highlight=False)
-        console.print(
-            self._table, width=None if console.is_terminal else _FILE_WIDTH, crop=console.is_terminal
-        )
-
-
 def _spread(rows: Sequence[Any]) -> list[Any]:
     """A dozen of the rows, the first and the last among them."""
     if len(rows) <= _FRONT:
         return list(rows)
     return [rows[round(i * (len(rows) - 1) / (_FRONT - 1))] for i in range(_FRONT)]
-
-
-_SHOWN_COLUMNS = {
-    "iteration_time_s": "iteration",
-    "ingress_time_s": "ingress",
-    "updates_per_s": "updates/s",
-    "cost_per_hour": "cost/h",
-    "cost_per_1000_iterations": "cost/1000 it.",
-    "bottleneck": "bottleneck",
-}
-
-
-def print_table(table: "Table") -> None:
-    """On stdout, whole where that is no terminal."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _FILE_WIDTH
-    console.print(table)
-
-
-def show_rows(rows: list[dict[str, Any]], keys: Sequence[str]) -> None:
-    """A table on stdout: the settings `keys`, the main metrics with their intervals, cost and bottleneck."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    columns = {key: key for key in keys} | {k: v for k, v in _SHOWN_COLUMNS.items() if k in rows[0]}
-    for key, heading in columns.items():
-        table.add_column(heading, justify="left" if key == "bottleneck" else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*(_with_interval(key, row) for key in columns))
-    print_table(table)
-
-
-def _with_interval(key: str, row: dict[str, Any]) -> str:
-    text = written(key, row[key])
-    half, low = row.get(f"{key}_half_width"), row.get(f"{key}_low")
-    if half:
-        text += f" ± {written(key, half)}"
-    if low is not None:
-        text += f" [{written(key, low)}, {written(key, row[f'{key}_high'])}]"
-    return text

@@ -15,6 +15,7 @@ from psmodel.distributions.empirical import Empirical
 from psmodel.distributions.families import Deterministic, Exponential, Gamma, LogNormal, Normal
 from psmodel.distributions.pareto import Pareto
 from psmodel.units import Time
+from psmodel.wording import excerpt
 
 __all__ = [
     "KINDS",
@@ -42,7 +43,7 @@ def _from_quantity(value: Any) -> Any:
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(value, TimeDistribution) and kind not in KINDS:
         raise ValueError(
-            f'{value!r} is not a distribution; write a time like "80 ms" or a table with kind = one of '
+            f'{excerpt(value)} is not a distribution; write a time like "80 ms" or a table with kind = one of '
             + ", ".join(KINDS)
         )
     return value

@@ -2,25 +2,41 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Annotated, ClassVar, Self
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from psmodel.units import Time
+from psmodel.wording import excerpt
 
 Array = NDArray[np.float64]
 
 
+_LEAST_TIME = 1e-12
+"""A random time has no shorter mean, s: its reciprocal and their sums stay finite."""
+
+
 def _positive(value: float, info: ValidationInfo) -> float:
-    if not 0 < value < math.inf:
+    if value < _LEAST_TIME:
         raise ValueError(
-            f"{info.field_name} is {value:g}; it must be greater than 0 and finite "
+            f"{info.field_name} is {value:g} s; it must be greater than 0 and at least {_LEAST_TIME:g} s "
             '(for a time that never varies write kind = "deterministic")'
         )
     return value
+
+
+def refuse_booleans(record: type[BaseModel], values: Any) -> Any:
+    """Refuse ``true`` where a number belongs (to Python it is 1); for a validator of the mode ``before``."""
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            field = record.model_fields.get(key)
+            inner = value if isinstance(value, list | tuple) else (value,)
+            if field is not None and field.annotation is not bool and any(isinstance(v, bool) for v in inner):
+                raise ValueError(f"{key} = {excerpt(value)} is true or false, and no value of this key")
+    return values
 
 
 def _coefficient_of_variation(value: float, info: ValidationInfo) -> float:
@@ -33,7 +49,11 @@ def _coefficient_of_variation(value: float, info: ValidationInfo) -> float:
 
 
 PositiveTime = Annotated[Time, AfterValidator(_positive)]
-CoefficientOfVariation = Annotated[float, AfterValidator(_coefficient_of_variation)]
+CoefficientOfVariation = Annotated[
+    float,
+    AfterValidator(_coefficient_of_variation),
+    Field(json_schema_extra={"minimum": 1e-4, "maximum": 100}),
+]
 
 
 class TimeDistribution(BaseModel, ABC):
@@ -57,6 +77,11 @@ class TimeDistribution(BaseModel, ABC):
             value = values[name]
             values[name] = [by * v for v in value] if isinstance(value, tuple | list) else by * value
         return type(self).model_validate(values)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers(cls, values: Any) -> Any:
+        return refuse_booleans(cls, values)
 
     @property
     def is_random(self) -> bool:

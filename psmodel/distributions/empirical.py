@@ -1,5 +1,6 @@
 """Times that were measured."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -9,17 +10,22 @@ from numpy.typing import ArrayLike
 from pydantic import Field, ValidationInfo, model_validator
 
 from psmodel.distributions.base import Array, TimeDistribution, check_rank, distinct_factors
+from psmodel.errors import BadInput
+from psmodel.files import read_text
 from psmodel.units import Time, parse_time
+from psmodel.wording import excerpt, plain
+
+_MOST_SAMPLES = 1_000_000
 
 
 class Empirical(TimeDistribution):
     """Drawn with replacement from measured times.
 
-    Give ``samples``, or ``file``: a text or CSV file with one time per line ("80 ms", or a bare number of
-    seconds); blank lines, lines that start with ``#`` and a header line are skipped. The file is read when
-    the record is made and its times are kept in ``samples``, so that a stored scenario needs no other file.
-    A relative path starts from the ``directory`` of the validation context if there is one, else from the
-    working directory.
+    Give ``samples``, or ``file``: a text or CSV file with one time per line ("80 ms", or bare numbers below a first
+    line that names their unit: ``seconds``, ``time_ms``); blank lines, lines that start with ``#`` and a header line
+    are skipped. The file is read when the record is made and its times are kept in ``samples``, so that a stored
+    scenario needs no other file. A relative path starts from the ``directory`` of the validation context if there is
+    one, else from the working directory.
     """
 
     times: ClassVar = ("samples",)
@@ -34,13 +40,18 @@ class Empirical(TimeDistribution):
             return data
         if data.get("samples"):
             raise ValueError("an empirical distribution takes samples or file, not both")
-        path = Path((info.context or {}).get("directory", "")) / str(data["file"])
-        return {key: value for key, value in data.items() if key != "file"} | {"samples": _read_times(path)}
+        if not isinstance(data["file"], str):
+            raise ValueError(f"file = {excerpt(data['file'])}; it is the path of a file of times")
+        path = Path((info.context or {}).get("directory", "")) / data["file"]
+        samples = [f"{time!r} s" for time in _read_times(path)]
+        return {key: value for key, value in data.items() if key != "file"} | {"samples": samples}
 
     @model_validator(mode="after")
     def _has_samples(self) -> "Empirical":
         if not self.samples:
             raise ValueError("an empirical distribution needs samples or file with at least one time")
+        if len(self.samples) > _MOST_SAMPLES:
+            raise ValueError(f"an empirical distribution has at most {_MOST_SAMPLES} samples")
         return self
 
     @property
@@ -87,28 +98,46 @@ class Empirical(TimeDistribution):
 
 def _read_times(path: Path) -> list[float]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ValueError(f"file {str(path)!r} cannot be read: {reason}") from None
+        lines = read_text(path).splitlines()
+    except BadInput as error:
+        raise ValueError(f"file {error}") from None
     times: list[float] = []
+    unit = ""
     for number, line in enumerate(lines, start=1):
-        text = line.strip().strip('"')
-        if not text or text.startswith("#") or (number == 1 and _is_header(text)):
+        text = line.strip().strip('"').strip()
+        if not text or text.startswith("#"):
+            continue
+        if not times and not unit and _is_header(text):
+            unit = _unit_of(text)
             continue
         try:
-            times.append(parse_time(_number_or_text(text)))
+            times.append(parse_time(f"{text} {unit}" if unit and text[-1].isdigit() else text))
         except ValueError as error:
-            raise ValueError(f"file {str(path)!r}, line {number}: {error}") from None
+            hint = (
+                ""
+                if unit or not text[-1].isdigit()
+                else ", or a first line that names the unit of all, like seconds"
+            )
+            raise ValueError(f"file {plain(str(path))}, line {number}: {error}{hint}") from None
     return times
 
 
 def _is_header(text: str) -> bool:
-    return isinstance(_number_or_text(text), str) and not any(character.isdigit() for character in text)
+    return not any(c.isdigit() for c in text) and text.lower().lstrip("+-") not in ("nan", "inf", "infinity")
 
 
-def _number_or_text(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+_UNITS = {
+    "s": "s",
+    "sec": "s",
+    "seconds": "s",
+    "ms": "ms",
+    "milliseconds": "ms",
+    "us": "us",
+    "microseconds": "us",
+}
+
+
+def _unit_of(header: str) -> str:
+    """The unit that a header such as ``seconds``, ``time_ms`` or ``compute (ms)`` names; a space if none."""
+    words = re.split(r"[^a-z]+", header.lower())
+    return next((_UNITS[word] for word in reversed(words) if word in _UNITS), " ")

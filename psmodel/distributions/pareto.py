@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import AfterValidator, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from psmodel.distributions.base import (
     Array,
@@ -16,11 +16,15 @@ from psmodel.distributions.base import (
 
 
 def _shape_with_mean(value: float, info: ValidationInfo) -> float:
-    if not 1 < value < math.inf:
+    if not 1 < value <= _MOST_SHAPE:
         raise ValueError(
-            f"{info.field_name} is {value:g}; it must be greater than 1, else a Pareto time has no mean"
+            f"{info.field_name} is {value:g}; it must be greater than 1, else a Pareto time has no mean, "
+            f"and at most {_MOST_SHAPE:g}"
         )
     return value
+
+
+_MOST_SHAPE = 1e6
 
 
 class Pareto(ContinuousTime):
@@ -29,7 +33,11 @@ class Pareto(ContinuousTime):
     times: ClassVar = ("minimum",)
     kind: Literal["pareto"] = "pareto"
     minimum: PositiveTime
-    shape: Annotated[float, AfterValidator(_shape_with_mean)]
+    shape: Annotated[
+        float,
+        AfterValidator(_shape_with_mean),
+        Field(json_schema_extra={"exclusiveMinimum": 1, "maximum": _MOST_SHAPE}),
+    ]
 
     def expected(self) -> float:
         return self.minimum * self.shape / (self.shape - 1)
@@ -49,7 +57,10 @@ class Pareto(ContinuousTime):
     def _from_normal(self, z: Array) -> Array:
         from scipy.special import log_ndtr
 
-        return np.asarray(self.minimum * np.exp(-log_ndtr(-z) / self.shape), dtype=np.float64)
+        with np.errstate(
+            over="ignore"
+        ):  # a quantile that hardly has a probability may lie beyond all doubles
+            return np.asarray(self.minimum * np.exp(-log_ndtr(-z) / self.shape), dtype=np.float64)
 
     def expected_order_statistic(self, rank: int, n: int) -> float:
         """E[X₍r₎] = minimum·n!/(n−r)!·Γ(n−r+1−1/shape)/Γ(n+1−1/shape), s (Malik 1966, Skand. Aktuar. 49)."""

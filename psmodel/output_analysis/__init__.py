@@ -4,7 +4,7 @@ A run gives a series: one number per iteration (say the iteration time, averaged
 from one to the next and disturbed at its start. `steady_state` drops the disturbed start and puts a confidence
 interval around the mean of the rest. Independent runs (replications) give one number each: `replications`, and
 `replications_needed` says how many more a wanted precision takes. An `Estimate` says by its flags when it
-should not be believed.
+should not be believed. `side` decides, with as many replications as that takes, whether a mean is below a limit.
 """
 
 from psmodel.output_analysis.cycle import period
@@ -15,6 +15,7 @@ from psmodel.output_analysis.estimate import (
     replications_needed,
     student_quantile,
 )
+from psmodel.output_analysis.feasibility import Side, side
 from psmodel.output_analysis.series import (
     CORRELATED,
     WARMING_UP,
@@ -30,12 +31,14 @@ __all__ = [
     "TOO_FEW",
     "WARMING_UP",
     "Estimate",
+    "Side",
     "batch_means",
     "period",
     "quantile",
     "replications",
     "replications_needed",
     "sequential_mean",
+    "side",
     "steady_state",
     "student_quantile",
     "warmup_length",

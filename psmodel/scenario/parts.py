@@ -1,11 +1,15 @@
 """The tables inside a scenario: links, racks, background traffic, stragglers, layers, compression, failures."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from psmodel.distributions.base import PositiveTime
-from psmodel.units import Rate, Time
+from psmodel.distributions.base import PositiveTime, refuse_booleans
+from psmodel.units import Rate, Time, format_rate
+
+MOST_HOSTS = 1_000_000
+LEAST_FACTOR, MOST_FACTOR = 1e-6, 1e6
+"""Of numbers that multiply a time or divide a rate: with them, no time that a scenario can have overflows."""
 
 
 class Part(BaseModel):
@@ -13,8 +17,20 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers(cls, values: Any) -> Any:
+        return refuse_booleans(cls, values)
 
-LinkRate = Annotated[Rate, Field(gt=0, allow_inf_nan=False)]
+
+def _link_rate(value: float) -> float:
+    if value < 0.125:
+        raise ValueError(f"{format_rate(value)} is no rate of a link; it is greater than 0, at least 1 bit/s")
+    return value
+
+
+LinkRate = Annotated[Rate, AfterValidator(_link_rate)]
+Factor = Annotated[float, Field(ge=LEAST_FACTOR, le=MOST_FACTOR)]
 
 
 class Bandwidth(Part):
@@ -26,18 +42,27 @@ class Bandwidth(Part):
     shard_down: LinkRate
 
 
+ROLES = tuple(Bandwidth.model_fields)
+
+
+def one_rate_sets_all(value: object) -> object:
+    """A table of all roles' directions where one rate is given for all."""
+    one = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return dict.fromkeys(ROLES, value) if one else value
+
+
 class Racks(Part):
     """A network of two levels: host i of either role stands in rack i modulo `count`."""
 
-    count: Annotated[int, Field(ge=1)]
-    oversubscription: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
+    count: Annotated[int, Field(ge=1, le=MOST_HOSTS)]
+    oversubscription: Annotated[float, Field(ge=1, le=MOST_FACTOR)] = 1.0
     """How many times as much the hosts of a rack can send, or take in, as its link to the other racks."""
 
 
 class Background(Part):
     """Traffic of others on one link, which shares the link max–min fairly and never ends."""
 
-    link: Annotated[str, Field(pattern=r"^(worker|shard|rack)-(0|[1-9]\d*)\.(up|down)$")]
+    link: Annotated[str, Field(pattern=r"^(worker|shard|rack)-(0|[1-9][0-9]{0,6})\.(up|down)$")]
     """As in a trace: ``shard-0.down``, ``worker-3.up``, ``rack-1.up``; numbers count hosts, from 0."""
     rate: LinkRate
     """What it sends where nothing hinders it."""
@@ -49,9 +74,9 @@ class Stragglers(Part):
     Between two episodes lies an exponential time of computing; only while a worker computes does its clock run.
     """
 
-    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    rate: Annotated[float, Field(ge=1e-12, le=1e9)]
     """Episodes per second of computing at full speed."""
-    slowdown: Annotated[float, Field(gt=1, allow_inf_nan=False)]
+    slowdown: Annotated[float, Field(gt=1, le=MOST_FACTOR)]
     """How many times as long as at full speed computing takes in an episode."""
     duration: PositiveTime
     """How long an episode lasts."""
@@ -75,7 +100,7 @@ class Layer(Part):
 class Compression(Part):
     """What a worker pushes is compressed; pulls are not."""
 
-    ratio: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    ratio: Annotated[float, Field(ge=1, le=MOST_FACTOR)]
     """Bytes of an update over bytes pushed."""
     compress_time: Time = 0.0
     """CPU time that compressing one whole update takes a worker."""
@@ -95,7 +120,7 @@ class Failure(Part):
     """
 
     role: Literal["worker", "shard"]
-    index: Annotated[int, Field(ge=0)] | None = None
+    index: Annotated[int, Field(ge=0, lt=MOST_HOSTS)] | None = None
     """Which worker or shard; none given: each of them, independently."""
     at: Time | None = None
     """When it dies, once; give this or `mean_time_between`."""
@@ -109,7 +134,7 @@ class Failure(Part):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.at is None) == (self.mean_time_between is None):
-            raise ValueError("give either at or mean_time_between, not both and not neither")
+            raise ValueError("give exactly one of at and mean_time_between")
         if self.role == "worker" and self.checkpoint_interval is not None:
             raise ValueError(
                 f'checkpoint_interval = {self.checkpoint_interval:g} s with role = "worker"; only shards have one'

@@ -1,39 +1,39 @@
 """Scenarios from files: TOML or JSON, packaged or the user's own."""
 
 import difflib
-import json
-import tomllib
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from psmodel.scenario.record import Scenario, changed, from_mapping
+from psmodel import files
+from psmodel.errors import BadInput
+from psmodel.scenario.changes import changed
+from psmodel.scenario.record import Scenario, from_mapping
 from psmodel.scenario.sentences import ScenarioError
+from psmodel.wording import excerpt, plain
+
+_MOST_BYTES = 16 * 2**20
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
     """TOML as a mapping; a mistake in it is a ScenarioError."""
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"{source} is not valid TOML: {error}") from None
+        return files.parse_toml(text, source)
+    except BadInput as error:
+        raise ScenarioError(str(error)) from None
 
 
 def _read(file: Path | Traversable, source: str) -> dict[str, Any]:
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ScenarioError(f"{source} cannot be read: {reason}") from None
-    if not source.endswith(".json"):
-        return parse_toml(text, source)
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ScenarioError(f"{source} is not valid JSON: {error}") from None
+        text = files.read_text(file, source, most=_MOST_BYTES)
+        values = (
+            files.parse_json(text, source) if source.endswith(".json") else files.parse_toml(text, source)
+        )
+    except BadInput as error:
+        raise ScenarioError(str(error)) from None
     if not isinstance(values, dict):
-        raise ScenarioError(f"{source} holds {type(values).__name__}; a scenario is a JSON object")
+        raise ScenarioError(f"{plain(source)} holds no JSON object; a scenario is one")
     return values
 
 
@@ -47,6 +47,8 @@ def packaged() -> dict[str, Traversable]:
 def load(name_or_path: str, **changes: Any) -> Scenario:
     """A packaged scenario by name, or one from a TOML or JSON file, with some fields changed.
 
+    Quantities have their units in the file as in the changes: ``load("ingress-single", bandwidth="25Gbps")``.
+
     Raises
     ------
     ScenarioError
@@ -59,11 +61,11 @@ def load(name_or_path: str, **changes: Any) -> Scenario:
         values.setdefault("name", name_or_path)
     elif path.suffix in (".toml", ".json"):
         values = _read(path, str(path))
-        values.setdefault("name", path.stem)
+        values.setdefault("name", plain(path.stem)[:200])
     else:
-        close = difflib.get_close_matches(name_or_path, known, n=1)
+        close = difflib.get_close_matches(name_or_path[:100], known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
         raise ScenarioError(
-            f"scenario {name_or_path!r} is neither a packaged one nor a .toml or .json file{hint}"
+            f"scenario {excerpt(name_or_path)} is neither a packaged one nor a .toml or .json file{hint}"
         )
     return from_mapping(changed(values, changes), name_or_path, path.parent)

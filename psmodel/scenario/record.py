@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import accumulate, compress, pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
@@ -16,31 +17,39 @@ from pydantic import (
     model_validator,
 )
 
+from psmodel.counts import parse_count
 from psmodel.distributions import Deterministic, Distribution, TimeDistribution
-from psmodel.scenario.features import features_of
+from psmodel.scenario.changes import changed
+from psmodel.scenario.consistency import check
 from psmodel.scenario.parts import (
+    MOST_HOSTS,
+    ROLES,
     Background,
     Bandwidth,
     Compression,
+    Factor,
     Failure,
     Layer,
+    LinkRate,
     Part,
     Racks,
     Stragglers,
+    one_rate_sets_all,
 )
 from psmodel.scenario.sentences import ScenarioError, sentence
-from psmodel.units import Size, Time
+from psmodel.units import READ, WRITTEN, Size, Time
+from psmodel.wording import excerpt
 
 _ITEM_SIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 
 
-MOST_EPISODES = 1000
-"""Of stragglers in one compute time: of more the mean alone, `Stragglers.stretch`, tells the same."""
-_ROLES = tuple(Bandwidth.model_fields)
+def _printable(value: str) -> str:
+    if not value.replace("\n", " ").isprintable():
+        raise ValueError(f"{excerpt(value)} holds control characters; it is plain text")
+    return value
 
 
-def _one_rate_sets_all(value: object) -> object:
-    return dict.fromkeys(_ROLES, value) if isinstance(value, str | int | float) else value
+MOST_ITERATIONS = 10**9
 
 
 class Scenario(Part):
@@ -52,24 +61,27 @@ class Scenario(Part):
     """
 
     schema_version: Literal[1] = 1
-    name: str = "unnamed"
-    description: str = ""
+    name: Annotated[str, Field(max_length=200, pattern=r"^[^\n]*$"), AfterValidator(_printable)] = "unnamed"
+    description: Annotated[str, Field(max_length=2000), AfterValidator(_printable)] = ""
 
-    workers: Annotated[int, Field(ge=1, le=1_000_000)]
+    workers: Annotated[int, Field(ge=1, le=MOST_HOSTS)]
     """Number of workers, N."""
-    shards: Annotated[int, Field(ge=1, le=1_000_000)]
+    shards: Annotated[int, Field(ge=1, le=MOST_HOSTS)]
     """Number of shards, K: every one is an actor with its own network interface unless `placement` says else."""
     model_size: Size | None = None
     """Bytes of the trained parameters, M; give this or `elements`."""
-    elements: Annotated[int, Field(ge=1)] | None = None
+    elements: Annotated[int, BeforeValidator(parse_count), Field(ge=1, le=10**17)] | None = None
     """Number of trained parameters; give this or `model_size`."""
     dtype: Literal["float64", "float32", "float16", "bfloat16"] = "float64"
     """Type of one parameter."""
-    shard_weights: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] | None = None
+    shard_weights: tuple[Annotated[float, Field(ge=0, le=1e12)], ...] | None = None
     """How the model is spread over the shards, one number per shard in any unit; none given: evenly. A shard of
     weight 0 holds nothing and is never called."""
 
-    bandwidth: Annotated[Bandwidth | None, BeforeValidator(_one_rate_sets_all)] = None
+    bandwidth: Annotated[
+        Bandwidth | None,
+        BeforeValidator(one_rate_sets_all, json_schema_input_type=Bandwidth | LinkRate | None),
+    ] = None
     """One number for all links, or a table with `worker_up`, `worker_down`, `shard_up`, `shard_down`; only a
     single host does without."""
     mtu: Annotated[int, Field(ge=576, le=65_535)] | None = None
@@ -83,17 +95,17 @@ class Scenario(Part):
 
     placement: Literal["dedicated", "colocated", "single-host"] = "dedicated"
     """A host for each worker and shard; worker i and shard i on one host; or all on one host (no network)."""
-    shards_per_host: Annotated[int, Field(ge=1)] = 1
+    shards_per_host: Annotated[int, Field(ge=1, le=MOST_HOSTS)] = 1
     """Shards that share one dedicated host with its interface and cores: 0 to s − 1 on the first, and so on."""
-    workers_per_host: Annotated[int, Field(ge=1)] = 1
+    workers_per_host: Annotated[int, Field(ge=1, le=MOST_HOSTS)] = 1
     """Workers that share one dedicated host in the same way; `worker_up` and `worker_down` are the host's."""
     racks: Racks | None = None
     """Racks of dedicated hosts; none given: the core of the network limits nothing."""
     background: tuple[Background, ...] = ()
     """Traffic of others on single links."""
-    cores_per_host: Annotated[int, Field(ge=1)] | None = None
+    cores_per_host: Annotated[int, Field(ge=1, le=MOST_HOSTS)] | None = None
     """Cores that the processes of one host share, for calls and computing; none given: they never wait for a core."""
-    total_cores: Annotated[int, Field(ge=1)] | None = None
+    total_cores: Annotated[int, Field(ge=1, le=10**9)] | None = None
     """Cores that all hosts share, where they are parts of one machine, as in a testbed of namespaces."""
 
     compute: Distribution = Deterministic(value=0.0)
@@ -101,7 +113,7 @@ class Scenario(Part):
     compute_on: Literal["cpu", "accelerator"] | None = None
     """Whether computing keeps one core of the worker's host busy, or something else while the host's cores are free
     (a real worker then sleeps); none given: a core in the model, while a real run sleeps unless told to burn it."""
-    compute_factors: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
+    compute_factors: tuple[Factor, ...] | None = None
     """How many times as long as that each worker computes, one number per worker; none given: all alike."""
     stragglers: Stragglers | None = None
     """Episodes in which a worker computes slowly."""
@@ -116,9 +128,9 @@ class Scenario(Part):
 
     mode: Literal["bsp", "asp", "ssp"] = "bsp"
     """Bulk-synchronous (barrier), asynchronous, or stale-synchronous."""
-    staleness_bound: Annotated[int, Field(ge=0)] | None = None
+    staleness_bound: Annotated[int, Field(ge=0, le=MOST_ITERATIONS)] | None = None
     """SSP: how many iterations a worker may be ahead of the slowest."""
-    backup_workers: Annotated[int, Field(ge=0)] = 0
+    backup_workers: Annotated[int, Field(ge=0, lt=MOST_HOSTS)] = 0
     """BSP: how many of the workers an iteration does not wait for; it takes the first N − b updates, and who is
     late goes on with the iteration that is then under way."""
     pull: Literal["parallel", "sequential", "none"] = "parallel"
@@ -128,7 +140,7 @@ class Scenario(Part):
     what is pushed meanwhile."""
     push: Literal["blocking", "sequential", "fire-and-forget", "none"] = "blocking"
     """Push to all shards and wait; one after the other, waiting for each; without waiting; or not at all."""
-    max_in_flight_pushes: Annotated[int, Field(ge=1)] | None = None
+    max_in_flight_pushes: Annotated[int, Field(ge=1, le=MOST_ITERATIONS)] | None = None
     """Fire-and-forget: how many iterations' pushes of one worker may be unfinished (back-pressure)."""
 
     failures: tuple[Failure, ...] = ()
@@ -139,7 +151,14 @@ class Scenario(Part):
     warmup: Annotated[int, Field(ge=0)] | None = None
     """Iterations before them, kept apart; 0 where `iterations` is given alone. In the steady state the warm-up is
     found."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+
+    @field_validator("iterations", "warmup")
+    @classmethod
+    def _some_end(cls, value: int | None) -> int | None:
+        if value is not None and value > MOST_ITERATIONS:
+            raise ValueError(f"{excerpt(value)} iterations are too many; it is at most {MOST_ITERATIONS}")
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -157,129 +176,8 @@ class Scenario(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if (self.model_size is None) == (self.elements is None):
-            raise ValueError("give either model_size or elements (with dtype), not both and not neither")
-        if self.model_size is not None and self.model_size % self.item_size:
-            raise ValueError(
-                f"model_size = {self.model_size:.0f} bytes is no whole number of {self.dtype}; "
-                f"it is a multiple of {self.item_size}"
-            )
-        if self.bandwidth is None and self.placement != "single-host":
-            raise ValueError(
-                f'bandwidth is missing; with placement = "{self.placement}" it is given, like "10Gbps"'
-            )
-        if self.placement == "colocated" and self.bandwidth is not None:
-            for way in ("up", "down"):
-                worker, shard = (getattr(self.bandwidth, f"{role}_{way}") for role in ("worker", "shard"))
-                if worker != shard:
-                    raise ValueError(
-                        f"bandwidth.worker_{way} = {worker:g} and bandwidth.shard_{way} = {shard:g} bytes/s differ; "
-                        'with placement = "colocated" both roles share one interface, so they are equal'
-                    )
-        if self.compute_factors is not None and len(self.compute_factors) != self.workers:
-            raise ValueError(
-                f"compute_factors has {len(self.compute_factors)} numbers with workers = {self.workers}; "
-                "it has one per worker"
-            )
-        if self.shard_weights is not None and len(self.shard_weights) != self.shards:
-            raise ValueError(
-                f"shard_weights has {len(self.shard_weights)} numbers with shards = {self.shards}; "
-                "it has one per shard"
-            )
-        if self.shard_weights is not None and not any(self.shard_weights):
-            raise ValueError(
-                "shard_weights are all 0, so that no shard holds the model; at least one is above 0"
-            )
-        if self.used_shards > self.total_elements:
-            raise ValueError(
-                f"shards = {self.used_shards} is more than the model has elements; "
-                f"it is at most {self.total_elements}"
-            )
-        # An even split has been seen to above; that of a large one is not worked out for nothing.
-        uneven = self.shard_weights is not None or bool(self.layers)
-        weights = self.shard_weights or (1.0,) * (self.shards if uneven else 0)
-        for layers in compress(self.layer_elements if uneven else (), weights):
-            if min(layers) < 1:
-                raise ValueError(
-                    f"the smallest shard has {sum(layers)} elements, too few for its weight or its layers; "
-                    "a shard has at least one, of every layer, unless its weight is 0"
-                )
-        if self.layers:
-            self._consistent_layers()
-        self._consistent_features()
-        self._countable_episodes()
-        self._known_hosts()
-        if self.backup_workers >= self.workers:
-            raise ValueError(
-                f"backup_workers = {self.backup_workers} with workers = {self.workers}; it is less than that"
-            )
-        if (self.mode == "ssp") != (self.staleness_bound is not None):
-            raise ValueError(
-                f'staleness_bound = {self.staleness_bound} with mode = "{self.mode}"; '
-                'it is given with mode = "ssp" and only there'
-            )
-        if self.iterations is None and self.warmup is not None:
-            raise ValueError(
-                f"warmup = {self.warmup} without iterations; give both for a finite run, or neither for the steady "
-                "state, whose warm-up is found"
-            )
-        if self.pull == self.push == "none":
-            raise ValueError('pull = "none" and push = "none" leave nothing to model; give one of them')
+        check(self)
         return self
-
-    def _consistent_layers(self) -> None:
-        share = math.fsum(layer.share for layer in self.layers)
-        if abs(share - 1) > 1e-6:
-            raise ValueError(f"the layers' shares add up to {share:g}; they add up to 1")
-        compute = math.fsum(layer.compute_share for layer in self.layers)
-        if compute > 1 + 1e-6:
-            raise ValueError(f"the layers' compute_shares add up to {compute:g}; they add up to 1 at most")
-
-    def _consistent_features(self) -> None:
-        """What goes with what, as `psmodel.scenario.features` says it."""
-        for feature in features_of(self):
-            value = getattr(self, feature.field)
-            setting = f"{feature.field} = {value}" if isinstance(value, int) else feature.field
-            for key, allowed in feature.goes_with:
-                if getattr(self, key) not in allowed:
-                    raise ValueError(
-                        f'{setting} with {key} = "{getattr(self, key)}"; it goes with {key} = '
-                        + " or ".join(f'"{choice}"' for choice in allowed)
-                    )
-            for other in feature.excludes:
-                if getattr(self, other) != type(self).model_fields[other].default:
-                    raise ValueError(f"{setting} with {other}; give one of them")
-
-    def _countable_episodes(self) -> None:
-        if self.stragglers is None:
-            return
-        work = self.compute.expected() * max(self.compute_factors or (1.0,))
-        episodes = work / (1 / self.stragglers.rate + self.stragglers.duration / self.stragglers.slowdown)
-        if episodes > MOST_EPISODES:
-            raise ValueError(
-                f"stragglers.rate = {self.stragglers.rate:g} makes {episodes:.3g} episodes in one compute time; it is "
-                f"at most {MOST_EPISODES}: so many are just a slower pace, {self.stragglers.stretch:.3g} times the time"
-            )
-
-    def _known_hosts(self) -> None:
-        hosts = {
-            "worker": self.worker_hosts,
-            "shard": self.shard_hosts,
-            "rack": self.racks.count if self.racks else 0,
-        }
-        for traffic in self.background:
-            role, _, rest = traffic.link.partition("-")
-            if int(rest.partition(".")[0]) >= hosts[role]:
-                raise ValueError(
-                    f'background.link = "{traffic.link}" is no link of this network, whose hosts are '
-                    + ", ".join(f"{count} of {role}" for role, count in hosts.items() if count)
-                )
-        for failure in self.failures:
-            count = self.workers if failure.role == "worker" else self.shards
-            if failure.index is not None and failure.index >= count:
-                raise ValueError(
-                    f"failures.index = {failure.index} with {count} {failure.role}s; it counts from 0"
-                )
 
     @property
     def total_elements(self) -> int:
@@ -401,25 +299,55 @@ class Scenario(Part):
         return 1.0 if self.mtu is None else (self.mtu - 52) / (self.mtu + self.frame_overhead)
 
     def replace(self, **changes: Any) -> "Scenario":
-        """A validated copy with some fields changed (values as in a file)."""
-        return from_mapping(changed(self.to_json(), changes))
+        """A validated copy with some fields changed: numbers are SI as in this record, text as in a file."""
+        copy = self.from_json(changed(self.to_json(), changes))
+        copy.__dict__["folder"] = self.folder
+        return copy
+
+    def with_settings(self, changes: Mapping[str, Any]) -> "Scenario":
+        """A validated copy with some keys changed, all written as in a file: quantities with their units."""
+        return from_mapping(changed(self.to_settings(), changes), directory=Path(self.folder))
+
+    @cached_property
+    def folder(self) -> str:
+        """Where the relative path of a file of samples starts in `with_settings`; `load` sets it."""
+        return ""
 
     def to_json(self) -> dict[str, Any]:
         """Only what differs from the defaults, in SI units, as plain JSON types."""
-        values = _plain(self) | {"schema_version": self.schema_version}
+        return self._json({})
+
+    def to_settings(self) -> dict[str, Any]:
+        """As `to_json`, with every quantity as a file has it: text with its unit, exactly the same number."""
+        return self._json({WRITTEN: True})
+
+    def _json(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        values = _plain(self, context) | {"schema_version": self.schema_version}
         if values.get("warmup") == 0:
             del values["warmup"]  # what `iterations` alone stands for
         return values
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], source: str = "") -> "Scenario":
+        """The reverse of `to_json`: numbers are SI.
 
-def _plain(record: BaseModel) -> dict[str, Any]:
-    values = record.model_dump(mode="json", exclude_defaults=True)
+        Raises
+        ------
+        ScenarioError
+            As `from_mapping`.
+        """
+        return _validated(values, source, {})
+
+
+def _plain(record: BaseModel, context: Mapping[str, Any]) -> dict[str, Any]:
+    values = record.model_dump(mode="json", exclude_defaults=True, context=dict(context))
     for name in values:
         value = getattr(record, name)
         if isinstance(value, TimeDistribution):
-            values[name] = value.model_dump(mode="json")  # whole: its kind is what tells it from others
+            # Whole: its kind is what tells it from others.
+            values[name] = value.model_dump(mode="json", context=dict(context))
         elif isinstance(value, BaseModel):
-            values[name] = _plain(value)
+            values[name] = _plain(value, context)
     return values
 
 
@@ -431,36 +359,13 @@ def _split(count: int, weights: Sequence[float]) -> tuple[int, ...]:
     return tuple(next(parts) if weight > 0 else 0 for weight in weights)
 
 
-def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with `changes` on top: tables are merged key by key, and what a change contradicts goes."""
-    merged = dict(values)
-    for key, value in changes.items():
-        if key == "bandwidth":
-            merged[key] = merge(_one_rate_sets_all(merged.get(key)), value)
-        else:
-            merged[key] = merge(merged.get(key), value)
-    for one, other in (("model_size", "elements"), ("elements", "model_size")):
-        if one in changes and other not in changes:
-            merged.pop(other, None)
-    if changes.get("iterations", 1) is None:
-        merged.pop("warmup", None)
-    if changes.get("mode", "ssp") != "ssp" and "staleness_bound" not in changes:
-        merged.pop("staleness_bound", None)
-    return merged
-
-
-def merge(old: object, new: object) -> object:
-    """`new`, or if both are tables `old` with the keys of `new` on top; another ``kind`` is another table."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping) and "kind" not in new:
-        return {**old, **{key: merge(old.get(key), value) for key, value in new.items()}}
-    return new
-
-
 def from_mapping(values: Mapping[str, Any], source: str = "", directory: Path | None = None) -> Scenario:
-    """Validate plain values (as TOML or JSON give them).
+    """Validate plain values as people give them (in TOML or JSON, by options, from Python).
 
     Parameters
     ----------
+    values
+        Every bandwidth, size and time has its unit, or is 0. For SI numbers see `Scenario.from_json`.
     source
         Where they come from, for the sentence of an error.
     directory
@@ -471,7 +376,18 @@ def from_mapping(values: Mapping[str, Any], source: str = "", directory: Path | 
     ScenarioError
         With one sentence that names the field, the value and what is allowed.
     """
+    scenario = _validated(values, source, {"directory": directory or "", READ: True})
+    if directory is not None:
+        scenario.__dict__["folder"] = str(directory)
+    return scenario
+
+
+def _validated(values: Mapping[str, Any], source: str, context: dict[str, Any]) -> Scenario:
     try:
-        return Scenario.model_validate(dict(values), context={"directory": directory or ""})
+        return Scenario.model_validate(dict(values), context=context)
     except ValidationError as error:
-        raise ScenarioError(sentence(error.errors()[0], source, Scenario.model_fields)) from None
+        # Without the URL and the context of each error: what was given may be large.
+        first, *others = error.errors(include_url=False)
+        if [e["loc"] for e in (first, *others[:3])] == [("bandwidth", role) for role in ROLES]:
+            first = {**first, "loc": ("bandwidth",)}  # one rate for all was given, or all are wrong
+        raise ScenarioError(sentence(first, source, Scenario.model_fields)) from None

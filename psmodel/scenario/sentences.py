@@ -6,19 +6,25 @@ from typing import Any
 
 from psmodel.distributions import KINDS
 from psmodel.errors import BadInput
+from psmodel.wording import cut, excerpt, plain
 
 
 class ScenarioError(BadInput):
     """A scenario that cannot be: the message is one sentence naming the field, the value and what is allowed."""
 
 
+_INTERNAL = ("function-", "constrained-", "nullable", "tagged-union")
+
+
 def sentence(error: Mapping[str, Any], source: str, known: Iterable[str]) -> str:
     """The sentence for one of Pydantic's errors; `known` are the names that an unknown key may have meant."""
-    field = ".".join(str(p) for p in error["loc"] if not str(p).startswith("function-") and p not in KINDS)
+    source = plain(source)
+    field = _field(error["loc"])
     where = f"{source}: {field}" if source and field else source or field
     match error["type"]:
         case "extra_forbidden":
-            close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+            key = str(error["loc"][-1])
+            close = difflib.get_close_matches(key, known, n=1) if len(key) < 60 else []
             hint = f"; did you mean {close[0]!r}?" if close else "; `psmodel schema` lists the keys"
             return f"{source + ': ' if source else ''}unknown key {field!r}{hint}"
         case "missing":
@@ -28,4 +34,12 @@ def sentence(error: Mapping[str, Any], source: str, known: Iterable[str]) -> str
             return f"{where}: {text}" if where else text
         case _:
             message = error["msg"][0].lower() + error["msg"][1:]
-            return f"{where} = {error['input']!r}: {message}"
+            return f"{where} = {excerpt(error['input'])}: {message}"
+
+
+def _field(loc: tuple[int | str, ...]) -> str:
+    """The path of a key as it is written in a file, without what only Pydantic knows of."""
+    if loc[-2:] == ("deterministic", "value"):
+        loc = loc[:-2]  # of a time that was given without a table
+    parts = [str(part) for part in loc]
+    return cut(plain(".".join(p for p in parts if not p.startswith(_INTERNAL) and p not in KINDS)))

@@ -1,6 +1,7 @@
 """The SimPy simulation: workers and shards as processes on a network that shares links max–min fairly."""
 
-from psmodel.simulation.engine import Simulation, predict
+from psmodel.simulation.engine import needed, predict
+from psmodel.simulation.gather import Simulation
 from psmodel.simulation.steady import Budget
 
-__all__ = ["Budget", "Simulation", "predict"]
+__all__ = ["Budget", "Simulation", "needed", "predict"]

@@ -3,57 +3,37 @@
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import simpy
 
-from psmodel.backlog import note
+from psmodel.budget import Need, check
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.demands import Demands, demands, rack_rates
 from psmodel.draws import compute_times, endless_compute_times, failure_gaps, update_costs
-from psmodel.results import Array, Prediction, SteadyState, Timeline, ingress_per_shard, metrics
+from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import alike, repeats
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.fluid import Link
+from psmodel.simulation.garbage import rare_collections
+from psmodel.simulation.gather import Simulation, gather
 from psmodel.simulation.monitor import Monitor
+from psmodel.simulation.need import need
 from psmodel.simulation.network import FluidNetwork, Host, Rack
 from psmodel.simulation.presence import Deaths, Presence
 from psmodel.simulation.processor import Processor
 from psmodel.simulation.shard import Shard
 from psmodel.simulation.steady import DEFAULT_BUDGET, Budget, settle
-from psmodel.simulation.usage import Reading, mean_queue, read, utilisation
+from psmodel.simulation.usage import Reading, read
 from psmodel.simulation.worker import Worker
-from psmodel.trace import Span
 
 _LONG = 1e6
 """Seconds of background traffic that one flow stands for; then another follows."""
 _CHUNK = 1024
 """Events between two looks at the budget."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Simulation:
-    """A prediction and the run it comes from.
-
-    Attributes
-    ----------
-    spans
-        What happened when, if a trace was asked for.
-    elapsed_s
-        Simulated seconds until the last update was applied.
-    most_waiting_bytes
-        Largest memory that updates waiting at one shard took.
-    """
-
-    prediction: Prediction
-    timeline: Timeline
-    spans: tuple[Span, ...]
-    elapsed_s: float
-    most_waiting_bytes: float
 
 
 def _shards_alike(scenario: Scenario, d: Demands) -> bool:
@@ -77,6 +57,22 @@ def _workers_alike(scenario: Scenario, d: Demands) -> bool:
     )
 
 
+def _least(scenario: Scenario) -> Need:
+    """What simulating it takes at least, as far as the scenario's features alone say."""
+    workers = 1 if alike(scenario, "workers") else scenario.workers
+    return need(scenario, workers, 1 if alike(scenario, "shards") else scenario.shards)
+
+
+def needed(scenario: Scenario, calibration: Calibration = IDEAL) -> Need:
+    """What simulating it will take."""
+    least = _least(scenario)
+    if least.is_long:
+        return least  # a million unequal shards take their time to be looked at
+    d = demands(scenario, calibration)
+    shards = len(set(scenario.shard_sizes)) if _shards_alike(scenario, d) else scenario.shards
+    return need(scenario, 1 if _workers_alike(scenario, d) else scenario.workers, shards)
+
+
 def predict(
     scenario: Scenario,
     calibration: Calibration = IDEAL,
@@ -85,6 +81,7 @@ def predict(
     trace: bool = False,
     precision: float = 0.01,
     budget: Budget = DEFAULT_BUDGET,
+    tolerance: float = 0.0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Simulation:
     """Simulate a scenario: the iterations that it gives, or without any its steady state.
@@ -99,14 +96,28 @@ def predict(
         Relative half width of the 95 % confidence interval of a steady state's mean iteration time.
     budget
         When to give that precision up.
+    tolerance
+        0 for exact transfers; above it, see `FluidNetwork`: the prediction's notes then say so.
     on_progress
         Called with (iterations that all workers have finished, iterations that are aimed at).
+
+    Raises
+    ------
+    CannotRun
+        If it takes more memory or time than there is, see `psmodel.budget`.
     """
-    run = Run(scenario, calibration, replication=replication, trace=trace, on_progress=on_progress)
-    if scenario.is_steady:
-        return settle(run, precision=precision, budget=budget, trace=trace)
-    run.run_out()
-    return run.simulation(run.reading())
+    run = Run(
+        scenario,
+        calibration,
+        replication=replication,
+        trace=trace,
+        tolerance=tolerance,
+        on_progress=on_progress,
+    )
+    with rare_collections():
+        if scenario.is_steady:
+            return settle(run, precision=precision, budget=budget, trace=trace)
+        return run.result()
 
 
 class Run:
@@ -116,6 +127,8 @@ class Run:
     ----------
     under_way
         Workers that are not at their end, and pushes that are not applied.
+    monitor, demands, shards
+        What is watched, what one iteration asks of each resource, and the simulated shards.
     """
 
     def __init__(
@@ -125,18 +138,21 @@ class Run:
         *,
         replication: int,
         trace: bool,
+        tolerance: float = 0.0,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        self.scenario = scenario
+        check(_least(scenario))
+        self.scenario, self.tolerance = scenario, tolerance
         self._on_progress = on_progress or _silent
         self._events, self._began = 0, time.monotonic()
-        self._demands = demands(scenario, calibration)
+        self.demands = demands(scenario, calibration)
         self._replication = replication
         self._env = simpy.Environment()
         self._network = FluidNetwork(
             self._env,
-            propagation_delay=self._demands.propagation_delay,
-            head_start=self._demands.head_start,
+            propagation_delay=self.demands.propagation_delay,
+            head_start=self.demands.head_start,
+            tolerance=tolerance,
         )
         self._all_cores = (
             None if scenario.total_cores is None else self._network.add_link("cores", scenario.total_cores)
@@ -144,13 +160,15 @@ class Run:
         self._shared_host: tuple[Host, Processor] | None = None
         self._shard_groups = self._group_shards()
         n = scenario.workers
-        self._worker_counts = [n] if _workers_alike(scenario, self._demands) else [1] * n
+        self._worker_counts = [n] if _workers_alike(scenario, self.demands) else [1] * n
+        check(need(scenario, len(self._worker_counts), len(self._shard_groups), trace=trace))
         self.monitor = Monitor(
             scenario,
             self._worker_counts,
             [count for _, count in self._shard_groups],
             trace=trace and (not scenario.is_steady or repeats(scenario)),
         )
+        self.monitor.may_trace = trace
         self.under_way = 0
         self._drained = self._env.event()
         self._pairs: dict[tuple[str, int], tuple[Host, Processor]] = {}
@@ -158,13 +176,13 @@ class Run:
         self._coordinator = Coordinator(self._env, scenario)
         # The deaths come first, so that one at 0 s is before all else that happens then.
         self._presences = self._make_presences()
-        self._shards = self._make_shards()
+        self.shards = self._make_shards()
         self._workers = self._make_workers()
         self._disturb()
 
     def _group_shards(self) -> list[tuple[int, int]]:
         sizes = self.scenario.shard_sizes
-        if not _shards_alike(self.scenario, self._demands):
+        if not _shards_alike(self.scenario, self.demands):
             return [(index, 1) for index in range(len(sizes))]
         groups = [list(members) for _, members in groupby(range(len(sizes)), key=sizes.__getitem__)]
         return [(members[0], len(members)) for members in groups]
@@ -176,7 +194,7 @@ class Run:
         return Processor(self._network, None if cores is None else self._network.add_link(name, cores))
 
     def _host(self, role: str, index: int, count: int) -> tuple[Host, Processor]:
-        d, placement = self._demands, self.scenario.placement
+        d, placement = self.demands, self.scenario.placement
         if placement == "single-host":
             if self._shared_host is None:
                 host = self._network.add_host("host", up=d.worker_up, down=d.worker_down)
@@ -194,7 +212,7 @@ class Run:
     def _make_racks(self) -> list[Rack]:
         if self.scenario.racks is None:
             return []
-        rates = rack_rates(self.scenario, self._demands)
+        rates = rack_rates(self.scenario, self.demands)
         return [self._network.add_rack(f"rack-{i}", up=up, down=down) for i, (up, down) in enumerate(rates)]
 
     def _disturb(self) -> None:
@@ -231,7 +249,7 @@ class Run:
                     self._env,
                     index=position,
                     member=first,
-                    size=self._demands.sizes[first],
+                    size=self.demands.sizes[first],
                     host=host,
                     processor=processor,
                     quorum=self.scenario.quorum if self.scenario.backup_workers else math.inf,
@@ -247,9 +265,9 @@ class Run:
         if not scenario.is_steady:
             iterations = scenario.total_iterations
             times = [iter(row.tolist()) for row in compute_times(scenario, self._replication)]
-        costs = update_costs(scenario, self._replication)[: len(self._shards)]
-        used = [shard for shard in self._shards if shard.size > 0]
-        costs = [cost for cost, shard in zip(costs, self._shards, strict=True) if shard.size > 0]
+        costs = update_costs(scenario, self._replication)[: len(self.shards)]
+        used = [shard for shard in self.shards if shard.size > 0]
+        costs = [cost for cost, shard in zip(costs, self.shards, strict=True) if shard.size > 0]
         workers = []
         for index, count in enumerate(self._worker_counts):
             host, processor = self._host("worker", index // scenario.workers_per_host, count)
@@ -261,7 +279,7 @@ class Run:
                 processor=processor,
                 shards=used,
                 scenario=scenario,
-                demands=self._demands,
+                demands=self.demands,
                 network=self._network,
                 coordinator=self._coordinator,
                 monitor=self.monitor,
@@ -308,8 +326,8 @@ class Run:
             self._on_progress(self.finished, iterations)
         return True
 
-    def run_out(self) -> None:
-        """Go on until nothing is under way any more, as a finite run ends."""
+    def result(self) -> Simulation:
+        """All of a finite run, which ends when nothing is under way any more."""
         step, drained = self._env.step, self._drained
         while drained.callbacks is not None:
             for _ in range(_CHUNK):
@@ -317,11 +335,12 @@ class Run:
                 if drained.callbacks is None:
                     break
             self._on_progress(self.finished, self.scenario.total_iterations)
+        return gather(self, self.reading())
 
     def open(self, iterations: float = math.inf) -> Reading:
         """Keep what happens from now on, of the next `iterations` of each worker."""
         self.monitor.keep_from_now(iterations)
-        for shard in self._shards:
+        for shard in self.shards:
             shard.watch_anew()
         return self.reading()
 
@@ -329,7 +348,7 @@ class Run:
         """How busy all have been up to now."""
         return read(
             self.now,
-            self._shards,
+            self.shards,
             self._workers,
             links=self.scenario.placement != "single-host",
             cores=self._all_cores or (self._shared_host[1].cores if self._shared_host else None),
@@ -341,60 +360,18 @@ class Run:
         begun = zip(monitor.start, monitor.finished, strict=True)
         starts = np.array([row[done] if done < len(row) else np.nan for row, done in begun])
         within = np.nan_to_num(self.now - starts)
-        return np.concatenate([[self.under_way], [s.calls for s in self._shards], within])
+        return np.concatenate([[self.under_way], [s.calls for s in self.shards], within])
 
-    def simulation(
-        self,
-        reading: Reading,
-        *,
-        since: Reading | None = None,
-        steady: SteadyState | None = None,
-        notes: tuple[str, ...] = (),
-    ) -> Simulation:
-        """All of the run, or what it has kept since a reading."""
-        scenario = self.scenario
-        timeline = self.monitor.timeline(None if steady is None else steady.iterations)
-        iteration_times = (timeline.released - timeline.start)[:, timeline.warmup :].mean(axis=1)
-        measured = metrics(timeline)
-        backlog = note(scenario, self._demands, iteration_times)
-        if backlog is not None:
-            notes = (backlog, *notes)
-        if steady is not None and measured.updates_per_s is not None and not scenario.backup_workers:
-            # In the steady state as many are applied as are made, unless they pile up.
-            elapsed = reading.time_s - (since.time_s if since else 0.0)
-            rate = float((1 / iteration_times).sum()) if backlog is None else self.monitor.updates / elapsed
-            measured = replace(measured, updates_per_s=rate)
-        classes, hosts = utilisation(since, reading)
-        pulled = scenario.workers * scenario.total_bytes
-        pushed = scenario.workers * sum(scenario.pushed_sizes)
-        prediction = Prediction(
-            scenario=scenario.name,
-            method="simulate",
-            metrics=measured,
-            bottleneck=max(classes, key=classes.__getitem__),
-            bounds=(),
-            ingress_time_per_shard_s=tuple(np.nan_to_num(ingress_per_shard(timeline)).tolist())
-            if scenario.push != "none"
-            else (),
-            utilisation=classes | hosts,
-            queue_length={
-                "shard mean": mean_queue(since, reading),
-                "shard most": float(max(s.longest_queue for s in self._shards)),
-            },
-            bytes_per_iteration={
-                "push": float(pushed) if scenario.push != "none" else 0.0,
-                "pull": float(pulled) if scenario.pull != "none" else 0.0,
-            },
-            notes=notes,
-            steady=steady,
-        )
-        return Simulation(
-            prediction=prediction,
-            timeline=timeline,
-            spans=tuple(self.monitor.spans),
-            elapsed_s=reading.time_s,
-            most_waiting_bytes=max(s.most_waiting_bytes for s in self._shards),
-        )
+    def alike(self) -> dict[str, tuple[int, int]]:
+        """Row of a trace → the first and the number of those that it stands for, where it is more than one."""
+        rows: dict[str, tuple[int, int]] = {}
+        for index, (worker, count) in enumerate(zip(self._workers, self._worker_counts, strict=True)):
+            names = (f"worker-{index}", worker.host.up.name, worker.host.down.name)
+            rows |= dict.fromkeys(names, (index, count))
+        for shard, (first, count) in zip(self.shards, self._shard_groups, strict=True):
+            names = (f"shard-{shard.index}", shard.host.up.name, shard.host.down.name)
+            rows |= dict.fromkeys(names, (first, count))
+        return {row: members for row, members in rows.items() if members[1] > 1}
 
 
 def _silent(*_: int) -> None:

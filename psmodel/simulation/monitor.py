@@ -12,7 +12,9 @@ from psmodel.scenario import Scenario
 from psmodel.trace import Span
 
 _ROOM = 64
-"""Iterations that an endless run has room for at first."""
+"""Iterations that an endless run has room for at first, ..."""
+_FEW = 1_000_000
+"""... or as many as so many numbers are."""
 
 
 class Monitor:
@@ -31,6 +33,8 @@ class Monitor:
     ----------
     finished
         Iterations that each simulated worker has finished.
+    may_trace
+        Whether `trace` is on or may be put on while the run goes on.
     reached
         Whether all of them have finished as many as `aim_at` said.
     """
@@ -41,13 +45,16 @@ class Monitor:
         self, scenario: Scenario, worker_counts: list[int], shard_counts: list[int], *, trace: bool
     ) -> None:
         self._scenario = scenario
-        self._room = _ROOM if scenario.is_steady else scenario.total_iterations
+        of_each = len(self.INSTANTS) * len(worker_counts) + 4 * len(shard_counts)
+        room = max(2, min(_ROOM, _FEW // of_each))
+        self._room = room if scenario.is_steady else scenario.total_iterations
         self.start, self.pulled, self.computed, self.pushed, self.released, self.applied = (
             np.full((len(worker_counts), self._room), np.nan) for _ in self.INSTANTS
         )
         self.staleness: Counter[int] = Counter()
         self.spans: list[Span] = []
         self.span: Callable[..., None] = _forget
+        self.may_trace = trace
         self.trace(on=trace)
         self.finished = [0] * len(worker_counts)
         self.reached = False
@@ -183,6 +190,12 @@ class Monitor:
         """Rounds, of those that are kept, of which all pushes have arrived without a gap from the first one."""
         complete = ~np.isnan(self._ingress.ingress_times()[:, self._used]).any(axis=1)
         return int(np.argmin(np.append(complete, False)))
+
+    def kept_ingress(self) -> Array:
+        """Ingress times (s) of the complete rounds that are kept, at the shard with the longest; shape (rounds,)."""
+        times = self._ingress.ingress_times()[:, self._used]
+        complete = times[~np.isnan(times).any(axis=1)]
+        return np.asarray(complete[:, int(np.argmax(complete.sum(axis=0)))] if complete.size else np.zeros(0))
 
     def ingress_from_the_start(self) -> Array:
         """Mean ingress time (s) of the rounds so far, those that are not kept included; shape (rounds,)."""

@@ -9,14 +9,32 @@ from psmodel.simulation.fluid import Decided, Link
 from psmodel.simulation.network import FluidNetwork
 
 
+class _Later(Decided):
+    """A call to come. Nobody else waits for it, so that all can share one list of callbacks."""
+
+    __slots__ = ("call",)
+    call: Callable[[], Any]
+
+    def __init__(self, env: simpy.Environment) -> None:
+        self.env = env
+        self.callbacks = _CALL
+
+
+def _call(later: Any) -> None:
+    later.call()
+
+
+_CALL: list[Callable[[Any], None]] = [_call]
+
+
 def after(env: simpy.Environment, delay: float, call: Callable[[], Any]) -> None:
     """Call once `delay` seconds have passed; at once if it is 0, without an event."""
     if delay == 0:
         call()
         return
-    timeout = env.timeout(delay)
-    assert timeout.callbacks is not None
-    timeout.callbacks.append(lambda _: call())
+    later = _Later(env)
+    later.call = call
+    later.after(delay)
 
 
 def when(event: simpy.Event, call: Callable[[], Any]) -> None:

@@ -3,9 +3,8 @@
 import math
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import simpy
 
@@ -14,8 +13,7 @@ from psmodel.simulation.presence import Presence
 from psmodel.simulation.processor import Processor, when
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Call:
+class _Call(NamedTuple):
     service: float
     arrived: float
     nbytes: float

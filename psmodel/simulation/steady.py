@@ -25,13 +25,17 @@ from psmodel.output_analysis.cycle import ROUNDING
 from psmodel.results import Array, SteadyState
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import features_of, repeats
+from psmodel.simulation.gather import Simulation, gather
 from psmodel.simulation.usage import Reading
 
 if TYPE_CHECKING:
-    from psmodel.simulation.engine import Run, Simulation
+    from psmodel.simulation.engine import Run
 
 _FEWEST = 40
 """Iterations before which nothing is believed of a mean, and again before which its interval is not."""
+_FEWEST_OF_ALL = 500
+"""Iterations of all workers together before which an interval is not believed: of few that vary much it is too narrow
+just where the mean is too small."""
 _SHORT = 6
 """Iterations after which a cycle is first looked for."""
 _GROWTH = 1.5
@@ -84,7 +88,7 @@ class Budget:
 DEFAULT_BUDGET = Budget()
 
 
-def settle(run: "Run", *, precision: float, budget: Budget, trace: bool) -> "Simulation":
+def settle(run: "Run", *, precision: float, budget: Budget, trace: bool) -> Simulation:
     """Simulate until the steady state is known."""
     if not precision > 0:
         raise ValueError(f"precision is {precision:g}; it must be greater than 0, say 0.01")
@@ -94,7 +98,7 @@ def settle(run: "Run", *, precision: float, budget: Budget, trace: bool) -> "Sim
         state = SteadyState(
             warmup_iterations=0, iterations=iterations, half_width_s=0.0, precision=precision, reached=True, period=1
         )  # fmt: skip
-        return run.simulation(run.reading(), steady=state, notes=_traced(trace, 0, iterations))
+        return gather(run, run.reading(), steady=state, notes=_traced(trace, 0, iterations))
     return _Search(run, precision, budget, trace).result()
 
 
@@ -106,12 +110,12 @@ class _Search:
         self._since, self._under_way = 0, run.under_way
         self._looked_at = 0
 
-    def result(self) -> "Simulation":
+    def result(self) -> Simulation:
         run = self._run
         if _begins_anew(self._scenario):
-            self._before = run.reading()
+            self._open()
         run.advance(1)
-        target = _FEWEST if self._scenario.is_random else _SHORT
+        target = self._least() if self._before else _FEWEST if self._scenario.is_random else _SHORT
         while self._advance(target):
             if self._may_repeat() and (cycle := self._cycle()) is not None:
                 return cycle
@@ -121,9 +125,14 @@ class _Search:
                     return self._answer(estimates, reached=True)
             elif run.finished >= _FEWEST and self._is_warm():
                 self._open()
-            kept = self._monitor.kept if self._before is not None else run.finished
-            target = max(_FEWEST, math.ceil(kept * _GROWTH)) if self._before else math.ceil(kept * _GROWTH)
+            target = math.ceil(run.finished * _GROWTH)
+            if self._before is not None:
+                target = max(self._least(), math.ceil(self._monitor.kept * _GROWTH))
         return self._over()
+
+    def _least(self) -> int:
+        """Kept iterations from which on the interval is looked at."""
+        return max(_FEWEST, math.ceil(_FEWEST_OF_ALL / self._scenario.workers))
 
     def _advance(self, iterations: int, budget: Budget | None = None) -> bool:
         """Go on until every worker has finished so many; of those kept, once something is kept."""
@@ -143,14 +152,14 @@ class _Search:
             self._advance(_TRACED, _NO_LIMIT)
             self._monitor.trace(on=False)
 
-    def _over(self) -> "Simulation":
+    def _over(self) -> Simulation:
         """The budget has ended: what there is."""
         if self._before is None and self._run.finished > 1:
             self._open()
         self._advance(1, _NO_LIMIT)
         return self._answer(self._estimates(), reached=False)
 
-    def _answer(self, estimates: Mapping[str, Estimate], *, reached: bool) -> "Simulation":
+    def _answer(self, estimates: Mapping[str, Estimate], *, reached: bool) -> Simulation:
         monitor, main = self._monitor, estimates["iteration_time_s"]
         widths = {name: width for name, e in estimates.items() if (width := _half_width(e)) is not None}
         steady = SteadyState(
@@ -163,7 +172,7 @@ class _Search:
         notes = _traced(self._trace, monitor.deleted, min(_TRACED, monitor.kept))
         if not reached:
             notes = (self._how_far(steady, main), *notes)
-        simulation = self._run.simulation(self._run.reading(), since=self._before, steady=steady, notes=notes)
+        simulation = gather(self._run, self._run.reading(), since=self._before, steady=steady, notes=notes)
         rate = simulation.prediction.metrics.updates_per_s
         if rate is not None and (width := widths.get("iteration_time_s")) is not None:
             widths["updates_per_s"] = rate * width / main.mean
@@ -235,13 +244,15 @@ class _Search:
             times = instants[end] - instants[begin]
             series = times.mean(axis=0) if in_step else _by_time(times, instants["released"])
             estimates[name] = output_analysis.sequential_mean(series)
+        if self._scenario.push != "none" and (ingress := monitor.kept_ingress()).size:
+            estimates["ingress_time_s"] = output_analysis.sequential_mean(ingress)
         return estimates
 
     def _may_repeat(self) -> bool:
         """Whether to look for a cycle; where there was none after all, not soon again."""
         return not self._scenario.is_random and self._run.finished >= 4 * self._looked_at
 
-    def _cycle(self) -> "Simulation | None":
+    def _cycle(self) -> Simulation | None:
         """One period, if all repeats.
 
         The state of a run without chance, once it has been before, comes again for ever. That it has is seen by this:
@@ -283,7 +294,8 @@ class _Search:
             warmup_iterations=monitor.deleted, iterations=iterations, half_width_s=0.0, precision=self._precision,
             reached=True, period=length,
         )  # fmt: skip
-        return run.simulation(
+        return gather(
+            run,
             reading,
             since=self._before,
             steady=steady,

@@ -174,6 +174,9 @@ class Worker:
         sequential = self._scenario.pull == "sequential"
         pull = Pull(self.env, iteration=iteration, shards=len(self._shards))
         self._open = [one for one in self._open if not one.arrived.event.triggered] + [pull]
+        if not sequential and self._processor.cores is None and self._presence is None:
+            yield from self._ask_all(pull)
+            return pull
         for position, shard in enumerate(self._shards):
             yield from self._thread.works(self._demands.request)
             here = [pull.arrived, Countdown(self.env, 1)] if sequential else [pull.arrived]
@@ -185,6 +188,21 @@ class Worker:
             if sequential:
                 yield here[-1].event
         return pull
+
+    def _ask_all(self, pull: Pull) -> Process:
+        """Ask one shard after the other on a thread that nothing can hold up: when each is asked is plain."""
+        asked, waiting = self.env.now, self._demands.propagation_delay + self._demands.one_way
+        calls = [
+            partial(self._request, position, shard, self._last_push[position], pull, [pull.arrived])
+            for position, shard in enumerate(self._shards)
+        ]
+        if self._demands.request == 0:
+            after(self.env, waiting, lambda: [call() for call in calls])
+            return
+        for call in calls:
+            asked += self._demands.request
+            after(self.env, asked - self.env.now + waiting, call)
+        yield from self._thread.works(asked - self.env.now)
 
     def _request(
         self,
@@ -209,7 +227,8 @@ class Worker:
             begin = self.env.now
             sent = self._transfer(shard, shard.host, self.host, shard.size)
             pull.transfers.append(sent)
-            when(sent, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
+            if self._monitor.may_trace:
+                when(sent, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
             taken = self._taken_in(sent, self._demands.receive[shard.member], self._processor)
             when(taken, lambda: one_less(arrived))
 
@@ -227,7 +246,10 @@ class Worker:
         latency = self._demands.one_way
         if latency == seconds == 0:
             return sent
-        taken = self.env.event()
+        taken = Decided(self.env)
+        if processor.cores is None:
+            when(sent, lambda: taken.after(latency + seconds))
+            return taken
         when(
             sent,
             lambda: after(self.env, latency, lambda: when(processor.work(seconds), taken.succeed)),
@@ -253,7 +275,8 @@ class Worker:
             done = [applied, Countdown(self.env, 1)] if sequential else [applied]
             begin = self.env.now
             sent = self._transfer(shard, self.host, shard.host, push.sizes[shard.member])
-            when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
+            if self._monitor.may_trace:
+                when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
             taken = self._taken_in(sent, push.receive[shard.member], shard.processor)
             if self._scenario.layers or self._scenario.push == "fire-and-forget":
                 taken = self._in_order(self._last_push[position], taken)

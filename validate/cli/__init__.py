@@ -3,6 +3,7 @@
 import click
 
 from validate.cli.analysis import design, diagnose, fit, published, report_command
+from validate.cli.clean import clean
 from validate.cli.runs import export, import_runs, list_runs, run, suite, suites, testbed
 
 
@@ -16,6 +17,7 @@ for _command in (
     suite,
     suites,
     testbed,
+    clean,
     list_runs,
     export,
     import_runs,

@@ -1,7 +1,5 @@
 """Options of validate's commands, and the way into the sandbox."""
 
-import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -44,18 +42,18 @@ testbed_option = click.option(
 address_option = click.option("--address", help="The head of an existing Ray cluster, for --testbed cluster.")
 
 
-def enter_sandbox(context: click.Context, testbed: str) -> None:
-    """Go on in a sandbox if the testbed needs one: the same command runs again in there, and we end with it."""
+def supervised(context: click.Context, testbed: str) -> None:
+    """Go on in a process of its own, in a sandbox where possible: the same command again; we end with it."""
+    from validate import supervised
     from validate.testbeds import sandbox
 
-    if testbed != "netns" or sandbox.inside():
+    if supervised.inside() or sandbox.inside():
         return
-    reason = sandbox.missing()
-    if reason is not None:
+    reason = None if testbed == "cluster" else sandbox.missing()
+    if testbed == "netns" and reason is not None:
         raise CannotRun(f"testbed netns cannot run here: {reason}")
-    # Colours and widths are decided where the terminal is known.
-    code = sandbox.run([sys.executable, "-m", "psmodel", *context.find_root().obj], env=dict(os.environ))
-    context.exit(code)
+    boxed = testbed != "cluster" and reason is None
+    context.exit(supervised.run(context.find_root().obj, boxed=boxed))
 
 
 @contextmanager

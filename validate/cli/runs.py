@@ -24,17 +24,18 @@ from psmodel.results import Prediction
 from psmodel.scenario import Scenario
 from psmodel.table import check as check_table
 from psmodel.units import format_time
-from validate import quality, testbeds
+from validate import failures, quality, testbeds
 from validate.cli.common import (
     address_option,
     caution,
-    enter_sandbox,
     entered,
     store_option,
     suite_option,
+    supervised,
     testbed_option,
 )
-from validate.measurement import Measurement, spans
+from validate.computing import compute_by
+from validate.measurement import Measurement, key, spans
 from validate.store import Store, row
 from validate.suspicions import suspicions
 from validate.wording import plain
@@ -85,8 +86,9 @@ def run(
             '--burn with compute_on = "accelerator"; burning the compute time is compute_on = "cpu"'
         )
     scenario = testbeds.on_this_machine(scenario, testbed, burn=burn)
-    enter_sandbox(context, testbed)
+    supervised(context, testbed)
     from psmodel import simulation
+    from validate.run import RunFailed
     from validate.run import run as run_scenario
 
     prediction = simulation.predict(scenario, calibration).prediction
@@ -96,12 +98,30 @@ def run(
         first = sum(m.testbed == testbed and m.suite is None for m in store.measurements(scenario=scenario))
         with progress(repetitions, scenario.name) as advance:
             for repetition in range(first, first + repetitions):
-                measurement = run_scenario(
-                    scenario,
-                    bed,
-                    repetition=repetition,
-                    on_observation=_observer(scenario, advance) if watch else None,
-                )
+                try:
+                    measurement = run_scenario(
+                        scenario,
+                        bed,
+                        repetition=repetition,
+                        on_observation=_observer(scenario, advance) if watch else None,
+                        logs=store_path.parent / "logs",
+                    )
+                except RunFailed as error:
+                    failures.add(
+                        store_path,
+                        key=key(
+                            scenario,
+                            testbed=testbed,
+                            suite=None,
+                            repetition=repetition,
+                            compute_by=compute_by(scenario),
+                        ),
+                        scenario=scenario.name,
+                        repetition=repetition,
+                        suite=None,
+                        reason=str(error),
+                    )
+                    raise
                 store.add(measurement)
                 made.append(measurement)
                 advance(1, "")
@@ -198,8 +218,9 @@ def suite(
 
     chosen = suites.load(name)
     testbed = testbed or chosen.testbed
-    enter_sandbox(context, testbed)
-    from validate.campaign import run_suite
+    supervised(context, testbed)
+    from validate import supervised as supervision
+    from validate.campaign import Outcome, run_suite
 
     with Store(store_path) as store:
         caution(store.notes)
@@ -209,6 +230,7 @@ def suite(
             testbed=testbed,
             entered=lambda scenarios: entered(testbed, scenarios, address),
             progress=progress,
+            earlier=Outcome.earlier(supervision.earlier()),
         )
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION, "store": str(store_path), **result.to_json()})
@@ -219,6 +241,8 @@ def suite(
         )
         for scenario, reason in result.failed:
             click.echo(f"  {scenario}: {reason}")
+        if result.left:
+            click.echo(f"  {result.left} runs were not tried since the testbed was lost; run the suite again")
     if result.failed:
         context.exit(1)
 
@@ -260,8 +284,14 @@ def list_runs(suite: str | None, store_path: Path, as_json: bool) -> None:
     caution(stored.notes)
     wanted = None if suite is None else named(suite)
     rows = [row(m) for m in stored.runs if wanted is None or wanted.holds(m)]
+    failed = failures.entries(store_path)
     if as_json:
-        document = {"schema_version": SCHEMA_VERSION, "measurements": rows, "notes": list(stored.notes)}
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "measurements": rows,
+            "failed": failed,
+            "notes": list(stored.notes),
+        }
         print_json(document)
         return
     for r in rows:
@@ -272,7 +302,9 @@ def list_runs(suite: str | None, store_path: Path, as_json: bool) -> None:
             f"{plain(r['suite'] or '–'):12} {plain(r['scenario'])} #{r['repetition']}  "
             f"{format_time(r['iteration_time_s'])}{mark}"
         )
-    click.echo(f"{len(rows)} measurements in {store_path}")
+    for failure in failed:
+        click.echo(f"failed    {failure['at'][:19]} UTC  {plain(failure['reason'], 400)}")
+    click.echo(f"{len(rows)} measurements in {store_path}, {len(failed)} failed runs beside it")
 
 
 @click.command()

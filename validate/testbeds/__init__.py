@@ -1,12 +1,12 @@
 """Places to run a scenario for real; each starts Ray, places the actors and knows its links."""
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
+from psmodel import machine
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
-from validate.measurement import with_compute_on
+from validate.computing import with_compute_on
 from validate.testbeds.base import Testbed, require_iterations
 
 Name = Literal["local", "netns", "cluster"]
@@ -35,7 +35,7 @@ def on_this_machine(scenario: Scenario, testbed: str, *, burn: bool = False) -> 
     scenario = with_compute_on(scenario, "burn" if burn else "sleep")
     if scenario.cores_per_host is not None or scenario.total_cores is not None:
         return scenario
-    cores = len(os.sched_getaffinity(0))
+    cores = machine.cores()
     if scenario.placement == "single-host":
         return scenario.replace(cores_per_host=cores)
     return scenario.replace(total_cores=cores) if testbed == "netns" else scenario

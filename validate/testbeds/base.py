@@ -1,14 +1,29 @@
 """What every testbed gives: a running Ray to place shards and workers on, and how fast its links really are."""
 
-from collections.abc import Mapping, Sequence
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from psmodel.errors import BadInput, CannotRun
 from psmodel.scenario import Scenario
+from validate.guarded import bounded
+from validate.vigil import Signs, TestbedLost
 
-__all__ = ["RAY_ENVIRONMENT", "CannotRun", "Placement", "Testbed"]
+__all__ = [
+    "RAY_ENVIRONMENT",
+    "CannotRun",
+    "Placement",
+    "Testbed",
+    "disconnect",
+    "first_line",
+    "hush",
+    "own_signals",
+]
 
 RAY_ENVIRONMENT: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -74,6 +89,46 @@ class Testbed(Protocol):
         """
         ...
 
+    def signs(self) -> Signs:
+        """What has to be alive and to answer as long as runs are made; ``Signs()`` if nothing can be said."""
+        ...
+
     def link_goodput(self) -> dict[str, float]:
         """Goodput in bytes/s of a plain TCP stream over each kind of link as now shaped (empty: no links)."""
         ...
+
+
+_SHUTDOWN_S = 10.0
+
+
+def disconnect(reason: BaseException | None) -> None:
+    """``ray.shutdown`` with an end, unless the testbed is lost: then it waits for ever, or ends this process."""
+    if "ray" in sys.modules and not isinstance(reason, TestbedLost):
+        import ray
+
+        bounded(ray.shutdown, _SHUTDOWN_S)
+
+
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """Signals stay as they are around ``ray.init``, which would answer SIGTERM by a stack trace."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None and threading.current_thread() is threading.main_thread():
+                signal.signal(number, handler)
+
+
+def hush() -> None:
+    """Keep Ray's own messages about processes that died off the terminal: the vigil's sentence says it."""
+    from ray._private import worker
+
+    worker.print_to_stdstream = lambda *_arguments, **_named: None
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the paragraphs that Ray adds."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+from psmodel import machine
 from psmodel.units import format_size
-from validate.environment import available_memory
 from validate.testbeds import sandbox
 
 _ENOUGH_MEMORY = 4e9
@@ -60,13 +60,17 @@ def _ray() -> Finding:
 
 
 def _cores() -> Finding:
-    cores = len(os.sched_getaffinity(0))
-    sentence = f"{cores}" if cores > 1 else "1; workers and shards will wait for each other's CPU time"
+    cores = machine.cores()
+    quota = machine.cpu_quota()
+    limited = f" (a control group grants {quota:g} of a core's time)" if quota < cores else ""
+    sentence = (
+        f"{cores}" if cores > 1 else f"1{limited}; workers and shards will wait for each other's CPU time"
+    )
     return Finding(what="cores", ok=cores > 1, sentence=sentence, for_what="real runs")
 
 
 def _memory() -> Finding:
-    available = available_memory()
+    available = machine.available_memory()
     enough = available >= _ENOUGH_MEMORY
     sentence = f"{format_size(available)} available" + (
         "" if enough else f"; {format_size(_ENOUGH_MEMORY)} are good"

@@ -13,13 +13,16 @@ from typing import Any, Self
 import numpy as np
 
 from psmodel.scenario import Scenario
-from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement
+from validate.guarded import bounded
+from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush, own_signals
+from validate.vigil import Signs, TestbedLost
 
 _SHARE = 0.001
 """CPUs that a bundle reserves: placement needs an amount above 0, and the actors are not to be counted."""
 _PLACEMENT_TIMEOUT_S = 60.0
 _PROBE_BYTES = 32_000_000
 _PROBES = 3
+_PROBE_TIMEOUT_S = 120.0
 
 
 class _Peer:
@@ -60,8 +63,10 @@ class ClusterTestbed:
             )
         import ray
 
+        hush()
         try:
-            ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
+            with own_signals():
+                ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise CannotRun(f"no Ray cluster answers at --address {self.address}: {reason}") from None
@@ -73,8 +78,8 @@ class ClusterTestbed:
         import ray
 
         if ray.is_initialized():
-            self._free()
-            ray.shutdown()
+            bounded(self._free, _PROBE_TIMEOUT_S)
+            disconnect(exc)
 
     def _free(self) -> None:
         from ray.util.placement_group import remove_placement_group
@@ -123,6 +128,17 @@ class ClusterTestbed:
         strategy = PlacementGroupSchedulingStrategy(self._group, placement_group_bundle_index=bundle)
         return {"num_cpus": 0, "scheduling_strategy": strategy}
 
+    def signs(self) -> Signs:
+        import ray
+        from ray.util.placement_group import placement_group_table
+
+        ours = {ray.get_runtime_context().get_node_id()}
+        if self._group is not None:
+            ours |= set(placement_group_table(self._group)["bundles_to_node_id"].values())
+        alive = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] in ours]
+        doors = {n["NodeManagerHostname"]: (n["NodeManagerAddress"], n["NodeManagerPort"]) for n in alive}
+        return Signs(doors=doors)
+
     def link_goodput(self) -> dict[str, float]:
         """Bytes/s of a large array from one actor to another, the fastest of a few, in both directions."""
         import ray
@@ -147,9 +163,15 @@ class ClusterTestbed:
         rates: list[float] = []
         for _ in range(_PROBES + 1):  # the first one also opens the connection
             made = src.make.remote()
-            ray.wait([made], fetch_local=False)
+            ray.wait([made], fetch_local=False, timeout=_PROBE_TIMEOUT_S)
             begin = time.monotonic()
-            taken = ray.get(dst.take.remote(made))
+            try:
+                taken = ray.get(dst.take.remote(made), timeout=_PROBE_TIMEOUT_S)
+            except ray.exceptions.GetTimeoutError:
+                raise TestbedLost(
+                    f"{_PROBE_BYTES / 1e6:.0f} MB had not got from one machine to another "
+                    f"after {_PROBE_TIMEOUT_S:.0f} s"
+                ) from None
             rates.append(taken / (time.monotonic() - begin))
         return max(rates[1:])
 

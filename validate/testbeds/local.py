@@ -1,35 +1,45 @@
 """Testbed ``local``: one Ray node on this machine; no network, so copies and calls are what costs time.
 
-Everything of it lives in a directory of its own (token, Ray's files), everything listens on the loopback
-interface only, and nothing in the user's home is read or written. A directory whose owner was killed is
-cleared away, with the processes that still use it, when the next one starts.
+Everything of it lives in a directory of its own (token, Ray's files, temporary files), everything listens on the
+loopback interface only, and nothing in the user's home is read or written. The directory of an owner who was killed
+is cleared away, with the processes that still use it: in a sandbox by the kernel, else by a guardian process, and
+if that was killed too when the next testbed starts.
 """
 
-import contextlib
 import fcntl
 import logging
 import os
 import secrets
-import shutil
-import signal
+import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from psmodel import machine
 from psmodel.scenario import Scenario
 from psmodel.units import format_size
-from validate.environment import available_memory, processes_with
-from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement
+from validate.environment import processes_with
+from validate.guardian import clear, watch_over
+from validate.leftovers import clear_leftovers, prefix
+from validate.testbeds import raynode, sandbox
+from validate.testbeds.base import (
+    RAY_ENVIRONMENT,
+    CannotRun,
+    Placement,
+    disconnect,
+    first_line,
+    hush,
+    own_signals,
+)
+from validate.vigil import Signs, Vital
 
 _SMALLEST_STORE = 200_000_000
 _SPARE = 100_000_000
 _LINGER = 2
 """Ray frees objects in batches, so that as much as is in use may lie there unused."""
-_BEING_MADE_S = 60.0
 _SOCKET_PATH_LIMIT = 107
 _LONGEST_SOCKET = "/ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store.1"
 _TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"
@@ -52,6 +62,8 @@ class LocalTestbed:
         self.object_store = object_store
         self._directory: Path | None = None
         self._lock = -1
+        self._guardian: subprocess.Popen[bytes] | None = None
+        self._vital: dict[int, Vital] = {}
         self._environment_before: dict[str, str | None] = {}
 
     @classmethod
@@ -61,20 +73,23 @@ class LocalTestbed:
         return cls(object_store=max(_SMALLEST_STORE, min(wanted, _shared_memory())))
 
     def __enter__(self) -> Self:
-        base = _base_directory()
+        base = base_directory()
         clear_leftovers(base)
         if self.object_store > _shared_memory():
             raise CannotRun(
                 f"an object store of {format_size(self.object_store)} does not fit into "
                 f"{format_size(_shared_memory())} of free shared memory"
             )
-        self._directory = Path(tempfile.mkdtemp(prefix=_prefix(), dir=base))
+        self._directory = Path(tempfile.mkdtemp(prefix=prefix(), dir=base))
         self._lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        token = self._directory / "token"
-        token.touch(0o600)
-        token.write_text(_token)
         try:
+            if not sandbox.inside():  # there, the kernel sees to it
+                self._guardian = watch_over(self._directory)
+            token = self._directory / "token"
+            token.touch(0o600)
+            token.write_text(_token)
+            (self._directory / "tmp").mkdir()
             self._start(self._directory)
         except BaseException:
             self.__exit__(None, None, None)
@@ -86,6 +101,9 @@ class LocalTestbed:
             "RAY_AUTH_MODE": "token",
             _TOKEN_PATH: str(directory / "token"),
             "RAY_AUTH_TOKEN": None,
+            "TMPDIR": str(directory / "tmp"),
+            # Else Ray takes the address of another interface, and listens on all of them.
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
             **RAY_ENVIRONMENT,
         }
         if sys.dont_write_bytecode:
@@ -102,32 +120,38 @@ class LocalTestbed:
             # Ray reads its settings when it is imported, which was before they were set.
             ray._raylet.Config.initialize("")
             ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
+            ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
+        hush()
         try:
-            ray.init(
-                address="local",
-                num_cpus=len(os.sched_getaffinity(0)),
-                object_store_memory=self.object_store,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _node_ip_address="127.0.0.1",
-                _temp_dir=str(directory / "ray"),
-            )
-        except (RuntimeError, OSError, ValueError, TimeoutError) as error:
-            raise CannotRun(f"Ray does not start on this machine: {error}") from error
+            with own_signals():
+                ray.init(
+                    address="local",
+                    num_cpus=len(os.sched_getaffinity(0)),
+                    object_store_memory=self.object_store,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _node_ip_address="127.0.0.1",
+                    _temp_dir=str(directory / "ray"),
+                )
+        except (
+            Exception
+        ) as error:  # Ray raises bare ones, on a machine that is too busy to start it in time say
+            raise CannotRun(f"Ray does not start on this machine: {first_line(error)}") from error
+        self._vital = raynode.vital(processes_with(_TOKEN_PATH, str(directory / "token")))
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        if "ray" in sys.modules:
-            import ray
-
-            ray.shutdown()
+        disconnect(exc)
         _set_environment(self._environment_before)
         if self._directory is not None:
-            _clear(self._directory)
+            clear(self._directory)
             os.close(self._lock)
             self._directory = None
+        if self._guardian is not None:
+            self._guardian.wait()  # it has the lock now, and nothing to do
+            self._guardian = None
 
     def prepare(self, scenario: Scenario) -> Placement:
         if scenario.placement != "single-host":
@@ -147,6 +171,20 @@ class LocalTestbed:
             coordinator_options={"num_cpus": 0},
         )
 
+    def signs(self) -> Signs:
+        token = os.environ.get(_TOKEN_PATH, "")
+        return Signs(
+            here=True,
+            processes=self._vital,
+            scan=lambda: processes_with(_TOKEN_PATH, token),
+            log_files=self._log_files,
+        )
+
+    def _log_files(self, vital: Vital) -> list[Path]:
+        return (
+            [] if self._directory is None else list(self._directory.glob(f"ray/session_2*/logs/{vital.logs}"))
+        )
+
     def link_goodput(self) -> dict[str, float]:
         return {}
 
@@ -162,17 +200,15 @@ def _bytes_in_use(scenario: Scenario) -> int:
 def _shared_memory() -> int:
     """Bytes that an object store may have: free shared memory, and half of the free memory at most."""
     shm = os.statvfs("/dev/shm")
-    return min(shm.f_bavail * shm.f_frsize, available_memory() // 2)
+    return min(shm.f_bavail * shm.f_frsize, machine.available_memory() // 2)
 
 
-def _prefix() -> str:
-    return f"psm-{os.getuid()}-"
-
-
-def _base_directory() -> Path:
+def base_directory() -> Path:
     """Where temporary files go, if Ray's socket names still fit there (unix(7): 107 bytes), else /tmp."""
+    if sandbox.inside():
+        return Path("/run")  # it goes with the sandbox
     base = Path(tempfile.gettempdir())
-    longest = len(f"{base}/{_prefix()}12345678{_LONGEST_SOCKET}")
+    longest = len(f"{base}/{prefix()}12345678{_LONGEST_SOCKET}")
     return base if longest <= _SOCKET_PATH_LIMIT else Path("/tmp")
 
 
@@ -182,43 +218,3 @@ def _set_environment(values: dict[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-def clear_leftovers(base: Path) -> list[Path]:
-    """Remove directories of this user's testbeds whose owner is dead, and the processes that it left."""
-    cleared = []
-    for directory in base.glob(f"{_prefix()}*"):
-        if directory.is_symlink() or directory.stat().st_uid != os.getuid():
-            continue
-        try:
-            lock = os.open(directory / "lock", os.O_RDWR)
-        except FileNotFoundError:
-            # Being made at this moment; or what a dying process wrote while the rest was being removed.
-            if time.time() - directory.stat().st_mtime > _BEING_MADE_S:
-                _clear(directory)
-                cleared.append(directory)
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue  # its owner, who holds the lock as long as it lives, is at work
-        else:
-            _clear(directory)
-            cleared.append(directory)
-        finally:
-            os.close(lock)
-    return cleared
-
-
-def _clear(directory: Path) -> None:
-    """End every process that was started with this directory's token, then remove it."""
-    end = time.monotonic() + 5.0
-    while time.monotonic() < end:
-        left = [p for p in processes_with(_TOKEN_PATH, str(directory / "token")) if p != os.getpid()]
-        if not left:
-            break
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.02)
-    shutil.rmtree(directory, ignore_errors=True)

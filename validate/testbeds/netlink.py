@@ -16,6 +16,7 @@ from typing import Any
 SWITCH = "switch"
 HEAD = "head"
 DEVICE = "eth0"
+_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +63,22 @@ def batch(tool: str, lines: Iterable[str], *, netns: str = HEAD) -> None:
         With the tool's message and the commands.
     """
     text = "\n".join(lines) + "\n"
-    done = subprocess.run([*_in(tool, netns), "-batch", "-"], input=text, capture_output=True, text=True)
+    done = subprocess.run(
+        [*_in(tool, netns), "-batch", "-"], input=text, capture_output=True, text=True, timeout=_TIMEOUT_S
+    )
     if done.returncode:
         raise RuntimeError(f"{tool} in {netns}: {done.stderr.strip()}\n{text}")
 
 
 def query(tool: str, words: Sequence[str], *, netns: str = HEAD) -> list[dict[str, Any]]:
     """What ``ip -j`` or ``tc -j`` says, e.g. ``query("tc", ["qdisc", "show"], netns="worker-0")``."""
-    done = subprocess.run([*_in(tool, netns), "-j", "-s", *words], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [*_in(tool, netns), "-j", "-s", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=_TIMEOUT_S,
+    )
     answer: list[dict[str, Any]] = json.loads(done.stdout)
     return answer
 
@@ -129,7 +138,12 @@ def _set_tcp(host: str, shaping: Shaping) -> None:
         "tcp_no_metrics_save": 1,
     }
     settings = [f"net.ipv4.{name}={value}" for name, value in values.items()]
-    subprocess.run([*enter(host), "sysctl", "--quiet", "--write", *settings], check=True, capture_output=True)
+    subprocess.run(
+        [*enter(host), "sysctl", "--quiet", "--write", *settings],
+        check=True,
+        capture_output=True,
+        timeout=_TIMEOUT_S,
+    )
 
 
 def shape(rates: Mapping[str, Rates], shaping: Shaping) -> None:
@@ -137,6 +151,49 @@ def shape(rates: Mapping[str, Rates], shaping: Shaping) -> None:
     for host, rate in rates.items():
         batch("tc", [_qdisc(DEVICE, rate.up, shaping)], netns=host)
     batch("tc", [_qdisc(host, rate.down, shaping) for host, rate in rates.items()], netns=SWITCH)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """What a host's link is at a time.
+
+    Attributes
+    ----------
+    carrier_changes
+        How often it has come up or gone down, at both ends.
+    shapers
+        What shapes it: kind and options of the qdisc at the host's end and at the switch's.
+    """
+
+    carrier_changes: int
+    shapers: tuple[str, str]
+
+
+def links(hosts: Iterable[str]) -> dict[str, Link]:
+    """Host → its link, now."""
+    result = {}
+    for host in hosts:
+        changes, shapers = 0, []
+        for device, netns in ((DEVICE, host), (host, SWITCH)):
+            (link,) = query("ip", ["-s", "link", "show", "dev", device], netns=netns)
+            changes += link["stats64"]["tx"].get("carrier_changes", 0)
+            root = next(
+                q for q in query("tc", ["qdisc", "show", "dev", device], netns=netns) if q.get("root")
+            )
+            shapers.append(f"{root['kind']} {json.dumps(root.get('options', {}), sort_keys=True)}")
+        result[host] = Link(carrier_changes=changes, shapers=(shapers[0], shapers[1]))
+    return result
+
+
+def changes(before: Mapping[str, Link], now: Mapping[str, Link]) -> tuple[str, ...]:
+    """A sentence for each link that is not what it was."""
+    sentences = []
+    for host, link in now.items():
+        if link.carrier_changes != before[host].carrier_changes:
+            sentences.append(f"the link of host {host} was down for a time")
+        if link.shapers != before[host].shapers:
+            sentences.append(f"the link of host {host} was shaped anew meanwhile")
+    return tuple(sentences)
 
 
 def _qdisc(device: str, rate: float, shaping: Shaping) -> str:

@@ -7,14 +7,17 @@ lives in a sandbox (`validate.testbeds.sandbox`), in which the process that uses
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from psmodel.scenario import Scenario
 from validate.testbeds import netlink, raynode, sandbox, tcp_probe
-from validate.testbeds.base import CannotRun, Placement
+from validate.testbeds.base import CannotRun, Placement, disconnect, first_line, hush, own_signals
+from validate.vigil import Signs, TestbedLost, Vital
 
 DIRECTORY = Path("/run/psmodel")
 """The run's own directory, in the sandbox's private /run; every host but the head has its own Ray temp dir."""
@@ -71,6 +74,9 @@ class NetnsTestbed:
         self.nodes = dict(zip(self.hosts, nodes, strict=True))
         self.cluster = raynode.Cluster(directory=DIRECTORY, head=nodes[0], settings=settings)
         self._probed: dict[str, str] = {}
+        self._signs = Signs()
+        self._shaped: list[str] = []
+        self._links: dict[str, netlink.Link] = {}
 
     @classmethod
     def for_scenarios(cls, scenarios: Iterable[Scenario], *, on_progress: Progress = _silent) -> Self:
@@ -111,12 +117,55 @@ class NetnsTestbed:
         os.environ.update(self.cluster.environment())
         import ray
 
-        ray.init(
-            address=self.cluster.address,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _node_ip_address=self.nodes[netlink.HEAD].address,
+        hush()
+        try:
+            with own_signals():
+                ray.init(
+                    address=self.cluster.address,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _node_ip_address=self.nodes[netlink.HEAD].address,
+                )
+        except Exception as error:  # Ray raises bare ones
+            raise CannotRun(f"Ray does not take the driver on: {first_line(error)}") from error
+        self._signs = self._look_up()
+
+    def _look_up(self) -> Signs:
+        """Ray's processes and ports, once all are up."""
+        import ray
+
+        vital: dict[int, Vital] = {}
+        for host, processes in self.cluster.host_processes().items():
+            vital |= raynode.vital(processes, host)
+        ports = {node["NodeManagerAddress"]: node["NodeManagerPort"] for node in ray.nodes()}
+        return Signs(
+            here=True,
+            processes=vital,
+            doors={
+                host: (self.nodes[host].address, ports[self.nodes[host].address]) for host in self.hosts[1:]
+            },
+            queue_bytes=self.shaping.queue,
+            scan=self.cluster.processes,
+            disturbances=self._disturbances,
+            log_files=self._log_files,
         )
+
+    def signs(self) -> Signs:
+        return self._signs
+
+    def _log_files(self, vital: Vital) -> list[Path]:
+        below, host = f"ray/session_2*/logs/{vital.logs}", vital.host
+        files = list(self.cluster.directory.glob(below)) if host in ("", netlink.HEAD) else []
+        for name, processes in self.cluster.host_processes().items():
+            # The others' file systems are seen through any of their processes that is alive.
+            if processes and name != netlink.HEAD and host in ("", name):
+                root = Path(f"/proc/{processes[-1]}/root{self.cluster.directory}")
+                files += root.glob(below)
+        return files
+
+    def _disturbances(self) -> tuple[str, ...]:
+        with _lost_if_broken():
+            return netlink.changes(self._links, netlink.links(self._shaped))
 
     def _private(self, host: str) -> list[str]:
         """Puts a command on a host, with a temp dir and shared memory that only the host's processes see."""
@@ -128,9 +177,7 @@ class NetnsTestbed:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        import ray
-
-        ray.shutdown()
+        disconnect(exc)
         self.cluster.stop()
         netlink.remove(self.hosts)
 
@@ -148,7 +195,11 @@ class NetnsTestbed:
             case "single-host":
                 workers = [workers[0]] * len(workers)
                 shards = [workers[0]] * len(shards)
-        netlink.shape(_rates(scenario, workers, shards), self.shaping)
+        rates = _rates(scenario, workers, shards)
+        self._shaped = list(rates)
+        with _lost_if_broken():
+            netlink.shape(rates, self.shaping)
+            self._links = netlink.links(self._shaped)
         self._probed = (
             {} if scenario.placement == "single-host" else {"worker": workers[0], "shard": shards[0]}
         )
@@ -163,9 +214,20 @@ class NetnsTestbed:
         result = {}
         for role, host in self._probed.items():
             there, here = netlink.enter(host), netlink.enter(netlink.HEAD)
-            result[f"{role}_up"] = tcp_probe.goodput(there, here, head, seconds)
-            result[f"{role}_down"] = tcp_probe.goodput(here, there, self.nodes[host].address, seconds)
+            try:
+                result[f"{role}_up"] = tcp_probe.goodput(there, here, head, seconds)
+                result[f"{role}_down"] = tcp_probe.goodput(here, there, self.nodes[host].address, seconds)
+            except TimeoutError:
+                raise TestbedLost(f"the link of host {host} carries nothing") from None
         return result
+
+
+@contextmanager
+def _lost_if_broken() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, subprocess.SubprocessError) as error:
+        raise TestbedLost(f"a link of the testbed cannot be had: {str(error).splitlines()[0]}") from error
 
 
 def _rates(scenario: Scenario, workers: list[str], shards: list[str]) -> dict[str, netlink.Rates]:

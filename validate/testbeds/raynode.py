@@ -12,11 +12,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun
+from validate.vigil import Vital
 
 PORT = 6379
 
@@ -63,7 +64,7 @@ class Cluster:
         self.directory = directory
         self.head = head
         self.settings = dict(settings or {})
-        self._sessions: set[int] = set()
+        self._sessions: dict[int, str] = {}
 
     @property
     def address(self) -> str:
@@ -124,11 +125,22 @@ class Cluster:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        self._sessions.add(process.pid)
+        self._sessions[process.pid] = node.name
         return Starting(node=node, process=process)
 
     def processes(self) -> list[int]:
-        """Every process of the nodes started here: a node's processes are one session (setsid(2))."""
+        """Every process of the nodes started here."""
+        return [pid for pid, _ in self._in_sessions()]
+
+    def host_processes(self) -> dict[str, list[int]]:
+        """Host → processes of its node."""
+        hosts: dict[str, list[int]] = {name: [] for name in self._sessions.values()}
+        for pid, session in self._in_sessions():
+            hosts[self._sessions[session]].append(pid)
+        return hosts
+
+    def _in_sessions(self) -> list[tuple[int, int]]:
+        """Process and session: a node's processes are one session (setsid(2))."""
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -138,7 +150,7 @@ class Cluster:
                 except (FileNotFoundError, ProcessLookupError):
                     continue
                 if int(session) in self._sessions and state != "Z":
-                    found.append(int(entry.name))
+                    found.append((int(entry.name), int(session)))
         return found
 
     def stop(self, *, patience: float = 2.0) -> None:
@@ -188,6 +200,24 @@ def resource(host: str) -> str:
 def on(host: str) -> dict[str, object]:
     """Options that put an actor on that host, however busy it is."""
     return {"num_cpus": 0, "resources": {resource(host): 0.001}}
+
+
+_VITAL = {"gcs_server": "Ray's GCS", "raylet": "Ray's raylet"}
+
+
+def vital(processes: Iterable[int], host: str = "") -> dict[int, Vital]:
+    """Those of a node's processes that it cannot do without."""
+    chosen = {}
+    for pid in processes:
+        try:
+            program = Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0].decode()
+        except OSError:
+            continue
+        name = program.rpartition("/")[2]
+        if name in _VITAL:
+            where = f" of host {host}" if host else ""
+            chosen[pid] = Vital(name=_VITAL[name] + where, logs=f"{name}.*", host=host)
+    return chosen
 
 
 def _kill(pid: int, number: signal.Signals) -> None:

@@ -1,22 +1,27 @@
 """A box of kernel namespaces that a testbed lives in: when its holder dies, the kernel removes all of it.
 
-Outside, :func:`run` starts ``unshare`` (user, network, mount and process namespaces); this same file, run as
-the box's first process, mounts private file systems and starts the command. Nothing needs root where
-unprivileged user namespaces are allowed. The command's files are on the same file system as the caller's.
+Outside, :func:`command` is what starts ``unshare`` (user, network, mount and process namespaces); this same file,
+run as the box's first process, mounts private file systems and starts the command. Nothing needs root where
+unprivileged user namespaces are allowed. The command's files are on the same file system as the caller's, but for
+temporary ones, which go with the box.
 """
 
+import fcntl
 import os
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 PRIVATE = ("/run", "/dev/shm")
 """Each is a fresh tmpfs inside; ``ip netns`` keeps its names below the first, Ray its files in both."""
 MARK = Path("/run/psmodel-sandbox")
+TEMPORARY = Path("/run/tmp")
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1
 _NAMESPACES = (
     "--user",
     "--map-root-user",
@@ -60,52 +65,33 @@ def missing() -> str | None:
     return f"namespaces cannot be made: {reason}"
 
 
-def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
-    """Run `argv` in a new sandbox, its output going where ours goes, and wait for it.
-
-    SIGINT, SIGTERM and SIGHUP are forwarded to it (when called from the main thread, which alone may handle
-    signals). When it ends, every process that it left in the sandbox is killed.
-
-    Returns
-    -------
-    int
-        Its exit code; 128 + the signal's number if a signal ended it.
-    """
-    # A session of its own: Ctrl-C reaches the command once, through us, and Ray's processes not at all.
-    holder = subprocess.Popen(command(argv), env=env, start_new_session=True)
-
-    def forward(number: int, _frame: FrameType | None) -> None:
-        for first in Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split():
-            os.kill(int(first), number)
-
-    try:
-        before = {s: signal.signal(s, forward) for s in _FORWARDED}
-    except ValueError:  # not the main thread
-        before = {}
-    try:
-        code = holder.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if holder.poll() is None:
-            holder.kill()
-            holder.wait()
-    return code if code >= 0 else 128 - code
-
-
 def _first_process(argv: Sequence[str]) -> int:
     """The sandbox's process 1: mounts, runs the command, buries orphans; the kernel kills the rest after it."""
     for place in PRIVATE:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "psmodel", place], check=True)
     MARK.touch()
-    process = subprocess.Popen(argv)
+    TEMPORARY.mkdir()
+    _raise_loopback()
+    told: list[int] = []
+    for number in _FORWARDED:
+        signal.signal(number, lambda n, _frame: told.append(n))
+    # Descriptors that the caller passed on are the command's.
+    process = subprocess.Popen(argv, close_fds=False, env=os.environ | {"TMPDIR": str(TEMPORARY)})
     for number in _FORWARDED:
         signal.signal(number, lambda n, _frame: process.send_signal(n))
+    for early in told:
+        process.send_signal(early)
     while True:
         pid, status = os.wait()
         if pid == process.pid:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
+
+
+def _raise_loopback() -> None:
+    """Set lo up, the only interface that a new network namespace has (netdevice(7), SIOCSIFFLAGS)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 
 _PIECE = 1 << 18
+_PATIENCE_S = 10.0
 _WARMUP = 0.2
 """Share of the stream that is not counted: TCP's slow start and the burst a shaper lets through."""
 
@@ -28,6 +29,11 @@ def goodput(
         Where the receiver listens.
     seconds
         How long the sender sends.
+
+    Raises
+    ------
+    TimeoutError
+        If the link carries nothing.
     """
     # -S -P: nothing but the standard library, and quickly.
     this = [sys.executable, "-S", "-P", __file__]
@@ -37,8 +43,13 @@ def goodput(
         try:
             assert receiving.stdout is not None
             receiving.stdout.readline()
-            subprocess.run([*sender, *this, "send", address, str(port), str(seconds)], check=True)
-            return float(receiving.stdout.readline())
+            sending = [*sender, *this, "send", address, str(port), str(seconds)]
+            try:
+                subprocess.run(sending, check=True, timeout=seconds + _PATIENCE_S)
+                said, _ = receiving.communicate(timeout=_PATIENCE_S)
+                return float(said)
+            except (subprocess.TimeoutExpired, subprocess.CalledProcessError, ValueError) as error:
+                raise TimeoutError(f"no TCP stream got to {address}") from error
         finally:
             receiving.kill()
 
@@ -62,7 +73,7 @@ def _receive(address: str, port: int) -> float:
 
 def _send(address: str, port: int, seconds: float) -> None:
     piece = memoryview(bytes(_PIECE))
-    with socket.create_connection((address, port)) as connection:
+    with socket.create_connection((address, port), timeout=_PATIENCE_S) as connection:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             connection.sendall(piece)

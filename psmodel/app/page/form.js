@@ -5,7 +5,12 @@ import { answer, change, state } from "./state.js";
 import { rate, size, time } from "./units.js";
 
 let form = null;
-const FORMATS = { "100MB": size, "10Gbps": rate, "80 ms": time };
+// The server writes quantities exactly, in SI units; people read them rounded. What is not edited stays exact.
+const FORMATS = { B: size, "B/s": rate, s: time };
+function shown(value) {
+  const [, digits, unit] = String(value ?? "").match(/^([\d.e+-]+) (B|B\/s|s)$/) ?? [];
+  return unit ? FORMATS[unit](Number(digits)) : value ?? "";
+}
 
 const resolved = schema => schema.$ref ? resolved({ ...form.schema.$defs[schema.$ref.split("/").at(-1)], ...without(schema, "$ref") }) : schema;
 const without = (object, gone) => Object.fromEntries(Object.entries(object).filter(([key]) => key !== gone));
@@ -16,8 +21,10 @@ function kindOf(given) {
   if (schema.discriminator) return { kind: "union", of: schema.discriminator.mapping, optional: false };
   if (schema.anyOf) {
     const inner = schema.anyOf.filter(s => s.type !== "null"), optional = inner.length < schema.anyOf.length;
-    const union = inner.find(s => s.discriminator);
+    const union = inner.find(s => s.discriminator), tables = inner.map(kindOf).filter(is => is.kind === "table");
     if (union) return { ...kindOf(union), optional };
+    if (tables.length === 1 && inner.length === 2)
+      return { kind: "either", table: tables[0], example: inner.find(s => s.examples).examples[0], optional };
     if (inner.length === 1) return { ...kindOf(inner[0]), optional };
     return { kind: "quantity", example: schema.examples?.[0] ?? "", optional };
   }
@@ -102,7 +109,8 @@ function editor(schema, value, set, id, name) {
       box.addEventListener("change", () => set(box.checked));
       return [make("label", { class: "switch", htmlFor: id }, box, ` ${name}`)];
     }
-    case "table": return typeof value === "object" || value === undefined ? tableEditor(schema, is, value, set, id, name) : plain(is, value, set, id, title, schema);
+    case "table": return tableEditor(schema, is, value, set, id, name);
+    case "either": return eitherEditor(is, value, set, id, title, schema);
     case "list": return listEditor(is, value ?? [], set, id, name, schema);
     case "union": return unionEditor(is, value, set, id, name);
     default: return plain(is, value, set, id, title, schema);
@@ -110,9 +118,8 @@ function editor(schema, value, set, id, name) {
 }
 
 function plain(is, value, set, id, title, schema) {
-  const format = FORMATS[is.example] ?? FORMATS[resolved(schema).examples?.[0]] ?? (title.textContent === "Bandwidth" ? rate : String);
   const input = make("input", { type: "text", id, spellcheck: false, autocomplete: "off",
-    value: typeof value === "number" ? format(value) : value ?? "", placeholder: placeholder(is, schema) });
+    value: shown(value), placeholder: placeholder(is, schema) });
   input.addEventListener("change", () => {
     const text = input.value.trim();
     const number = is.kind === "integer" || is.kind === "number";
@@ -128,11 +135,20 @@ function placeholder(is, schema) {
 }
 
 function tableEditor(schema, is, value, set, id, name) {
-  const all = id === "f-bandwidth";  // one rate for all links is what people mean at first
   const box = make("input", { type: "checkbox", id, checked: value !== undefined });
-  box.addEventListener("change", () => set(box.checked ? begin(schema.anyOf?.find(s => s.$ref) ?? schema) : all ? "" : undefined));
+  box.addEventListener("change", () => set(box.checked ? begin(schema.anyOf?.find(s => s.$ref) ?? schema) : undefined));
   const head = make("label", { class: "switch", htmlFor: id }, box, ` ${name}`);
   return value === undefined ? [head] : [head, inner(is, value, set, id)];
+}
+
+// One value for all parts of a table, or one for each.
+function eitherEditor(is, value, set, id, title, schema) {
+  const whole = typeof value === "object" && value !== null;
+  const other = make("button", { type: "button", class: "quiet" }, whole ? "One value for all" : "A value for each direction");
+  other.addEventListener("click", () => set(whole ? Object.values(value)[0]
+    : Object.fromEntries(Object.keys(is.table.properties).map(key => [key, value ?? is.example]))));
+  if (!whole) return [...plain(is, value, set, id, title, schema), other];
+  return [make("span", { class: "label" }, title.textContent), inner(is.table, value, set, id), other];
 }
 
 function inner(is, value, set, id, skip = []) {
@@ -167,16 +183,16 @@ function listEditor(is, value, set, id, name, schema) {
 
 // A time that may vary: its distribution and the numbers of that one.
 function unionEditor(is, value, set, id, name) {
-  const now = typeof value === "object" && value !== null ? value : { kind: "deterministic", value: value ?? 0 };
+  const now = typeof value === "object" && value !== null ? value : { kind: "deterministic", value: value ?? "0 s" };
   const select = make("select", { id }, ...Object.keys(is.of).map(kind => new Option(kind)));
   select.value = now.kind ?? "deterministic";
-  const mean = now.mean ?? now.value ?? now.minimum ?? "80 ms";
+  const first = now.mean ?? now.value ?? now.minimum, mean = first === undefined || parseFloat(first) === 0 ? "80 ms" : first;
   select.addEventListener("change", () => {
     const made = begin({ $ref: is.of[select.value] });
-    for (const key of ["value", "mean", "minimum"]) if (key in made) made[key] = mean || "80 ms";
+    for (const key of ["value", "mean", "minimum"]) if (key in made) made[key] = mean;
     for (const key of ["cv", "shape"]) if (key in made) made[key] = key === "cv" ? 0.3 : 3;
     if ("sd" in made) made.sd = "10 ms";
-    if (select.value === "empirical") made.samples = [mean || "80 ms"];
+    if (select.value === "empirical") made.samples = [mean];
     set({ kind: select.value, ...made });
   });
   const table = kindOf({ $ref: is.of[select.value] });

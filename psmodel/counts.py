@@ -1,0 +1,50 @@
+"""Numbers of parameters as people say them: "1.2 billion" is read, letters that mean several things are not."""
+
+import re
+from fractions import Fraction
+from typing import Any
+
+_WORDS = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_LETTERS = {
+    "k": "thousand", "m": "million", "g": "billion", "b": "billion", "bn": "billion", "t": "trillion",
+}  # fmt: skip
+_COUNT = re.compile(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?)\s*([A-Za-z]*)\s*")
+
+
+def parse_count(value: Any) -> Any:
+    """A whole number from text such as ``"1.2 billion"`` or ``"1.2e9"``; anything but text as it is.
+
+    Raises
+    ------
+    ValueError
+        If the text ends in a letter: B may be billions or bytes, and M that of a size.
+
+    >>> parse_count("1.2 billion"), parse_count("1.2e9"), parse_count(7)
+    (1200000000, 1200000000, 7)
+    >>> parse_count("1.2B")
+    Traceback (most recent call last):
+    ValueError: '1.2B' may be billions or bytes; write "1.2 billion" for elements, or give model_size for bytes
+    """
+    match = _COUNT.fullmatch(value) if isinstance(value, str) and len(value) <= 40 else None
+    if match is None:
+        return value
+    number, unit = match.groups()
+    word = unit.lower()
+    if word in _LETTERS:
+        meant = _LETTERS[word]
+        what = "billions or bytes" if word == "b" else f"{meant}s or a prefix of bytes"
+        raise ValueError(
+            f'{value!r} may be {what}; write "{number} {meant}" for elements, or give model_size for bytes'
+        )
+    if word and word not in _WORDS:
+        size = re.fullmatch(r"[kmgtp]i?b|bytes?", word)
+        hint = (
+            "that is a size, so give it as model_size"
+            if size
+            else 'write it like 1_200_000_000 or "1.2 billion"'
+        )
+        raise ValueError(f"{value!r} is no number of elements; {hint}")
+    count = Fraction(number.replace("_", "")) * _WORDS.get(word, 1)
+    if count.denominator != 1:
+        raise ValueError(f"{value!r} is {float(count):g} elements; it is a whole number")
+    return int(count)

@@ -1,0 +1,53 @@
+"""Text of others (names, paths, values) in our sentences: on one line, short, and nothing that a terminal obeys."""
+
+from typing import Any
+
+MOST_CHARACTERS = 60
+"""Of a value that a sentence repeats."""
+
+
+def plain(text: str) -> str:
+    """The text with control characters, line ends and lone surrogates written out as in Python.
+
+    >>> plain("a\\tb\\x1b[1m")
+    'a\\\\tb\\\\x1b[1m'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
+
+
+def cut(text: str, most: int = MOST_CHARACTERS) -> str:
+    """At most so many characters: the middle of what is longer goes.
+
+    >>> cut("a" * 30 + "b" * 30, 11)
+    'aaaaa…bbbbb'
+    """
+    if len(text) <= most:
+        return text
+    half = (most - 1) // 2
+    return f"{text[: most - 1 - half]}…{text[len(text) - half :]}"
+
+
+def excerpt(value: Any, most: int = MOST_CHARACTERS) -> str:
+    """A value as a sentence repeats it.
+
+    >>> excerpt("80 ms"), excerpt(True), excerpt(10**5000)
+    ("'80 ms'", 'true', 'a number of 5001 digits')
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        # Cut first: the repr of a megabyte takes its time.
+        return repr(cut(value, most))
+    if isinstance(value, int) and abs(value) >= 10**most:
+        # The digits of a number of a million bits take its time too, and Python refuses them.
+        import math
+
+        return f"a number of {math.floor(math.log10(abs(value))) + 1} digits"
+    try:
+        return cut(plain(repr(value)), most)
+    except (RecursionError, ValueError, MemoryError):
+        return f"a {type(value).__name__}"

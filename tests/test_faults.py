@@ -1,0 +1,156 @@
+"""Faults in real suites: they are noticed and named, the suite goes on, nothing is lost and nothing is left.
+
+The whole table is ``make faults``; these are some rows of each kind. Times are checked only against limits that a
+run without our time-outs would pass by far (it would not end at all).
+"""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.faults import victims
+from benchmarks.faults.cases import LOCAL, NETNS
+from benchmarks.faults.course import Course, Row
+from benchmarks.faults.ends import ENDS, meet
+from validate.testbeds import sandbox
+
+pytestmark = pytest.mark.ray
+
+
+def cases(listed, *names: str):
+    return [case for name in names for case in listed if case.name == name]
+
+
+def is_whole(row: Row) -> None:
+    assert row.lost == 0
+    assert row.noticed_s is not None
+
+
+@pytest.fixture(scope="module")
+def possible() -> None:
+    if (reason := sandbox.missing()) is not None:
+        pytest.skip(f"no namespaces here: {reason}")
+
+
+@pytest.fixture(scope="module")
+def local(possible: None) -> Iterator[dict[str, object]]:
+    """A suite on one machine: a process dies, one is stopped, the testbed is lost, SIGTERM ends it."""
+    course = Course("local", repetitions=10)
+    try:
+        rows = []
+        for case in cases(LOCAL, "a shard's process killed", "a worker's process stopped for 4 s"):
+            rows.append(course.meet(case))
+        root = course.at_work()
+        devices = Path(f"/proc/{victims.find(root, 'raylet/raylet')}/net/dev").read_text().splitlines()[2:]
+        rows += [course.meet(case) for case in cases(LOCAL, "the raylet killed")]
+        course.at_work()  # the testbed has been started anew
+        ended = course.end_by("SIGTERM", [signal.SIGTERM])
+        yield {"rows": rows, "ended": ended, "devices": devices, "left": course.left(), "said": course.said()}
+    finally:
+        course.close()
+
+
+def test_who_died_on_one_machine_is_named_and_the_suite_goes_on(local) -> None:
+    died, stopped, lost = local["rows"]
+    for row in local["rows"]:
+        is_whole(row)
+    assert "broke off: shard" in died.sentence
+    assert "has died; log: .psmodel/logs/" in died.sentence
+    assert died.noticed_s < 5
+    assert "worker" in stopped.sentence
+    assert "was stopped for" in stopped.sentence
+    assert "Ray's raylet" in lost.sentence
+    assert lost.noticed_s < 10
+
+
+def test_a_suite_ends_by_sigterm_in_order(local) -> None:
+    assert local["ended"].sentence == "exit 143: Error: Interrupted"
+    assert local["left"] == []
+    assert "Traceback" not in local["said"]
+    assert "the testbed is started anew" in local["said"]
+
+
+def test_a_local_run_has_no_network_but_its_own_loopback(local) -> None:
+    assert [line.split(":")[0].strip() for line in local["devices"]] == ["lo"]
+
+
+@pytest.mark.netns
+def test_links_and_hosts_that_fail_are_noticed(possible: None) -> None:
+    course = Course("netns", repetitions=10)
+    try:
+        rows = [course.meet(case) for case in cases(NETNS, "a worker's link down for 5 s")]
+        rows += [course.meet(case) for case in cases(NETNS, "a shard's link down for good")]
+        kept = course.stored()
+        course.at_work()
+        ended = course.end_by("SIGKILL", [signal.SIGKILL])
+        assert course.left() == []
+        assert course.stored().keys() >= kept.keys()
+    finally:
+        course.close()
+    disturbed, silent = rows
+    for row in (*rows, ended):
+        is_whole(row)
+    assert "link of host worker-0 was down for a time" in disturbed.sentence
+    assert "host shard-0 has stopped answering for 10 s" in silent.sentence
+    assert silent.noticed_s < 45
+
+
+def test_an_interrupt_in_the_first_seconds_leaves_nothing(possible: None) -> None:
+    course = Course("local", repetitions=1)
+    try:
+        for end in ENDS:
+            if (
+                end.after_s is not None and end.after_s > 1
+            ):  # before that, Python itself may still be starting
+                row = meet(course, end)
+                assert row.sentence.lower() == "exit 130: error: interrupted"
+                assert row.left == 0
+    finally:
+        course.close()
+
+
+def test_without_namespaces_a_guardian_does_the_same(tmp_path: Path) -> None:
+    """No sandbox can be made where `unshare` is not installed."""
+    course = Course("local", repetitions=3, environment={"PATH": str(tmp_path)})
+    try:
+        course.start()
+        course.at_work()
+        assert any(course.temporary.glob("psm-*"))
+        killed = course.end_by("SIGKILL", [signal.SIGKILL])
+        course.wait_until_clear(60)
+        assert course.left() == []
+        course.start()
+        root = course.at_work()
+        inner = victims.find(root, r"^\S*python\S* -m validate\.supervised")
+        modes = {(d / "token").stat().st_mode & 0o777 for d in course.temporary.glob("psm-*")}
+        listening = addresses([inner, *victims.descendants(inner)])
+        ended = course.end_by("SIGINT", [signal.SIGINT])
+    finally:
+        course.close()
+    assert killed.sentence == "killed by SIGKILL"
+    assert modes == {0o600}
+    assert ended.sentence.strip() == "exit 130: Error: Interrupted"
+    assert ended.left == 0
+    assert listening
+    assert all(address.startswith("127.") for address in listening)
+
+
+def addresses(processes: list[int]) -> set[str]:
+    """IPv4 addresses that these processes listen on, also those of IPv6 sockets that stand for them (proc(5))."""
+    inodes = set()
+    for pid in processes:
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                inodes.add(str(descriptor.readlink()))
+            except OSError:
+                continue
+    found = set()
+    for family in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{family}").read_text().splitlines()[1:]:
+            words = line.split()
+            local, state, inode = words[1].partition(":")[0], words[3], words[9]
+            if state == "0A" and f"socket:[{inode}]" in inodes:
+                found.add(".".join(str(int(local[-8:][i : i + 2], 16)) for i in (6, 4, 2, 0)))
+    return found

@@ -1,0 +1,39 @@
+"""`psmodel validate clean`: what earlier runs left, and its end."""
+
+import click
+
+from psmodel.cli.common import json_option, print_json
+
+SCHEMA_VERSION = 1
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Say what is left and touch nothing.")
+@json_option
+@click.pass_context
+def clean(context: click.Context, dry_run: bool, as_json: bool) -> None:
+    """End the processes and remove the directories that earlier runs of psmodel left on this machine.
+
+    Runs under way, of whichever psmodel, and what others own are left alone.
+    """
+    from validate.leftovers import leftovers, remove
+
+    left = leftovers()
+    stubborn = [] if dry_run else remove(left)
+    if as_json:
+        print_json(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "dry_run": dry_run,
+                "left": [item.to_json() for item in left],
+                "remains": [item.to_json() for item in (left if dry_run else stubborn)],
+            }
+        )
+    else:
+        for item in left:
+            done = "found" if dry_run else "still there:" if item in stubborn else "removed"
+            click.echo(f"{done} {item}")
+        if not left:
+            click.echo("Nothing is left of earlier runs")
+    if stubborn:
+        context.exit(1)

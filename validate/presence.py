@@ -1,0 +1,37 @@
+"""What an actor's process says of itself: which one it is, and what TCP did on its host."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_SNMP = Path("/proc/self/net/snmp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """A process and its host's TCP, which is that of its network namespace.
+
+    Attributes
+    ----------
+    namespace
+        Of the network: processes with the same one share the counters.
+    sent, resent
+        Segments that TCP sent, and sent again, since the host came up (RFC 4022: tcpOutSegs, tcpRetransSegs).
+    """
+
+    pid: int
+    namespace: str
+    sent: int
+    resent: int
+
+
+def read() -> Presence:
+    """Of this process, now."""
+    names, values = (line.split() for line in _SNMP.read_text().splitlines() if line.startswith("Tcp:"))
+    tcp = dict(zip(names, values, strict=True))
+    return Presence(
+        pid=os.getpid(),
+        namespace=str(Path("/proc/self/ns/net").readlink()),
+        sent=int(tcp["OutSegs"]),
+        resent=int(tcp["RetransSegs"]),
+    )
