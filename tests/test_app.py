@@ -590,7 +590,7 @@ def test_every_key_can_be_set_and_a_chart_that_is_missing_says_why(url: str, pag
     page.keyboard.press("Enter")
     expect(page.locator("#command")).to_contain_text('compute={kind = "gamma", mean = "20 ms", cv = 0.3}')
     expect(page.locator("#q-compute")).to_have_value("20 ms")
-    groups.get_by_text("Network").click()
+    groups.get_by_text("Network", exact=True).click()
     groups.get_by_role("button", name="A value for each direction").click()
     groups.get_by_label("shard down").fill("1 Gbit/s")
     page.keyboard.press("Enter")

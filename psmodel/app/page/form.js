@@ -80,9 +80,15 @@ function showGroup(group) {
   const set = group.keys.filter(({ key }) => answer.scenario[key] !== undefined);
   group.holder.querySelector("small").textContent = set.length ? set.map(({ key }) => label(key)).join(", ") : "as usual";
   if (!group.holder.open) return;
-  const focus = document.activeElement?.id;
+  // Whoever has gone on to the next field while the server answered keeps what is typed there.
+  const { id, value, type, selectionStart, selectionEnd } = document.activeElement ?? {};
   group.box.replaceChildren(...group.keys.map(entry => field(entry)));
-  if (focus?.startsWith("f-")) document.getElementById(focus)?.focus();
+  const again = id?.startsWith("f-") && group.box.querySelector(`#${CSS.escape(id)}`);
+  if (!again) return;
+  again.focus();
+  if (type !== "text" || again.type !== "text") return;
+  again.value = value;
+  again.setSelectionRange(selectionStart, selectionEnd);
 }
 
 function field({ key, label: name, remarks }) {
