@@ -43,9 +43,10 @@ export function put(name, description, option, columns, rows) {
   const whole = {
     animation: false, textStyle: { fontFamily: "system-ui, sans-serif", color: c.text },
     backgroundColor: "transparent", aria: { enabled: true, label: { description } },
-    legend: { top: 0, left: 0, textStyle: { color: c.text }, itemWidth: 30, type: "scroll", pageIconColor: c.first, pageTextStyle: { color: c.text } },
     grid: { left: 8, right: 24, top: 38, bottom: 6, outerBoundsMode: "same", outerBoundsContain: "all" },
-    ...option, tooltip: { renderMode: "richText", confine: true, backgroundColor: c.card, borderColor: c.quiet, textStyle: { color: c.text }, ...option.tooltip },
+    ...option,
+    legend: { top: 0, left: 0, textStyle: { color: c.text }, itemWidth: 24, itemGap: 8, type: "scroll", pageIconColor: c.first, pageTextStyle: { color: c.text }, ...option.legend },
+    tooltip: { renderMode: "richText", confine: true, backgroundColor: c.card, borderColor: c.quiet, textStyle: { color: c.text }, ...option.tooltip },
     xAxis: axis(option.xAxis), yAxis: axis(option.yAxis),
   };
   Object.assign(entry, { option: whole, columns, rows });

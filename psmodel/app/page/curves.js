@@ -29,7 +29,7 @@ function drawCurve(key, letter) {
   }));
   if (target !== null) {
     lines[0].markLine = wish("yAxis", target, `≤ ${time(target)}`);
-    lines.push({ name: "meets the target", type: "scatter", symbol: "circle", symbolSize: 7, color: c.good, z: 3,
+    lines.push({ name: "meets it", type: "scatter", symbol: "circle", symbolSize: 7, color: c.good, z: 3,
       data: points(curve, "iteration_time_s").filter(([, y]) => within(y)) });
   }
   const before = pinnedCharts[key];
@@ -65,23 +65,28 @@ function drawMap() {
   if (map === null) return instead("map", answer.left_out.map);
   const x = edges(map.workers), y = edges(map.shards), rows = [];
   x[0] = y[0] = 1;
-  const cells = map.names.map(() => []), good = [];
+  const runs = map.names.map(() => []), cells = [], good = [];
   map.cells.forEach((which, i) => {
     const column = i % map.workers.length, row = Math.floor(i / map.workers.length), t = map.iteration_time_s[i];
-    cells[which].push([x[column], y[row], x[column + 1], y[row + 1], map.workers[column], map.shards[row], t]);
+    cells.push([x[column], y[row], x[column + 1], y[row + 1], map.workers[column], map.shards[row], t, map.names[which]]);
+    // Hatching is slow, so that neighbours of one kind are one area.
+    if (column > 0 && map.cells[i - 1] === which) runs[which].at(-1)[2] = x[column + 1];
+    else runs[which].push([x[column], y[row], x[column + 1], y[row + 1]]);
     rows.push([map.workers[column], map.shards[row], map.names[which], t]);
     if (target !== null && within(t)) good.push([map.workers[column], map.shards[row]]);
   });
+  const area = style => (_, api) => {
+    const [left, bottom] = api.coord([api.value(0), api.value(1)]), [right, top] = api.coord([api.value(2), api.value(3)]);
+    return { type: "rect", shape: { x: left, y: top, width: right - left + 0.5, height: bottom - top + 0.5 }, style: style(api) };
+  };
   const regions = map.names.map((name, i) => ({
-    name, type: "custom", itemStyle: { color: FILLS[i % FILLS.length], decal: HATCHES[i % HATCHES.length] },
-    encode: { x: [0, 2], y: [1, 3] }, data: cells[i],
-    renderItem: (_, api) => {
-      const [left, bottom] = api.coord([api.value(0), api.value(1)]), [right, top] = api.coord([api.value(2), api.value(3)]);
-      return { type: "rect", shape: { x: left, y: top, width: right - left + 0.5, height: bottom - top + 0.5 },
-        style: { ...api.style(), decal: HATCHES[i % HATCHES.length] } };
-    },
+    name, type: "custom", silent: true, itemStyle: { color: FILLS[i % FILLS.length], decal: HATCHES[i % HATCHES.length] },
+    encode: { x: [0, 2], y: [1, 3] }, data: runs[i],
+    renderItem: area(api => ({ ...api.style(), decal: HATCHES[i % HATCHES.length] })),
   }));
-  const meeting = { name: "meets the target", type: "scatter", symbol: "circle", symbolSize: 5, z: 4, silent: true,
+  const pointed = { name: "at the pointer", type: "custom", encode: { x: [0, 2], y: [1, 3] }, data: cells, z: 3,
+    renderItem: area(() => ({ fill: "transparent" })) };
+  const meeting = { name: "meets it", type: "scatter", symbol: "circle", symbolSize: 5, z: 4, silent: true,
     itemStyle: { color: "#fff", borderColor: "#000", borderWidth: 1 }, data: good };
   const now = { name: "now", type: "scatter", symbolSize: 14, z: 5, data: [[workers.value, shards.value]],
     itemStyle: { color: "#fff", borderColor: "#000", borderWidth: 2.5 } };
@@ -90,9 +95,10 @@ function drawMap() {
     `now ${answer.prediction.bottleneck}.`, {
     xAxis: { ...axis(x.at(-1)), name: "workers N", nameGap: 24 },
     yAxis: { ...axis(Math.max(y.at(-1), 2)), name: "shards K", nameGap: 44 },
+    legend: { data: [...map.names, ...(target === null ? [] : [meeting.name]), now.name] },
     tooltip: { formatter: ({ seriesName, value }) => seriesName === "now" ? `now: N = ${value[0]}, K = ${value[1]}`
-      : `N = ${value[4]}, K = ${value[5]}: ${seriesName} binds, ${time(value[6])}` },
-    series: target === null ? [...regions, now] : [...regions, meeting, now],
+      : `N = ${value[4]}, K = ${value[5]}: ${value[7]} binds, ${time(value[6])}` },
+    series: target === null ? [...regions, pointed, now] : [...regions, pointed, meeting, now],
   }, ["workers", "shards", "bottleneck", "iteration_time_s"], rows);
   note("map", target === null ? "At each number of workers and shards."
     : `A dot where an iteration takes ${time(target)} or less: ${good.length} of ${map.cells.length}.`);
