@@ -40,10 +40,10 @@ EXAMPLES ?= 100000
 SECONDS ?= 600
 
 fuzz: .venv/ready
-	PSMODEL_FUZZ_EXAMPLES=$(EXAMPLES) $(RUN) pytest tests/test_fuzz.py
+	PSMODEL_FUZZ_EXAMPLES=$(EXAMPLES) $(RUN) pytest tests/scenario/test_fuzz.py
 
 fuzz-parsers: .venv/ready
-	$(RUN) --with atheris python -m tests.fuzz_parsers -max_total_time=$(SECONDS) -max_len=400
+	$(RUN) --with atheris python -m tests.reference.fuzz_parsers -max_total_time=$(SECONDS) -max_len=400
 
 bench: .venv/ready
 	$(RUN) python -m benchmarks

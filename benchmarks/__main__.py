@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmarks.cases import CASES, USUAL, Row
 from benchmarks.peer import simgrid
-from validate.environment import environment
+from validate.machine.environment import environment
 
 _ROOT = Path(__file__).parents[1]
 _SOFTWARE = ("cpu_model", "cores", "memory_bytes", "kernel", "python", "numpy", "psmodel", "git_commit")

@@ -191,7 +191,7 @@ def sweeps(_: float) -> Iterator[Row]:
     from psmodel import analytic, load
     from psmodel.analytic import predict_grid
     from psmodel.scenario import Scenario
-    from psmodel.sweeps import Setup, grid, sweep
+    from psmodel.whatif.sweeps import Setup, grid, sweep
 
     base, count, some = load("ingress-single"), 10_000, 200
     rng = np.random.default_rng(0)

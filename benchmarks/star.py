@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 import simpy
 
+from psmodel.network.network import FluidNetwork, Host
 from psmodel.simulation.garbage import rare_collections
-from psmodel.simulation.network import FluidNetwork, Host
 
 _BANDWIDTH = 1.25e9
 _MODEL = 100e6

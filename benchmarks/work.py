@@ -24,7 +24,7 @@ def _timed(call: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
 
 def star(*, links: dict[str, Any], bundled: bool, tolerance: float = 0.0, repeats: int = 3) -> dict[str, Any]:
     """Ends of a star's workers; libraries are loaded before, as on SimGrid's side."""
-    from psmodel.simulation.fluid import load_compiled
+    from psmodel.network.fluid import load_compiled
 
     load_compiled()
     problem = Star.from_json(links)

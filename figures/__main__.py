@@ -7,7 +7,7 @@ import click
 from figures.kit import build, remeasure
 from figures.kit.style import STYLES
 from psmodel.errors import UserError
-from validate.cli.common import store_option
+from validate.cli.options import store_option
 
 
 @click.command()

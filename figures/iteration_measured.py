@@ -16,7 +16,7 @@ from figures.kit.style import Style
 from figures.kit.timeline import draw_rows, phase_handles, span_rows
 from psmodel.results import Array, Timeline
 from psmodel.simulation import predict as simulate
-from validate.measurement import spans
+from validate.measurements.measurement import spans
 
 _SUITE = "training-local"
 _SIDES = ("simulated", "measured")

@@ -14,7 +14,7 @@ from figures.kit import measured
 from figures.kit.data import Rows
 from figures.kit.style import BLUE, VERMILION, Style
 from psmodel.scenario import Scenario
-from validate import staleness
+from validate.comparison import staleness
 
 _SUITE = "training-local"
 _MODES = {"bsp": "bulk-synchronous", "ssp1": "stale-synchronous, $s$ = 1", "ssp3": "stale-synchronous, $s$ = 3",

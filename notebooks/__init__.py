@@ -1,1 +1,1 @@
-"""Notebooks that teach psmodel; `python -m notebooks` runs them, `tests/test_notebooks.py` checks what comes out."""
+"""Notebooks that teach psmodel; `python -m notebooks` runs them, `tests/docs` checks what comes out."""

@@ -38,7 +38,7 @@ def _text(key: str, value: object) -> str:
 
 @contextmanager
 def progress(total: int | None, what: str) -> Iterator[Callable[[int, str], None]]:
-    """One line that says how far it is, as `psmodel.cli.common.progress` does on a terminal."""
+    """One line that says how far it is, as `psmodel.cli.options.progress` does on a terminal."""
     shown = DisplayHandle()
     shown.display(Markdown(f"{what} …"))
     done = 0

@@ -11,45 +11,45 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from psmodel.analytic import predict as predict
     from psmodel.calibration import Calibration as Calibration
-    from psmodel.catalogue import Catalogue as Catalogue
     from psmodel.errors import BadInput as BadInput
     from psmodel.errors import CannotRun as CannotRun
-    from psmodel.explain import explain as explain
-    from psmodel.methods import Calibrated as Calibrated
-    from psmodel.methods import load_calibrated as load_calibrated
-    from psmodel.plans import plan as plan
-    from psmodel.replicate import replicate as replicate
+    from psmodel.predictors import Calibrated as Calibrated
+    from psmodel.predictors import load_calibrated as load_calibrated
     from psmodel.results import Metrics as Metrics
     from psmodel.results import Prediction as Prediction
     from psmodel.scenario import Scenario as Scenario
     from psmodel.scenario import load as load
-    from psmodel.sensitivity import sobol_indices as sobol_indices
     from psmodel.simulation import Simulation as Simulation
     from psmodel.simulation import predict as simulate  # noqa: F401
-    from psmodel.sweeps import grid as grid
-    from psmodel.sweeps import sweep as sweep
+    from psmodel.simulation.replications import replicate as replicate
+    from psmodel.whatif.catalogue import Catalogue as Catalogue
+    from psmodel.whatif.explanations import explain as explain
+    from psmodel.whatif.plans import plan as plan
+    from psmodel.whatif.sensitivity import sobol_indices as sobol_indices
+    from psmodel.whatif.sweeps import grid as grid
+    from psmodel.whatif.sweeps import sweep as sweep
 
 # Loaded on first use: SimPy, SciPy and Matplotlib must not slow down what does without them.
 _HOMES = {
     "BadInput": ("psmodel.errors", "BadInput"),
-    "Calibrated": ("psmodel.methods", "Calibrated"),
+    "Calibrated": ("psmodel.predictors", "Calibrated"),
     "Calibration": ("psmodel.calibration", "Calibration"),
     "CannotRun": ("psmodel.errors", "CannotRun"),
-    "Catalogue": ("psmodel.catalogue", "Catalogue"),
+    "Catalogue": ("psmodel.whatif.catalogue", "Catalogue"),
     "Metrics": ("psmodel.results", "Metrics"),
     "Prediction": ("psmodel.results", "Prediction"),
     "Scenario": ("psmodel.scenario", "Scenario"),
     "Simulation": ("psmodel.simulation", "Simulation"),
-    "explain": ("psmodel.explain", "explain"),
-    "grid": ("psmodel.sweeps", "grid"),
+    "explain": ("psmodel.whatif.explanations", "explain"),
+    "grid": ("psmodel.whatif.sweeps", "grid"),
     "load": ("psmodel.scenario", "load"),
-    "load_calibrated": ("psmodel.methods", "load_calibrated"),
-    "plan": ("psmodel.plans", "plan"),
+    "load_calibrated": ("psmodel.predictors", "load_calibrated"),
+    "plan": ("psmodel.whatif.plans", "plan"),
     "predict": ("psmodel.analytic", "predict"),
-    "replicate": ("psmodel.replicate", "replicate"),
+    "replicate": ("psmodel.simulation.replications", "replicate"),
     "simulate": ("psmodel.simulation", "predict"),
-    "sobol_indices": ("psmodel.sensitivity", "sobol_indices"),
-    "sweep": ("psmodel.sweeps", "sweep"),
+    "sobol_indices": ("psmodel.whatif.sensitivity", "sobol_indices"),
+    "sweep": ("psmodel.whatif.sweeps", "sweep"),
 }
 __all__ = [*_HOMES]
 

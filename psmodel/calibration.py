@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from psmodel.errors import BadInput
-from psmodel.files import parse_json, read_text
+from psmodel.storage.atomic import parse_json, read_text
 from psmodel.wording import excerpt, plain
 
 SCHEMA_VERSION = 1

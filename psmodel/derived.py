@@ -4,7 +4,7 @@ communication share
     (pull + push + wait) / iteration: the part of an iteration in which a worker does not compute.
 goodput
     Payload bytes that workers pull and push per second, all workers together: one worker's bytes of an iteration,
-    times updates per second.
+    times updates per second (where nothing is pushed, times iterations per second).
 speedup
     Updates per second, over those of one worker alone with the same shards and links.
 scaling efficiency
@@ -66,6 +66,9 @@ def derived(
         Predicts the scenario of one worker; without it those `OF_ONE_WORKER` are None.
     """
     rate = prediction.metrics.updates_per_s
+    time = prediction.metrics.iteration_time_s
+    # Where nothing is pushed there are no updates, but iterations that pull.
+    rounds = rate if scenario.push != "none" else scenario.workers / time if time > 0 else None
     speedup = None
     one = alone(scenario) if predict_alone is not None else None
     if one is not None and predict_alone is not None and rate is not None:
@@ -73,7 +76,7 @@ def derived(
         speedup = rate / alone_rate if alone_rate else None
     return {
         "communication_share": communication_share(prediction.metrics),
-        "goodput_bytes_per_s": None if rate is None else rate * payload_per_update(scenario),
+        "goodput_bytes_per_s": None if rounds is None else rounds * payload_per_update(scenario),
         "speedup": speedup,
         "scaling_efficiency": None if speedup is None else speedup / scenario.workers,
     }

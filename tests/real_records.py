@@ -3,8 +3,8 @@
 import numpy as np
 
 from psmodel.scenario import Scenario
-from validate.environment import Load, environment
-from validate.measurement import Instants, Measurement, Updates
+from validate.machine.environment import Load, environment
+from validate.measurements.measurement import Instants, Measurement, Updates
 
 SCENARIO = Scenario(workers=2, shards=2, elements=5, placement="single-host", iterations=2, warmup=1)
 

@@ -9,16 +9,16 @@ import pytest
 from psmodel import simulation
 from psmodel.analytic import ClosedForm, mva, predict, predict_grid
 from psmodel.app.answers import answered
-from psmodel.app.asked import Asked, Known
+from psmodel.app.query import Asked, Known
 from psmodel.calibration import IDEAL, Calibration
-from psmodel.cost import load_catalogue, machines_for, price_per_hour
 from psmodel.errors import BadInput, CannotRun
-from psmodel.explain import explain
 from psmodel.region import Region
 from psmodel.results import Metrics
 from psmodel.scenario import Scenario, ScenarioError
 from psmodel.scenario.features import FEATURES, PLAIN_FIELDS, Feature, features_of
 from psmodel.simulation import engine
+from psmodel.whatif.cost import load_catalogue, machines_for, price_per_hour
+from psmodel.whatif.explanations import explain
 
 BASE = Scenario.from_json(
     {
@@ -187,7 +187,7 @@ def test_a_price_counts_the_hosts_there_are(feature: Feature) -> None:
 
 @pytest.mark.parametrize("feature", [f for f in FEATURES if not f.real_run], ids=lambda f: f.name)
 def test_a_real_run_refuses_what_only_the_model_has(feature: Feature) -> None:
-    from validate.run import run
+    from validate.runs.run import run
 
     with pytest.raises(CannotRun, match=feature.field):
         run(with_feature(feature), None)  # type: ignore[arg-type]

@@ -1,45 +1,139 @@
-"""The rules of the rooms (ARCHITECTURE.md), and a light start."""
+"""The rules of the house (ARCHITECTURE.md), over full module names, and a light start."""
 
 import ast
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*(ROOT / "psmodel").rglob("*.py"), *(ROOT / "validate").rglob("*.py")])
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES
+}
+# Room → rooms that it may import; a room is a folder of a package, or a module that lies in no folder.
+_WORDS = "errors wording units results derived trace"
+_MODEL = f"{_WORDS} storage distributions scenario calibration demands random_streams backlog limits region"
+_ABOVE = f"{_MODEL} analytic queueing output_analysis network simulation predictors"
+MAY_IMPORT = {
+    "psmodel.errors": "",
+    "psmodel.wording": "",
+    "psmodel.units": "errors wording",
+    "psmodel.results": "",
+    "psmodel.trace": "",
+    "psmodel.derived": "results scenario",
+    "psmodel.storage": "errors wording",
+    "psmodel.distributions": "errors wording units storage",
+    "psmodel.queueing": "errors",
+    "psmodel.output_analysis": "errors",
+    "psmodel.network": "errors",
+    "psmodel.scenario": "errors wording units results storage distributions",
+    "psmodel.calibration": "errors wording storage",
+    "psmodel.region": "errors units distributions scenario",
+    "psmodel.demands": "calibration scenario",
+    "psmodel.random_streams": "scenario",
+    "psmodel.backlog": "results scenario demands",
+    "psmodel.limits": "errors wording units scenario",
+    "psmodel.analytic": f"{_MODEL} queueing",
+    "psmodel.simulation": f"{_MODEL} network output_analysis",
+    "psmodel.predictors": f"{_MODEL} analytic simulation region",
+    "psmodel.whatif": _ABOVE,
+    "psmodel.plotting": f"{_ABOVE} whatif",
+    "psmodel.app": f"{_ABOVE} whatif",
+    "psmodel.cli": f"{_ABOVE} whatif plotting app",
+    "psmodel.__main__": "cli",
+    "validate.wording": "",
+    "validate.machine": "",
+    "validate.testbeds": "machine",
+    "validate.actors": "machine",
+    "validate.measurements": "machine wording",
+    "validate.suites": "measurements testbeds wording",
+    "validate.runs": "machine testbeds actors measurements suites wording",
+    "validate.fitting": "measurements",
+    "validate.comparison": "measurements fitting",
+    "validate.published": "comparison",
+    "validate.report": "measurements suites fitting comparison wording",
+    "validate.plugin": "measurements",
+    "validate.cli": "machine testbeds measurements suites runs fitting comparison published report wording",
+}
+RAY = {"validate.actors", "validate.runs", "validate.testbeds"}
+SIMPY = {"psmodel.network", "psmodel.simulation"}
+MATPLOTLIB = {"psmodel.plotting", "validate.report"}
 
 
-def imported(path: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def room(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Full names of what a file imports, wherever in it; not what only a type checker reads."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in MODULES else node.module
 
 
-def uses(path: Path, package: str) -> bool:
-    return any(name == package or name.startswith(package + ".") for name in imported(path))
+@pytest.mark.parametrize("module", [m for m in MODULES if "." in m])
+def test_every_module_stays_in_its_room(module: str) -> None:
+    package, here = module.partition(".")[0], room(module)
+    allowed = {f"{package}.{name}" for name in MAY_IMPORT[here].split()} | {here}
+    names = set(imported(MODULES[module]))
+    for name in sorted(names & MODULES.keys()):
+        if package == "psmodel":
+            assert name == "psmodel" or room(name) in allowed, f"{module} imports {name}"
+        elif name.startswith("validate."):
+            assert room(name) in allowed, f"{module} imports {name}"
+    roots = {name.partition(".")[0] for name in names}
+    assert package != "psmodel" or not roots & {"validate", "ray"}
+    for library, rooms in (("ray", RAY), ("simpy", SIMPY), ("matplotlib", MATPLOTLIB)):
+        assert library not in roots or here in rooms, f"{module} imports {library}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_every_module_stays_in_its_room(path: Path) -> None:
-    where = path.relative_to(ROOT)
-    if where.parts[0] == "psmodel":
-        assert not uses(path, "validate")
-        assert not uses(path, "ray")
-    if uses(path, "ray"):
-        assert where.parts[1] == "testbeds" or where.stem in {"server", "worker", "actors", "run"}
-    if uses(path, "simpy"):
-        assert where.parts[:2] == ("psmodel", "simulation")
-    if where.parts[:2] == ("psmodel", "simulation"):
-        assert not any(uses(path, f"psmodel.{module}") for module in ("analytic", "queueing", "mva"))
-    if uses(path, "matplotlib"):
-        assert where.stem in {"plot", "report"} or "plot" in where.stem
+def test_the_rules_have_no_circle() -> None:
+    """Each room may only import what is listed before it can import it: following the rules never comes back."""
+    graph = {
+        name: {f"{name.partition('.')[0]}.{other}" for other in rule.split()}
+        for name, rule in MAY_IMPORT.items()
+    }
+    done: set[str] = set()
+    while ready := {name for name, others in graph.items() if name not in done and others <= done}:
+        done |= ready
+    assert graph.keys() == done, f"a circle among {sorted(graph.keys() - done)}"
+
+
+def test_simulation_and_closed_forms_never_see_each_other() -> None:
+    for one, other in (("psmodel.simulation", "psmodel.analytic"), ("validate.runs", "validate.fitting")):
+        for here, there in ((one, other), (other, one)):
+            for module, path in MODULES.items():
+                if room(module) == here:
+                    assert not any(room(name) == there for name in imported(path)), module
+
+
+def test_architecture_names_every_room() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:psmodel/|validate/)?(\w+)/?`", text))
+    missing = {name.partition(".")[2] for name in MAY_IMPORT} - named - {"__main__"}
+    assert not missing
+
+
+def test_every_room_is_a_room() -> None:
+    assert {room(module) for module in MODULES if "." in module} == MAY_IMPORT.keys()
 
 
 def loaded_by(*arguments: str) -> set[str]:

@@ -11,7 +11,7 @@ from typing import Literal
 from benchmarks.faults import ends
 from benchmarks.faults.cases import LOCAL, NETNS
 from benchmarks.faults.course import Case, Course, Row
-from validate.environment import environment
+from validate.machine.environment import environment
 
 _PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 _HEADINGS = ("testbed", "fault", "noticed after", "what is said", "lost", "left")

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.faults import victims
-from validate.failures import file_of
-from validate.store import Store
+from validate.measurements.store import Store
+from validate.runs.failures import file_of
 
 WORKERS = 2
 _START_S = 240.0

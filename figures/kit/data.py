@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from psmodel import table
 from psmodel.scenario import Scenario
+from psmodel.storage import tables as table
 
 FOLDER = Path(__file__).parents[1]
 Value = str | float | None

@@ -6,11 +6,11 @@ from typing import Any
 
 from figures.kit.data import FOLDER, Rows, sha256
 from psmodel.scenario import Scenario
-from validate import fit_record
-from validate.fit_record import Fit, Interval
-from validate.measurement import Measurement
-from validate.selection import believable, by_scenario
-from validate.store import read_json
+from validate.fitting import fit as fit_record
+from validate.fitting.fit import Fit, Interval
+from validate.measurements.measurement import Measurement
+from validate.measurements.selection import believable, by_scenario
+from validate.measurements.store import read_json
 
 
 def paths(suite: str) -> tuple[Path, Path]:

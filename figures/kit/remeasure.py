@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from figures.kit import build, data, measured
-from psmodel.cli.common import progress
+from psmodel.cli.options import progress
 from psmodel.errors import BadInput, CannotRun
-from psmodel.files import whole
-from validate import suite as suites
-from validate.fit import fit
-from validate.parts import split
-from validate.selection import believable
-from validate.store import Store
+from psmodel.storage.atomic import whole
+from validate.fitting.estimate import fit
+from validate.measurements.selection import believable
+from validate.measurements.store import Store
+from validate.suites import suite as suites
+from validate.suites.parts import split
 
 _DECIMALS = 6
 """Of instants in s: clocks of several processes say no more, and the files stay small."""

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from figures.kit.data import Rows
 from figures.kit.style import INK, SERIES, Style
 from psmodel.trace import Span
-from validate.report_plots import PHASES
+from validate.report.plots import PHASES
 
 _HATCHES = {"pull": "\\\\\\\\", "push": "////", "wait": "....", "update": "xxxx"}
 

@@ -54,8 +54,8 @@ def predict_grid(
     [8.0, 0.8, 0.08]
     """
     table = _checked(base, columns)
-    if "compute" in table and base.compute.is_random:
-        base = base.replace(compute=0.0)  # the column's times never vary
+    if "compute" in table:
+        base = base.replace(compute=float(table["compute"].max()))  # the column's times never vary
     closed = ClosedForm(scenario=base, calibration=calibration)
     if base.racks is not None:
         return _one_by_one(base, table, calibration)

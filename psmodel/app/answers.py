@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 
 from psmodel.analytic import predict_grid
-from psmodel.app.asked import Asked, Known
-from psmodel.app.measured import Measured
-from psmodel.cost import Machines, cost, machines_for, undominated
-from psmodel.explain import explain
-from psmodel.methods import Calibrated, answer, predictor
-from psmodel.plans import pareto_front
+from psmodel.app.overlay import Measured
+from psmodel.app.query import Asked, Known
+from psmodel.predictors import Calibrated, answer, predictor
 from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import features_of, fixed_columns
-from psmodel.space import written
+from psmodel.whatif.cost import Machines, cost, machines_for, undominated
+from psmodel.whatif.explanations import explain
+from psmodel.whatif.parameter_space import written
+from psmodel.whatif.plans import pareto_front
 
 _POINTS = 60
 _SIDE = 30

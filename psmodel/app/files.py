@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from psmodel.errors import BadInput
-from psmodel.files import parse_json, parse_toml
 from psmodel.scenario import Scenario, from_mapping
+from psmodel.storage.atomic import parse_json, parse_toml
 from psmodel.wording import excerpt, plain
 
 MOST_BYTES = 16_000

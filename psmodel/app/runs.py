@@ -6,8 +6,8 @@ from statistics import fmean
 from typing import Any
 
 from psmodel.analytic import predict
-from psmodel.app.asked import Known
-from psmodel.app.measured import Measured
+from psmodel.app.overlay import Measured
+from psmodel.app.query import Known
 from psmodel.errors import UserError
 
 

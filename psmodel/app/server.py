@@ -21,11 +21,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from psmodel.app.answers import CHARTS, answered, listed
-from psmodel.app.asked import Asked, Known
+from psmodel.app.event_stream import events
 from psmodel.app.files import MOST_BYTES, from_file, to_toml
 from psmodel.app.form import form
+from psmodel.app.query import Asked, Known
 from psmodel.app.runs import compared
-from psmodel.app.simulated import events
 from psmodel.errors import BadInput, CannotRun
 from psmodel.wording import excerpt
 

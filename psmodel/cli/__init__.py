@@ -16,10 +16,10 @@ from psmodel.wording import cut, plain
 
 # Command → where it lives and its one-line help (so that --help imports none of them).
 _COMMANDS = {
-    "scenarios": ("psmodel.cli.model:scenarios", "List the packaged scenarios."),
-    "schema": ("psmodel.cli.model:schema", "Print the JSON Schema of a scenario file."),
-    "predict": ("psmodel.cli.model:predict", "Predict a scenario by closed forms, queueing or simulation."),
-    "simulate": ("psmodel.cli.model:simulate", "Simulate a scenario."),
+    "scenarios": ("psmodel.cli.predict:scenarios", "List the packaged scenarios."),
+    "schema": ("psmodel.cli.predict:schema", "Print the JSON Schema of a scenario file."),
+    "predict": ("psmodel.cli.predict:predict", "Predict a scenario by closed forms, queueing or simulation."),
+    "simulate": ("psmodel.cli.predict:simulate", "Simulate a scenario."),
     "sweep": ("psmodel.cli.whatif:sweep", "Predict every combination of settings, a row each."),
     "plan": ("psmodel.cli.whatif:plan", "Find the smallest or cheapest configuration that meets targets."),
     "explain": (

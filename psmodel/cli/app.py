@@ -32,8 +32,8 @@ def app(host: str, port: int, no_browser: bool, store: Path | None, fit: Path | 
     for needed in ("starlette", "uvicorn"):
         if importlib.util.find_spec(needed) is None:
             raise CannotRun(f"the page needs {needed}; install it with: pip install 'psmodel[app]'")
-    from psmodel.app import measured
-    from psmodel.app.asked import Known
+    from psmodel.app import overlay as measured
+    from psmodel.app.query import Known
     from psmodel.app.server import address, listen, serve
 
     known = Known(fit=fit, measured=() if store is None else measured.read(store))

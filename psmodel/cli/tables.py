@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from psmodel.cli.common import console
-from psmodel.space import written
-from psmodel.verdicts import METHODS
+from psmodel.cli.options import console
+from psmodel.whatif.parameter_space import written
+from psmodel.whatif.verdicts import METHODS
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from psmodel.cli.common import (
+from psmodel.cli.options import (
     describe,
     fit_option,
     json_option,
@@ -19,19 +19,19 @@ from psmodel.cli.common import (
     space_options,
 )
 from psmodel.cli.tables import WordsAndNumbers, quantity, show_rows
-from psmodel.cost import Catalogue, load_catalogue
 from psmodel.errors import BadInput
-from psmodel.methods import Calibrated
+from psmodel.predictors import Calibrated
 from psmodel.results import SCHEMA_VERSION
 from psmodel.scenario import Scenario
-from psmodel.space import Grid, latin_hypercube, varying, written
-from psmodel.sweeps import Base, Progress, Setup, Sweep, grid
-from psmodel.sweeps import sweep as run_sweep
 from psmodel.units import format_time
+from psmodel.whatif.cost import Catalogue, load_catalogue
+from psmodel.whatif.parameter_space import Grid, latin_hypercube, varying, written
+from psmodel.whatif.sweeps import Base, Progress, Setup, Sweep, grid
+from psmodel.whatif.sweeps import sweep as run_sweep
 
 if TYPE_CHECKING:
-    from psmodel.explain import Explanation
-    from psmodel.plans import Plan
+    from psmodel.whatif.explanations import Explanation
+    from psmodel.whatif.plans import Plan
 
 _SHOWN = 40
 """Rows of a table that a terminal shows; --out has them all."""
@@ -122,7 +122,7 @@ def sweep(
 
         result = run_sweep(base, points, setup, processes=processes, journal=journal, progress=tell)
     if plot is not None:
-        from psmodel.plot import curves, save
+        from psmodel.plotting.charts import curves, save
 
         x, *rest = varying(points) or tuple(points[0])[:1] or ("",)
         save(curves(result.to_rows(), x=x, by=rest[0] if rest else None), plot)
@@ -200,8 +200,8 @@ def plan(
 
     Exit code 1 if there is none; the answer then says which bound forbids it.
     """
-    from psmodel.judge import Certainty
-    from psmodel.plans import plan as search
+    from psmodel.whatif.judge import Certainty
+    from psmodel.whatif.plans import plan as search
 
     setup = Setup(method=method, known=known, catalogue=catalogue)
     certainty = Certainty(indifference=indifference, budget=budget)
@@ -218,7 +218,7 @@ def plan(
                 )
             )  # fmt: skip
     if plot is not None:
-        from psmodel.plot import pareto, save
+        from psmodel.plotting.charts import pareto, save
 
         save(pareto(answers[0]), plot)
     if as_json:
@@ -297,16 +297,16 @@ def explain(
     as_json: bool,
 ) -> None:
     """Say what binds SCENARIO, by how much, what would bind next, and what each doubling would bring."""
-    from psmodel.explain import explain as look
+    from psmodel.whatif.explanations import explain as look
 
     with progress(None, f"Explaining by {method}"):
         said = look(scenario, known.by(method), method=method, sobol=sobol, seed=sobol_seed)
     if plot is not None:
-        from psmodel.plot import save, tornado
+        from psmodel.plotting.charts import save, tornado
 
         save(tornado(said), plot)
     if bottlenecks is not None:
-        from psmodel.plot import bottleneck_map, save
+        from psmodel.plotting.charts import bottleneck_map, save
 
         save(bottleneck_map(scenario, known.best), bottlenecks)
     if as_json:

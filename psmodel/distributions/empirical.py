@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from psmodel.distributions.base import Array, TimeDistribution, check_rank, distinct_factors
 from psmodel.errors import BadInput
-from psmodel.files import read_text
+from psmodel.storage.atomic import read_text
 from psmodel.units import Time, parse_time
 from psmodel.wording import excerpt, plain
 

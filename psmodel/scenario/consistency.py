@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from psmodel.scenario.features import features_of
 
 if TYPE_CHECKING:
-    from psmodel.scenario.record import Scenario
+    from psmodel.scenario.scenario import Scenario
 
 MOST_EPISODES = 1000
 """Of stragglers in one compute time: of more the mean alone, `Stragglers.stretch`, tells the same."""

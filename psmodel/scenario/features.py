@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from psmodel.results import Claim
 
 if TYPE_CHECKING:
-    from psmodel.scenario.record import Scenario
+    from psmodel.scenario.scenario import Scenario
 
 Role = Literal["workers", "shards"]
 

@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 import simpy
 
-from psmodel.budget import Need, check
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.demands import Demands, demands, rack_rates
-from psmodel.draws import compute_times, endless_compute_times, failure_gaps, update_costs
+from psmodel.limits.budget import Need, check
+from psmodel.network.fluid import Link
+from psmodel.network.network import FluidNetwork, Host, Rack
+from psmodel.network.processor import Processor
+from psmodel.random_streams import compute_times, endless_compute_times, failure_gaps, update_costs
 from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import alike, repeats
 from psmodel.simulation.coordinator import Coordinator
-from psmodel.simulation.fluid import Link
 from psmodel.simulation.garbage import rare_collections
 from psmodel.simulation.gather import Simulation, gather
 from psmodel.simulation.monitor import Monitor
 from psmodel.simulation.need import need
-from psmodel.simulation.network import FluidNetwork, Host, Rack
 from psmodel.simulation.presence import Deaths, Presence
-from psmodel.simulation.processor import Processor
 from psmodel.simulation.shard import Shard
 from psmodel.simulation.steady import DEFAULT_BUDGET, Budget, settle
 from psmodel.simulation.usage import Reading, read
@@ -104,7 +104,7 @@ def predict(
     Raises
     ------
     CannotRun
-        If it takes more memory or time than there is, see `psmodel.budget`.
+        If it takes more memory or time than there is, see `psmodel.limits.budget`.
     """
     run = Run(
         scenario,

@@ -2,7 +2,7 @@
 
 import math
 
-from psmodel.budget import Need
+from psmodel.limits.budget import Need
 from psmodel.scenario import Scenario
 
 # Measured on two cores of 2024 with CPython 3.11, rounded up: `benchmarks/results/asynchronous.json` has 115 to

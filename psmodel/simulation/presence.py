@@ -6,10 +6,10 @@ from typing import Any
 import simpy
 
 from psmodel.errors import BadInput
+from psmodel.network.fluid import Decided
+from psmodel.network.network import FluidNetwork
 from psmodel.scenario.parts import Failure
-from psmodel.simulation.fluid import Decided
 from psmodel.simulation.monitor import Monitor
-from psmodel.simulation.network import FluidNetwork
 from psmodel.units import format_time
 
 _MOST_DEATHS = 1_000

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import simpy
 
-from psmodel.simulation.fluid import Decided
-from psmodel.simulation.network import FluidNetwork
+from psmodel.network.fluid import Decided
+from psmodel.network.network import FluidNetwork
 
 
 class Countdown:

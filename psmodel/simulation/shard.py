@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import simpy
 
-from psmodel.simulation.network import Host
+from psmodel.network.network import Host
+from psmodel.network.processor import Processor, when
 from psmodel.simulation.presence import Presence
-from psmodel.simulation.processor import Processor, when
 
 
 class _Call(NamedTuple):

@@ -5,8 +5,8 @@ from typing import Any
 
 import simpy
 
+from psmodel.network.processor import Processor
 from psmodel.simulation.presence import Presence
-from psmodel.simulation.processor import Processor
 
 Process = Generator[simpy.Event, Any, None]
 

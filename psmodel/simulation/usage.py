@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from psmodel.simulation.fluid import Link
+from psmodel.network.fluid import Link
 from psmodel.simulation.shard import Shard
 from psmodel.simulation.worker import Worker
 

@@ -8,13 +8,13 @@ from typing import Any
 import simpy
 
 from psmodel.demands import Demands, Push
+from psmodel.network.fluid import Decided
+from psmodel.network.network import FluidNetwork, Host
+from psmodel.network.processor import Processor, after, when
 from psmodel.scenario import Scenario
 from psmodel.simulation.coordinator import Coordinator
-from psmodel.simulation.fluid import Decided
 from psmodel.simulation.monitor import Monitor
-from psmodel.simulation.network import FluidNetwork, Host
 from psmodel.simulation.presence import Presence
-from psmodel.simulation.processor import Processor, after, when
 from psmodel.simulation.pull import Countdown, Pull, one_less
 from psmodel.simulation.shard import Shard
 from psmodel.simulation.thread import Process, Thread

@@ -7,11 +7,11 @@ from typing import Literal
 import click
 
 from psmodel.calibration import IDEAL, Calibration
-from psmodel.cli.common import calibration_option, json_option, print_json, progress
+from psmodel.cli.options import calibration_option, json_option, print_json, progress
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
 from psmodel.units import format_time, parse_time
-from validate.cli.common import caution, store_option, suite_option
+from validate.cli.options import caution, store_option, suite_option
 
 Criterion = Literal["predictions", "coefficients"]
 
@@ -46,7 +46,9 @@ def fit(
     psmodel validate fit --suite ingress
     psmodel predict ingress-sharded --fit fit.json
     """
-    from validate import report, report_page, report_terminal
+    from validate.report import page as report_page
+    from validate.report import report
+    from validate.report import terminal as report_terminal
 
     report_page.check_file(out)
     chosen = report.from_store(
@@ -77,7 +79,9 @@ def report_command(
     \b
     psmodel validate report --suite smoke
     """
-    from validate import report, report_page, report_terminal
+    from validate.report import page as report_page
+    from validate.report import report
+    from validate.report import terminal as report_terminal
 
     report_page.check_folder(out)
     chosen = report.from_store(store_path, suite, mix_machines=mix_machines, seed=seed, progress=progress)
@@ -95,7 +99,7 @@ def report_command(
 @json_option
 def published(as_json: bool) -> None:
     """Predict published clusters' step times from their two smallest sizes, beside the baselines."""
-    from validate import published as tables
+    from validate.published import prediction as tables
 
     result = tables.check()
     if as_json:
@@ -118,13 +122,13 @@ def diagnose(run: str, plot: Path | None, calibration: Calibration, store_path: 
     \b
     psmodel validate diagnose 47bf2258 --fit fit.json
     """
-    from validate import diagnose as diagnosis
-    from validate.stored import one
+    from validate.comparison import diagnose as diagnosis
+    from validate.measurements.stored import one
 
     found = diagnosis.diagnose(one(store_path, run), calibration)
     if plot is not None:
-        from psmodel.plot import save
-        from validate import report_plots
+        from psmodel.plotting.charts import save
+        from validate.report import plots as report_plots
 
         terms = [(loss.term, loss.seconds) for loss in found.losses]
         save(report_plots.waterfall(found.bound_s, terms, found.measured_s), plot)
@@ -170,9 +174,9 @@ def design(
     psmodel validate design --suite ingress --budget 60s
     """
     from psmodel.calibration import load as load_calibration
-    from validate import design as designs
-    from validate import suite as suites
-    from validate.stored import read
+    from validate.fitting import experiment_design as designs
+    from validate.measurements.stored import read
+    from validate.suites import suite as suites
 
     try:
         seconds = parse_time(budget)

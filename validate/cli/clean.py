@@ -2,7 +2,7 @@
 
 import click
 
-from psmodel.cli.common import json_option, print_json
+from psmodel.cli.options import json_option, print_json
 
 SCHEMA_VERSION = 1
 
@@ -16,7 +16,7 @@ def clean(context: click.Context, dry_run: bool, as_json: bool) -> None:
 
     Runs under way, of whichever psmodel, and what others own are left alone.
     """
-    from validate.leftovers import leftovers, remove
+    from validate.testbeds.leftovers import leftovers, remove
 
     left = leftovers()
     stubborn = [] if dry_run else remove(left)

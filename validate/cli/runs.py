@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from psmodel.calibration import Calibration
-from psmodel.cli.common import (
+from psmodel.cli.options import (
     TIMES,
     calibration_option,
     describe,
@@ -22,10 +22,10 @@ from psmodel.cli.common import (
 from psmodel.errors import BadInput
 from psmodel.results import Prediction
 from psmodel.scenario import Scenario
-from psmodel.table import check as check_table
+from psmodel.storage.tables import check as check_table
 from psmodel.units import format_time
-from validate import failures, quality, testbeds
-from validate.cli.common import (
+from validate import testbeds
+from validate.cli.options import (
     address_option,
     caution,
     entered,
@@ -34,10 +34,12 @@ from validate.cli.common import (
     supervised,
     testbed_option,
 )
-from validate.computing import compute_by
-from validate.measurement import Measurement, key, spans
-from validate.store import Store, row
-from validate.suspicions import suspicions
+from validate.comparison import quality
+from validate.machine.computing import compute_by
+from validate.measurements.measurement import Measurement, key, spans
+from validate.measurements.store import Store, row
+from validate.measurements.suspicions import suspicions
+from validate.runs import failures
 from validate.wording import plain
 
 SCHEMA_VERSION = 1
@@ -88,8 +90,8 @@ def run(
     scenario = testbeds.on_this_machine(scenario, testbed, burn=burn)
     supervised(context, testbed)
     from psmodel import simulation
-    from validate.run import RunFailed
-    from validate.run import run as run_scenario
+    from validate.runs.run import RunFailed
+    from validate.runs.run import run as run_scenario
 
     prediction = simulation.predict(scenario, calibration).prediction
     made: list[Measurement] = []
@@ -214,13 +216,13 @@ def suite(
     psmodel validate suite smoke
     psmodel validate suite ingress
     """
-    from validate import suite as suites
+    from validate.suites import suite as suites
 
     chosen = suites.load(name)
     testbed = testbed or chosen.testbed
     supervised(context, testbed)
-    from validate import supervised as supervision
-    from validate.campaign import Outcome, run_suite
+    from validate.runs import supervised as supervision
+    from validate.runs.suite_runner import Outcome, run_suite
 
     with Store(store_path) as store:
         caution(store.notes)
@@ -251,7 +253,7 @@ def suite(
 @json_option
 def suites(as_json: bool) -> None:
     """List the packaged suites."""
-    from validate import suite as known
+    from validate.suites import suite as known
 
     loaded = [known.load(name) for name in known.packaged()]
     if as_json:
@@ -277,8 +279,8 @@ def suites(as_json: bool) -> None:
 @json_option
 def list_runs(suite: str | None, store_path: Path, as_json: bool) -> None:
     """List the measurements of a store, or of an exported .json file."""
-    from validate.parts import named
-    from validate.stored import read
+    from validate.measurements.stored import read
+    from validate.suites.parts import named
 
     stored = read(store_path)
     caution(stored.notes)
@@ -313,8 +315,8 @@ def list_runs(suite: str | None, store_path: Path, as_json: bool) -> None:
 @store_option
 def export(path: Path, suite: str | None, store_path: Path) -> None:
     """Write all measurements to PATH: .csv or .parquet (a row each), or .json (raw samples too)."""
-    from validate import stored
-    from validate.parts import named
+    from validate.measurements import stored
+    from validate.suites.parts import named
 
     check_table(path)
     held = stored.read(store_path)
@@ -333,7 +335,7 @@ def import_runs(path: Path, store_path: Path) -> None:
     \b
     psmodel validate import figures/measured/ingress.json
     """
-    from validate.stored import read
+    from validate.measurements.stored import read
 
     held = read(path)
     caution(held.notes)
@@ -353,8 +355,8 @@ def testbed() -> None:
 @click.pass_context
 def check(context: click.Context, as_json: bool) -> None:
     """Say whether this machine can host the testbeds, and what is missing."""
-    from validate.doctor import show
-    from validate.testbeds.check import abilities, findings
+    from validate.cli.doctor import show
+    from validate.testbeds.capabilities import abilities, findings
 
     found = findings()
     show(found, as_json)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
-from psmodel import machine
 from psmodel.errors import BadInput
+from psmodel.limits import machine
 from psmodel.scenario import Scenario
-from validate.computing import with_compute_on
+from validate.machine.computing import with_compute_on
 from validate.testbeds.base import Testbed, require_iterations
 
 Name = Literal["local", "netns", "cluster"]

@@ -11,8 +11,8 @@ from typing import Any, Protocol, Self
 
 from psmodel.errors import BadInput, CannotRun
 from psmodel.scenario import Scenario
-from validate.guarded import bounded
-from validate.vigil import Signs, TestbedLost
+from validate.testbeds.guarded import bounded
+from validate.testbeds.vigil import Signs, TestbedLost
 
 __all__ = [
     "RAY_ENVIRONMENT",

@@ -13,9 +13,9 @@ from typing import Any, Self
 import numpy as np
 
 from psmodel.scenario import Scenario
-from validate.guarded import bounded
 from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush, own_signals
-from validate.vigil import Signs, TestbedLost
+from validate.testbeds.guarded import bounded
+from validate.testbeds.vigil import Signs, TestbedLost
 
 _SHARE = 0.001
 """CPUs that a bundle reserves: placement needs an amount above 0, and the actors are not to be counted."""

@@ -18,13 +18,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from psmodel import machine
+from psmodel.limits import machine
 from psmodel.scenario import Scenario
 from psmodel.units import format_size
-from validate.environment import processes_with
-from validate.guardian import clear, watch_over
-from validate.leftovers import clear_leftovers, prefix
-from validate.testbeds import raynode, sandbox
+from validate.machine.environment import processes_with
+from validate.machine.guardian import clear, watch_over
+from validate.testbeds import ray_node as raynode
+from validate.testbeds import sandbox
 from validate.testbeds.base import (
     RAY_ENVIRONMENT,
     CannotRun,
@@ -34,7 +34,8 @@ from validate.testbeds.base import (
     hush,
     own_signals,
 )
-from validate.vigil import Signs, Vital
+from validate.testbeds.leftovers import clear_leftovers, prefix
+from validate.testbeds.vigil import Signs, Vital
 
 _SMALLEST_STORE = 200_000_000
 _SPARE = 100_000_000

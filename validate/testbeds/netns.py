@@ -15,9 +15,11 @@ from types import TracebackType
 from typing import Self
 
 from psmodel.scenario import Scenario
-from validate.testbeds import netlink, raynode, sandbox, tcp_probe
+from validate.testbeds import ray_node as raynode
+from validate.testbeds import sandbox, tcp_probe
+from validate.testbeds import shaped_links as netlink
 from validate.testbeds.base import CannotRun, Placement, disconnect, first_line, hush, own_signals
-from validate.vigil import Signs, TestbedLost, Vital
+from validate.testbeds.vigil import Signs, TestbedLost, Vital
 
 DIRECTORY = Path("/run/psmodel")
 """The run's own directory, in the sandbox's private /run; every host but the head has its own Ray temp dir."""

@@ -12,7 +12,7 @@ export const number = x => x === null || x === undefined ? "–" : String(parseF
 export const money = x => x.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 export const percent = ratio => `${ratio < 1 ? "−" : "+"}${Math.abs(100 * (ratio - 1)).toFixed(1)} %`;
 
-// Okabe & Ito (2008), as in psmodel/plot.py. What colour says, a dash, a symbol or a hatch says too.
+// Okabe & Ito (2008), as in psmodel/plotting/charts.py. What colour says, a dash, a symbol or a hatch says too.
 const [BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY] =
   ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#767676"];
 export const FILLS = [BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW, GREY];

@@ -1,0 +1,1 @@
+"""A network of max–min fair fluid flows on SimPy."""

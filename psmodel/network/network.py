@@ -1,0 +1,357 @@
+"""Hosts, links and the network that shares them max–min fairly.
+
+A host has an up link and a down link of its own; the core between hosts is not a limit unless hosts are put
+into racks, whose uplink and downlink every flow that leaves or enters the rack then passes.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import simpy
+from simpy.events import NORMAL, EventPriority
+
+from psmodel.network.fluid import HALTED, Decided, Fluid, Link
+from psmodel.network.levels import TIE
+
+_LAST = EventPriority(2)  # after everything else of the same instant, so that one re-solve serves it all
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rack:
+    """Hosts whose flows to and from other racks share one uplink and one downlink."""
+
+    name: str
+    up: Link
+    down: Link
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Host:
+    """`count` interchangeable hosts; `up` and `down` are those of a single one."""
+
+    name: str
+    up: Link
+    down: Link
+    count: int = 1
+    rack: Rack | None = None
+
+
+class Network(Protocol):
+    """What carries bytes between hosts."""
+
+    def transfer(self, src: Host, dst: Host, nbytes: float) -> Decided:
+        """Every one of `src.count` hosts sends `nbytes` to every one of `dst.count` hosts.
+
+        The event succeeds at the instant the last byte has arrived, propagation delay included.
+        """
+
+
+class FluidNetwork:
+    """A network of max–min fair fluid flows.
+
+    Parameters
+    ----------
+    env
+        SimPy's environment. Run it until an event, not until its queue is empty: a completion that something
+        faster has overtaken leaves an idle timer behind.
+    propagation_delay
+        Seconds from the last byte's leaving to its arrival, for every transfer between two hosts.
+    head_start
+        How far a transfer stays behind those that it finds under way on the links of its two hosts: where all are
+        held up rates are in proportion to weights, and its weight is 1/(1 + head_start × their number).
+    tolerance
+        0 for exact ends. Otherwise, whenever a flow ends, those end with it that have no more than this share of
+        their amount to go: the ends are those of an exact simulation in which every flow carries between
+        1 − tolerance and 1 of its amount. Fewer instants have to be looked at.
+    compiled
+        Whether to compute rates by compiled functions; by default where it pays. The numbers are the same.
+
+    Notes
+    -----
+    Cost follows the number of bundles and of instants at which something happens; each instant repairs the
+    levels of the links that what changed can affect, once (`psmodel.network.levels`).
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        *,
+        propagation_delay: float = 0.0,
+        head_start: float = 0.0,
+        tolerance: float = 0.0,
+        compiled: bool | None = None,
+    ) -> None:
+        if not 0 <= tolerance < 1:
+            raise ValueError(f"tolerance must be at least 0 and below 1, not {tolerance}")
+        if not (math.isfinite(propagation_delay) and propagation_delay >= 0):
+            raise ValueError(f"propagation_delay must be finite and at least 0, not {propagation_delay}")
+        self.env = env
+        self.propagation_delay = propagation_delay
+        self._head_start = head_start
+        self.links: list[Link] = []
+        self.hosts: dict[str, Host] = {}
+        self.racks: dict[str, Rack] = {}
+        self.fluid = Fluid(tolerance=tolerance, compiled=compiled)
+        # By a flow's number: its event, the order of its start, whether the propagation delay comes on top.
+        self._done: list[Decided | None] = []
+        self._numbers: list[int] = []
+        self._delayed: list[bool] = []
+        self._ends: dict[Decided, tuple[Link, Link]] = {}  # links on which others heed a transfer
+        self._halted: dict[Decided, _Halted] = {}
+        self._started = 0
+        self._settling = False
+        self._due = math.inf
+        self._timers: list[float] = []  # instants at which a timer will fire, the earliest last
+
+    def add_link(self, name: str, capacity: float) -> Link:
+        """Add a link of `capacity` units/s (above 0, may be inf)."""
+        if not capacity > 0:
+            raise ValueError(f"capacity of link {name} must be above 0, not {capacity}")
+        link = Link(self.env, self.fluid, name, float(capacity))
+        self.links.append(link)
+        return link
+
+    def add_rack(self, name: str, *, up: float, down: float) -> Rack:
+        """Add a rack whose links to and from the other racks carry `up` and `down` bytes/s."""
+        if name in self.racks:
+            raise ValueError(f"rack {name} exists already")
+        rack = Rack(name=name, up=self.add_link(f"{name}.up", up), down=self.add_link(f"{name}.down", down))
+        self.racks[name] = rack
+        return rack
+
+    def add_host(
+        self, name: str, *, up: float, down: float, count: int = 1, rack: Rack | None = None
+    ) -> Host:
+        """Add `count` interchangeable hosts in one rack; the links of each carry `up` and `down` bytes/s."""
+        if name in self.hosts:
+            raise ValueError(f"host {name} exists already")
+        if count < 1:
+            raise ValueError(f"count of host {name} must be at least 1, not {count}")
+        up_link, down_link = self.add_link(f"{name}.up", up), self.add_link(f"{name}.down", down)
+        host = Host(name=name, up=up_link, down=down_link, count=count, rack=rack)
+        self.hosts[name] = host
+        return host
+
+    def transfer(self, src: Host, dst: Host, nbytes: float) -> Decided:
+        """See `Network.transfer`. From a host to itself no link is used and the bytes are there at once."""
+        if src is dst:
+            return self._start((), (), nbytes, math.inf, 0.0)
+        up, down, weight = src.up, dst.down, 1.0
+        if self._head_start > 0:
+            weight = 1 / (1 + self._head_start * (up.flows + down.flows))
+        # Weighted max–min fairness is the plain one of rates in units of the flow's weight.
+        path, weights = [up, down], [weight * dst.count, weight * src.count]
+        if src.rack is not dst.rack:
+            if src.rack is not None:
+                path.append(src.rack.up)
+                weights.append(weight * src.count * dst.count)
+            if dst.rack is not None:
+                path.append(dst.rack.down)
+                weights.append(weight * src.count * dst.count)
+        return self._start(path, weights, nbytes / weight, math.inf, self.propagation_delay)
+
+    def flow(self, path: Sequence[Link], amount: float, *, max_rate: float = math.inf) -> Decided:
+        """Send `amount` units through every link of `path`, at most `max_rate` units/s, with no delay added.
+
+        Any unit will do: bytes of background traffic, or core-seconds of a job through a link that stands
+        for a host's cores (`max_rate` 1 for a job of one thread).
+        """
+        if not max_rate > 0:
+            raise ValueError(f"max_rate must be above 0, not {max_rate}")
+        weights: dict[Link, float] = {}
+        for link in path:
+            weights[link] = weights.get(link, 0.0) + 1.0
+        return self._start([*weights], [*weights.values()], amount, max_rate, 0.0)
+
+    def _start(
+        self, path: Sequence[Link], weights: Sequence[float], amount: float, limit: float, delay: float
+    ) -> Decided:
+        if not 0 <= amount < math.inf:
+            raise ValueError(f"the amount to send must be finite and at least 0, not {amount}")
+        done = Decided(self.env)
+        numbers = [link.number for link in path]
+        if amount == 0 or (limit == math.inf and not any(numbers)):
+            for link, weight in zip(path, weights, strict=True):
+                link.add(weight * amount)
+            return done.after(delay)
+        if 0 in numbers:
+            for link, weight in zip(path, weights, strict=True):
+                if link.number == 0:
+                    link.add(weight * amount)
+        if self._head_start > 0 and len(path) > 1:
+            self._ends[done] = path[0], path[1]
+            path[0].flows += 1
+            path[1].flows += 1
+        self._put_in(done, self._started, numbers, weights, amount, limit, delayed=delay > 0)
+        self._started += 1
+        return done
+
+    def _put_in(
+        self,
+        done: Decided,
+        number: int,
+        path: Sequence[int],
+        weights: Sequence[float],
+        amount: float,
+        limit: float,
+        *,
+        delayed: bool,
+    ) -> None:
+        flow = self.fluid.add(path, weights, amount, limit)
+        if flow >= len(self._done):
+            more = flow + 1
+            self._done += [None] * more
+            self._numbers += [0] * more
+            self._delayed += [False] * more
+        self._done[flow] = done
+        self._numbers[flow] = number
+        self._delayed[flow] = delayed
+        done.flow = flow
+        self._change()
+
+    def halt(self, done: Decided) -> None:
+        """Let a transfer or flow stand still until everyone who has halted it has called `resume`."""
+        if done.triggered:
+            return
+        if (halted := self._halted.get(done)) is not None:
+            halted.times += 1
+        elif (flow := done.flow) is not None and flow != HALTED:
+            path, weights, left, limit = self.fluid.take_out(flow, self.env.now)
+            self._halted[done] = _Halted(self._numbers[flow], path, weights, left, limit, self._delayed[flow])
+            self._done[flow] = None
+            done.flow = HALTED
+            self._leave(done)
+            self._change()
+
+    def resume(self, done: Decided) -> None:
+        """Undo one `halt`."""
+        if (halted := self._halted.get(done)) is None:
+            return
+        halted.times -= 1
+        if halted.times > 0:
+            return
+        del self._halted[done]
+        if halted.left == 0:
+            done.after(self.propagation_delay if halted.delayed else 0.0)
+            return
+        self._put_in(
+            done,
+            halted.number,
+            halted.path,
+            halted.weights,
+            halted.left,
+            halted.limit,
+            delayed=halted.delayed,
+        )
+
+    def stop(self, done: Decided) -> float:
+        """Halt for good; gives the units that each member has not got through."""
+        self.halt(done)
+        halted = self._halted.pop(done, None)
+        return 0.0 if halted is None else halted.left
+
+    def _leave(self, done: Decided) -> None:
+        """A transfer no longer counts as one that others find under way."""
+        for link in self._ends.pop(done, ()):
+            link.flows -= 1
+
+    def _change(self) -> None:
+        if not self._settling:
+            self._settling = True
+            self._call(self._settle, 0.0)
+
+    def _call(
+        self, function: Callable[[simpy.Event], None], delay: float, priority: EventPriority = _LAST
+    ) -> None:
+        event = Decided(self.env)
+        assert event.callbacks is not None
+        event.callbacks.append(function)
+        event.after(delay, priority)
+
+    def _fire(self, _: simpy.Event) -> None:
+        self._timers.pop()
+        self._complete()
+        self._set_timer()
+
+    def _settle(self, _: simpy.Event) -> None:
+        """Find the new rates, once all that happens at this instant has happened."""
+        self._settling = False
+        if self._complete():
+            return
+        self._due = self.fluid.settle(self.env.now)
+        self._set_timer()
+
+    def _complete(self) -> bool:
+        """End the flows that are through by now, in the order of their creation."""
+        now = self.env.now
+        if not self._due <= now * (1 + TIE):
+            return False
+        flows = self.fluid.end(now)
+        self._due = math.inf
+        number = self._numbers
+        if len(flows) > 1:
+            flows.sort(key=number.__getitem__)
+        through: list[Decided] = []
+        arriving: list[Decided] = []
+        for flow in flows:
+            done = self._done[flow]
+            assert done is not None
+            self._done[flow] = None
+            (arriving if self._delayed[flow] else through).append(done)
+            if self._head_start > 0:
+                self._leave(done)
+        if arriving:
+            self._call(partial(_succeed, arriving), self.propagation_delay, NORMAL)
+        self._change()
+        if through:
+            _succeed(through)
+        return True
+
+    def _set_timer(self) -> None:
+        """See to it that a timer fires no later than the next completion; one that fires early looks again.
+
+        SimPy cannot cancel a timer: this way at most one is set for each change of the rates.
+        """
+        if self._due < math.inf and not self._settling and (not self._timers or self._due < self._timers[-1]):
+            self._timers.append(self._due)
+            self._call(self._fire, max(0.0, self._due - self.env.now))
+
+
+def tolerance_note(tolerance: float) -> str:
+    """What an answer says that was not computed exactly."""
+    return (
+        f"transfers ended together where they had no more than {tolerance:.3g} of their bytes to go "
+        f"(tolerance = {tolerance:g}): each carries at least {1 - tolerance:.6g} of its bytes"
+    )
+
+
+@dataclass(slots=True)
+class _Halted:
+    """A flow that stands still: what is needed to let it go on, and how many have halted it."""
+
+    number: int
+    path: list[int]
+    weights: list[float]
+    left: float
+    limit: float
+    delayed: bool
+    times: int = 1
+
+
+def _succeed(events: list[Decided], _: simpy.Event | None = None) -> None:
+    """Let events happen one after the other as if each had been scheduled, in a third of the time."""
+    for position, event in enumerate(events):
+        callbacks = event.callbacks
+        assert callbacks is not None
+        event.callbacks = None  # type: ignore[assignment]  # as SimPy does
+        event._ok, event._value = True, None
+        try:
+            for callback in callbacks:
+                callback(event)
+        except BaseException:  # the simulation stops here; it may be run on
+            for later in events[position + 1 :]:
+                later.after(0.0)
+            raise

@@ -1,0 +1,1 @@
+"""Questions of many scenarios: sweep, plan, explain, and what an answer costs."""

@@ -1,0 +1,1 @@
+"""Truths and helpers that several tests hold things against."""

@@ -1,0 +1,165 @@
+"""Workers and shards that die: what stops, what goes on and what begins anew, each worked out by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from psmodel import simulation
+from psmodel.calibration import IDEAL
+from psmodel.errors import BadInput, UserError
+from psmodel.scenario import Scenario, load
+from psmodel.simulation.engine import Run
+
+B = 1e6  # bytes/s
+M = 8_000_000  # 8 s on a link
+BASE = Scenario(workers=1, shards=1, model_size=M, bandwidth=B, compute=0.0, pull="none", iterations=1)
+
+
+def dies(role: str, at: float, repair: float, index: int = 0) -> dict[str, object]:
+    return {"role": role, "index": index, "at": at, "repair_time": repair}
+
+
+def ends(**changes: object) -> list[float]:
+    """When the first worker's iterations end."""
+    return simulation.predict(BASE.replace(**changes)).timeline.released[0].tolist()
+
+
+@pytest.mark.parametrize("role", ["worker", "shard"])
+def test_a_push_stands_still_while_either_end_is_away(role: str) -> None:
+    """From 9 to 17 s if nobody dies; 5 of the 8 s are left at 12 s, and go on at 17 s."""
+    assert ends(compute=9) == pytest.approx([17])
+    assert ends(compute=9, failures=[dies(role, 12, 5)]) == pytest.approx([22])
+
+
+@pytest.mark.parametrize("placement", ["dedicated", "single-host"])
+def test_who_is_away_from_the_start_delays_all(placement: str) -> None:
+    transfers = 16 if placement == "dedicated" else 0
+    for role in ("worker", "shard"):
+        failures = [dies(role, 0, 5)]
+        assert ends(pull="parallel", placement=placement, failures=failures) == pytest.approx([5 + transfers])
+
+
+def test_two_outages_at_once_are_over_with_the_later() -> None:
+    failures = [dies("shard", 2, 5), dies("shard", 4, 8), dies("worker", 5, 1)]
+    assert ends(failures=failures) == pytest.approx([12 + 6])
+
+
+def test_a_pull_begins_anew_when_its_worker_has_died() -> None:
+    """3 of its 8 s have passed; what they brought is carried twice."""
+    failures = [dies("worker", 3, 2)]
+    scenario = BASE.replace(pull="parallel", push="none", failures=failures, iterations=2)
+    run = Run(scenario, IDEAL, replication=0, trace=False)
+    assert run.result().timeline.released[0] == pytest.approx([13, 21])
+    assert run._workers[0].host.down.carried == pytest.approx(3 / 8 * M + 2 * M)
+
+
+def test_a_pull_resumes_when_its_shard_has_died() -> None:
+    failures = [dies("shard", 3, 2)]
+    scenario = BASE.replace(pull="parallel", push="none", failures=failures)
+    run = Run(scenario, IDEAL, replication=0, trace=False)
+    assert run.result().timeline.released[0] == pytest.approx([10])
+    assert run._workers[0].host.down.carried == pytest.approx(M)
+
+
+def test_a_prefetched_pull_is_gone_with_its_worker() -> None:
+    """Pull to 8, compute to 28 with the next pull from 8 to 16; death at 20 s: all anew from 22 s."""
+    changes = {"pull": "parallel", "prefetch": True, "compute": 20, "iterations": 2}
+    assert ends(**changes) == pytest.approx([36, 64])
+    assert ends(**changes, failures=[dies("worker", 20, 2)]) == pytest.approx([22 + 36, 22 + 64])
+    # In the push, from 28 s: 6 of 8 s are left at 32, and the next iteration pulls anew.
+    assert ends(**changes, failures=[dies("worker", 30, 2)]) == pytest.approx([38, 38 + 8 + 28])
+
+
+def test_layers_computed_after_the_first_push_go_on_where_they_were() -> None:
+    """Two layers of 4 MB and 5 s each: the other 5 s of computing pass beside the first push; death at 7 s for 3 s."""
+    layers = [{"share": 0.5, "compute_share": 0.5}] * 2
+    changes = {"layers": layers, "compute": 10}
+    assert ends(**changes) == pytest.approx([10 + 4])
+    assert ends(**changes, failures=[dies("worker", 7, 3)]) == pytest.approx([13 + 4])
+
+
+def test_of_two_shards_on_a_host_the_other_has_the_link_alone() -> None:
+    """Half a link each until 2 s; then 3 MB alone until 5 s; the dead one's 3 MB from 12 to 15 s."""
+    changes = {"shards": 2, "shards_per_host": 2, "failures": [dies("shard", 2, 10)]}
+    made = simulation.predict(BASE.replace(**changes)).prediction
+    assert made.metrics.push_time_s == pytest.approx(15)
+    assert made.ingress_time_per_shard_s == pytest.approx((15, 5))
+
+
+def test_a_dead_process_takes_no_core_and_begins_to_compute_anew() -> None:
+    """Two on one core, 4 s each: 1 s of work each at 2 s; the other has 2 s at 3 s, and is done at 7 s."""
+    changes = {
+        "workers": 2, "placement": "single-host", "cores_per_host": 1, "compute": 4, "mode": "asp",
+        "failures": [dies("worker", 2, 1)],
+    }  # fmt: skip
+    made = simulation.predict(BASE.replace(**changes)).timeline
+    assert made.released[:, 0] == pytest.approx([9, 7])
+
+
+def test_a_dead_shard_takes_no_core() -> None:
+    """Two shards apply for 4 s each on one core; the first dies at 2 s for 2 s and begins its call anew."""
+    changes = {
+        "shards": 2, "placement": "single-host", "cores_per_host": 1, "update_cost": 4,
+        "failures": [dies("shard", 2, 2)],
+    }  # fmt: skip
+    # 1 s each at 2 s, the second's third at 4 s; it has 1 s left, which takes 2; then 3 s of the first's 4 are left.
+    assert ends(**changes) == pytest.approx([6 + 3])
+
+
+def test_away_a_fifth_of_the_time_costs_a_quarter() -> None:
+    """Of a cycle of 20 s there and 5 s away; where links are always busy the time is 25/20 as long."""
+    scenario = load("ingress-single").replace(
+        workers=10, bandwidth="1Gbps", iterations=200, compute=0.0,
+        failures=[{"role": "shard", "mean_time_between": "20 s", "repair_time": "5 s"}],
+    )  # fmt: skip
+    made = simulation.predict(scenario).prediction.metrics
+    assert made.iteration_time_s == pytest.approx(16 * 25 / 20, rel=0.04)
+
+
+instants = st.floats(0, 40)
+outages = st.lists(
+    st.builds(dies, st.sampled_from(["worker", "shard"]), instants, st.floats(0, 10), st.integers(0, 1)),
+    max_size=4,
+)
+
+
+@settings(max_examples=60)
+@given(failures=outages, mode=st.sampled_from(["bsp", "asp"]), compute=st.sampled_from([0.0, 3.0]))
+def test_deaths_delay_and_whoever_is_away_gets_nothing(failures, mode, compute) -> None:
+    scenario = BASE.replace(
+        workers=2, shards=2, mode=mode, compute=compute, pull="parallel", iterations=2, failures=failures
+    )
+    plain = simulation.predict(scenario.replace(failures=[])).timeline
+    run = Run(scenario, IDEAL, replication=0, trace=True)
+    carried: dict[str, list[tuple[float, float]]] = {}
+
+    def watch():  # type: ignore[no-untyped-def]
+        while True:
+            yield run._env.timeout(0.25)
+            for name, host in run._network.hosts.items():
+                carried.setdefault(name, []).append((run._env.now, host.up.carried + host.down.carried))
+
+    run._env.process(watch())
+    made = run.result()
+    assert (made.timeline.released[:, -1].max() >= plain.released[:, -1].max() * (1 - 1e-9)).all()
+    for span in made.spans:
+        if span.name == "away":
+            inside = [v for t, v in carried.get(span.row, []) if span.start_s < t < span.end_s]
+            assert np.ptp(inside or [0.0]) <= 1e-6
+
+
+@pytest.mark.parametrize("role", ["worker", "shard"])
+def test_who_dies_all_the_time_is_refused_in_a_sentence(role: str) -> None:
+    """The other shards are idle while worker 0 computes, and would die without end."""
+    failures = [{"role": role, "mean_time_between": "1 us"}]
+    words = r"failures\.0\.mean_time_between = 1 µs is too short|rarer failures"
+    with pytest.raises(UserError, match=words) as refused:
+        simulation.predict(BASE.replace(shards=4, compute=1000.0, failures=failures))
+    assert "\n" not in str(refused.value)
+
+
+def test_episodes_without_number_are_refused() -> None:
+    with pytest.raises(BadInput, match=r"stragglers\.rate = 1e\+08 makes"):
+        BASE.replace(compute=1.0, stragglers={"rate": 1e8, "slowdown": 2, "duration": "1 ns"})
+    BASE.replace(compute=1.0, stragglers={"rate": 900, "slowdown": 2, "duration": "1 ns"})

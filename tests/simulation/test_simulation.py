@@ -1,0 +1,221 @@
+"""The simulation against closed forms, lower bounds, conservation of bytes and itself."""
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from psmodel import analytic, simulation
+from psmodel.calibration import Calibration
+from psmodel.network.fluid import Decided
+from psmodel.network.network import Host
+from psmodel.scenario import Scenario, load
+from psmodel.simulation.engine import Run
+
+rates = st.floats(1e6, 1e10)
+bandwidths = rates | st.fixed_dictionaries(
+    dict.fromkeys(("worker_up", "worker_down", "shard_up", "shard_down"), rates)
+)
+seconds = st.just(0.0) | st.floats(1e-6, 1.0)
+calibrations = st.builds(
+    Calibration,
+    goodput_factor=st.floats(0.5, 1.0),
+    submit_overhead_s=seconds,
+    handle_overhead_s=seconds,
+    call_latency_s=seconds,
+    object_overhead_s=seconds,
+    put_s_per_byte=st.floats(0, 1e-8),
+    copy_s_per_byte=st.floats(0, 1e-8),
+    update_s_per_byte=st.floats(0, 1e-8),
+)
+
+
+@st.composite
+def scenarios(
+    draw: st.DrawFn, *, placements: tuple[str, ...] = ("dedicated", "single-host"), closed_forms: bool = False
+) -> Scenario:
+    """Any combination of styles, nothing random; on request only what closed forms know."""
+    mode = draw(st.sampled_from(["bsp", "asp", "ssp"]))
+    pull = draw(st.sampled_from(["parallel", "sequential", "none"]))
+    push = draw(
+        st.sampled_from(["blocking", "sequential", "fire-and-forget", *([] if pull == "none" else ["none"])])
+    )
+    placement = draw(st.sampled_from(placements))
+    workers, shards = draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    more: dict[str, Any] = {}
+    if draw(st.booleans()):
+        weights = st.floats(0.2, 1) if closed_forms else st.floats(0.2, 1) | st.just(0.0)
+        more["shard_weights"] = draw(st.lists(weights, min_size=shards, max_size=shards).filter(any))
+    if not closed_forms:
+        more["compute_on"] = draw(st.sampled_from([None, "cpu", "accelerator"]))
+        if placement == "dedicated":
+            more["workers_per_host"] = draw(st.integers(1, 3))
+    if placement == "dedicated" and draw(st.booleans()):
+        more["shards_per_host"] = draw(st.integers(1, 3))
+        more["racks"] = {"count": draw(st.integers(1, 3)), "oversubscription": draw(st.floats(1, 8))}
+    if draw(st.booleans()):
+        more["compression"] = {"ratio": draw(st.floats(1, 8)), "compress_time": 0.01, "decompress_time": 0.02}
+    if pull == "parallel":
+        more["prefetch"] = draw(st.booleans())
+    if push in ("blocking", "fire-and-forget") and draw(st.booleans()):
+        more["layers"] = [{"share": 0.5, "compute_share": 0.1}, {"share": 0.5, "compute_share": 0.6}]
+    elif mode == "bsp" and push in ("blocking", "sequential"):
+        more["backup_workers"] = draw(st.integers(0, workers - 1))
+    if draw(st.booleans()):
+        more["failures"] = [
+            {"role": "worker", "index": 0, "at": "300 ms", "repair_time": "300 ms"},
+            {"role": "shard", "at": "500 ms", "repair_time": "100 ms", "checkpoint_interval": "200 ms"},
+        ]
+    return Scenario.from_json(
+        {
+            **more,
+            "workers": workers,
+            "shards": shards,
+            "elements": draw(st.integers(1000, 10**7)),
+            "bandwidth": draw(rates if placement == "colocated" else bandwidths),
+            "propagation_delay": draw(seconds),
+            "message_overhead": draw(seconds),
+            "placement": placement,
+            "cores_per_host": draw(st.none() | st.integers(1, 4)),
+            "compute": draw(seconds),
+            "update_cost": draw(seconds),
+            "mode": mode,
+            "staleness_bound": draw(st.integers(0, 2)) if mode == "ssp" else None,
+            "pull": pull,
+            "push": push,
+            "iterations": draw(st.integers(1, 3)),
+        }
+    )
+
+
+@given(
+    workers=st.integers(1, 8),
+    shards=st.integers(1, 8),
+    per_shard=st.integers(1, 10**6),
+    bandwidth=bandwidths,
+    compute=seconds,
+    pull=st.sampled_from(["parallel", "sequential"]),
+    push=st.sampled_from(["blocking", "sequential"]),
+)
+def test_agrees_with_the_closed_form_where_nothing_is_random(
+    workers, shards, per_shard, bandwidth, compute, pull, push
+) -> None:
+    """Workers in step, equal shards, the network alone takes time: then the closed form is exact."""
+    scenario = Scenario.from_json(
+        {
+            "workers": workers,
+            "shards": shards,
+            "elements": shards * per_shard,
+            "bandwidth": bandwidth,
+            "compute": compute,
+            "pull": pull,
+            "push": push,
+        }
+    )
+    closed, simulated = analytic.predict(scenario), simulation.predict(scenario).prediction
+    for name in ("pull_time_s", "compute_time_s", "push_time_s", "iteration_time_s", "ingress_time_s"):
+        assert getattr(simulated.metrics, name) == pytest.approx(getattr(closed.metrics, name), rel=1e-9)
+
+
+@settings(max_examples=200)
+@given(scenario=scenarios(closed_forms=True), calibration=calibrations)
+def test_never_beats_a_lower_bound(scenario, calibration) -> None:
+    run = simulation.predict(scenario, calibration)
+    closed = analytic.ClosedForm(scenario=scenario, calibration=calibration)
+    for seconds_each in closed.work.values():
+        assert run.elapsed_s >= scenario.total_iterations * seconds_each * (1 - 1e-9)
+    for bound in closed.bounds:
+        assert run.prediction.metrics.iteration_time_s >= bound.time_s * (1 - 1e-9) - 1e-12
+
+
+@given(scenario=scenarios(placements=("dedicated", "colocated")))
+def test_every_byte_is_carried_once(scenario) -> None:
+    run = Run(scenario, Calibration(), replication=0, trace=False)
+    network, asked = run._network, dict.fromkeys(run._network.hosts.values(), 0.0)
+    transfer, brought = network.transfer, dict(asked)
+
+    def watched(src: Host, dst: Host, nbytes: float) -> Decided:
+        if src is not dst:
+            asked[src] += nbytes * dst.count
+            brought[dst] += nbytes * src.count
+        return transfer(src, dst, nbytes)
+
+    network.transfer = watched  # type: ignore[method-assign]
+    run.result()
+    for link in network.links:
+        assert link.carried <= link.capacity * run._env.now * (1 + 1e-9) + 1e-6
+    exact = not any(failure.role == "worker" for failure in scenario.failures)  # else pulls are given up
+    for host in network.hosts.values():
+        for carried, of in ((host.up.carried, asked[host]), (host.down.carried, brought[host])):
+            assert carried == pytest.approx(of, rel=1e-9) if exact else carried <= of * (1 + 1e-9)
+    if scenario.backup_workers or not exact:
+        return  # how often who pulls and pushes depends on who is late, or dies
+    rounds = scenario.workers * scenario.total_iterations
+    pushed = sum(scenario.pushed_sizes) * rounds * (scenario.push != "none")
+    pulled = scenario.total_bytes * rounds * (scenario.pull != "none")
+    total = sum(host.up.carried * host.count for host in network.hosts.values())
+    if scenario.placement == "dedicated":
+        shards = {id(shard.host): shard.host for shard in run.shards}.values()
+        assert sum(host.down.carried * host.count for host in shards) == pytest.approx(pushed, rel=1e-9)
+        assert sum(host.up.carried * host.count for host in shards) == pytest.approx(pulled, rel=1e-9)
+    else:  # what a worker exchanges with the shard on its own host crosses no link
+        at_home = sum(
+            (scenario.push != "none") * scenario.pushed_sizes[k] + (scenario.pull != "none") * size
+            for k, size in enumerate(scenario.shard_sizes[: scenario.workers])
+        )
+        assert total == pytest.approx(pushed + pulled - at_home * scenario.total_iterations, rel=1e-9)
+
+
+@given(scenario=scenarios(), replication=st.integers(0, 5))
+def test_same_seed_same_result(scenario, replication) -> None:
+    random = scenario.replace(compute={"kind": "lognormal", "mean": "50 ms", "cv": 0.5})
+    first, second = (simulation.predict(random, replication=replication) for _ in range(2))
+    assert first.prediction == second.prediction
+    other = simulation.predict(random, replication=replication + 1)
+    assert other.prediction.metrics != first.prediction.metrics
+
+
+@given(scenario=scenarios(), calibration=calibrations)
+def test_phases_of_a_worker_follow_each_other(scenario, calibration) -> None:
+    timeline = simulation.predict(scenario, calibration).timeline
+    edges = [timeline.start, timeline.pulled, timeline.computed, timeline.pushed, timeline.released]
+    for before, after in pairwise(edges):
+        assert (after >= before).all()
+    assert (timeline.start[:, 1:] == timeline.released[:, :-1]).all()
+
+
+@given(scenario=scenarios(), calibration=calibrations)
+def test_a_trace_changes_nothing_and_lies_within_the_run(scenario, calibration) -> None:
+    plain = simulation.predict(scenario, calibration)
+    traced = simulation.predict(scenario, calibration, trace=True)
+    assert traced.prediction == plain.prediction
+    assert plain.spans == ()
+    assert all(0 <= s.start_s <= s.end_s <= traced.elapsed_s * (1 + 1e-12) for s in traced.spans)
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3, 7, 12, 100])
+def test_unequal_shards_are_those_of_array_split(shards: int) -> None:
+    scenario = load("ingress-single", shards=shards, model_size="1000 B", workers=3)
+    expected = [part.nbytes for part in np.array_split(np.zeros(125), shards)]
+    assert list(scenario.shard_sizes) == expected
+    times = simulation.predict(scenario).prediction.ingress_time_per_shard_s
+    assert max(times) >= 3 * max(expected) / scenario.bandwidth.shard_down * (1 - 1e-9)
+
+
+@given(st.integers(1, 12), st.integers(1, 12))
+def test_ingress_falls_as_one_over_k_until_k_is_n(workers: int, shards: int) -> None:
+    """N·M/(K·B) until the worker's own link, M/B, binds."""
+    scenario = load("ingress-single", workers=workers, shards=shards, elements=27720 * 8)
+    rate = scenario.bandwidth.shard_down
+    expected = max(workers * scenario.total_bytes / (shards * rate), scenario.total_bytes / rate)
+    assert simulation.predict(scenario).prediction.metrics.ingress_time_s == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_million_flows_need_no_million_events() -> None:
+    run = simulation.predict(load("ingress-single", workers=1000, shards=1000))
+    assert run.prediction.metrics.push_time_s == pytest.approx(0.08)
+    assert math.isfinite(run.elapsed_s)

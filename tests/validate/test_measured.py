@@ -1,0 +1,134 @@
+"""The shipped measurements, fitted and scored again: what the README says of them is what comes out."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from figures.kit import measured
+from psmodel.scenario import Scenario
+from psmodel.units import format_time
+from validate.comparison.compare import OURS, UNFITTED, Comparison, compare
+from validate.fitting.estimate import fit
+from validate.fitting.fit import Fit
+from validate.fitting.model_response import simulated
+from validate.measurements.selection import believable
+from validate.measurements.store import read_json
+from validate.report.report import coefficient_rows
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def ingress() -> tuple[Fit, Comparison]:
+    runs = read_json(ROOT / "figures" / "measured" / "ingress.json")
+    assert all(m.sums_ok for m in runs)
+    calibration = believable([m for m in runs if m.part == "calibration"])
+    held_out = believable([m for m in runs if m.part == "held_out"])
+    assert len({m.scenario for m in calibration}) <= 4
+    assert sum(m.duration_s for m in runs if m.part == "calibration") <= 60
+    fitted = fit(calibration)
+    return fitted, compare(fitted, held_out, calibration_runs=calibration)
+
+
+def test_errors_on_shaped_links(ingress) -> None:
+    _, comparison = ingress
+    ours = comparison.score()
+    assert ours.mape <= 0.03
+    assert ours.largest <= 0.10
+    assert 0.90 <= comparison.coverage <= 1.0
+    assert comparison.score(UNFITTED).mape <= 0.10
+    assert ours.mape <= 0.5 * comparison.best_baseline.mape
+
+
+def test_the_effective_bandwidth_is_that_of_plain_tcp(ingress) -> None:
+    """Plain TCP reached the nominal rate less headers to a part in a hundred, so the factor is to be near 1."""
+    fitted, _ = ingress
+    assert fitted.calibration.goodput_factor == pytest.approx(1.0, abs=0.03)
+    assert "goodput_factor" not in fitted.unidentified
+
+
+def test_what_these_runs_do_not_tell_is_said(ingress) -> None:
+    fitted, _ = ingress
+    said = {name: text for name, _, text, _ in coefficient_rows(fitted)}
+    assert fitted.unidentified
+    for name, reason in fitted.unidentified.items():
+        assert f"not identified: {reason}" in said[name]
+    assert "not identified" not in said["goodput_factor"]
+
+
+def test_the_readme_s_table(ingress) -> None:
+    _, comparison = ingress
+    rows = dict(
+        re.findall(r"^\| (psmodel|psmodel, not fitted|[^|]+?) \| ([0-9.]+ % \| [0-9.]+ %) \|$", README, re.M)
+    )
+    for model in (OURS, UNFITTED, "Ernest", "Universal Scalability Law", "plain N·M/(K·B)", "constant"):
+        score = comparison.score(model)
+        assert rows[model] == f"{100 * score.mape:.1f} % | {100 * score.largest:.1f} %"
+    assert f"{100 * comparison.coverage:.1f} % of single runs" in README
+
+
+def test_goodput_into_a_shard_is_nearly_that_of_plain_tcp() -> None:
+    """Pushes of 8 MB and more, by scenario: at least 0.93 of what a plain TCP stream got over the same link."""
+    ratios: dict[str, list[float]] = {}
+    for m in read_json(ROOT / "figures" / "measured" / "ingress.json"):
+        scenario = m.scenario
+        if scenario.push != "blocking" or scenario.pull != "none" or min(scenario.shard_sizes) < 8e6:
+            continue
+        into_shard = scenario.workers * max(scenario.shard_sizes) / m.metrics.ingress_time_s
+        # With more shards than workers the worker's own link is what is full.
+        limit = min(
+            m.link_goodput["shard_down"], m.link_goodput["worker_up"] * scenario.workers / scenario.shards
+        )
+        ratios.setdefault(scenario.name, []).append(into_shard / limit)
+    assert len(ratios) >= 8
+    assert min(sum(r) / len(r) for r in ratios.values()) >= 0.93
+
+
+def _errors(suite: str, metric: str) -> dict[str, tuple[float, float]]:
+    """Held-out scenario → measured and predicted, with the fit that is shipped beside the runs."""
+    runs = read_json(measured.paths(suite)[0])
+    assert all(m.sums_ok for m in runs)
+    calibration = {m.scenario for m in runs if m.part == "calibration"}
+    assert len(calibration) <= 4
+    groups: dict[Scenario, list[float]] = {}
+    for m in believable([m for m in runs if m.part == "held_out"]):
+        groups.setdefault(m.scenario, []).append(getattr(m.metrics, metric))
+    fitted = measured.fit(suite).calibration
+    return {
+        scenario.name: (sum(values) / len(values), getattr(simulated(scenario, fitted), metric))
+        for scenario, values in groups.items()
+    }
+
+
+@pytest.mark.parametrize("suite", ["training", "training-local"])
+def test_errors_of_training(suite: str) -> None:
+    """All modes, deterministic and lognormal computing, stragglers: at most 5 % on average and 12 % anywhere."""
+    said = []
+    for metric in ("iteration_time_s", "updates_per_s"):
+        found = [abs(predicted / real - 1) for real, predicted in _errors(suite, metric).values()]
+        assert len(found) >= 13
+        mean, largest = sum(found) / len(found), max(found)
+        assert mean <= 0.05
+        assert largest <= 0.12
+        said += [f"{100 * mean:.1f} %", f"{100 * largest:.1f} %"]
+    assert f"| `{suite}` | {' | '.join(said)} |" in README
+
+
+def test_the_readme_s_table_of_the_tutorial() -> None:
+    for name, (real, predicted) in _errors("tutorial", "iteration_time_s").items():
+        error = f"{100 * (predicted / real - 1):+.1f} %".replace("-", "−")
+        assert f"| `{name}` | {format_time(predicted)} | {format_time(real)} | {error} |" in README
+
+
+def test_parallel_updates_are_the_tutorial_s_last_claim() -> None:
+    """Sharding on one machine speeds up training in step, asynchronous training next to nothing."""
+    times = {(s.mode, s.shards): [m.metrics.iteration_time_s for m in runs]
+             for s, runs in measured.groups("parallel-updates").items()}  # fmt: skip
+    assert max(times["bsp", 2] + times["bsp", 4]) < 0.9 * min(times["bsp", 1])
+    assert min(times["asp", 2] + times["asp", 4]) > 0.9 * min(times["asp", 1])
+    found = [
+        predicted / real - 1 for real, predicted in _errors("parallel-updates", "iteration_time_s").values()
+    ]
+    assert max(map(abs, found)) <= 0.10

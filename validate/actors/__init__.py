@@ -1,0 +1,1 @@
+"""The real worker, shard and coordinator, as Ray runs them."""

@@ -1,0 +1,143 @@
+"""Which runs to make next, so that what one cares about is known best for the time they take.
+
+A run's information is JᵀJ, J the model's Jacobian by the coefficients divided by the standard deviation of what is
+measured; informations add up, and what is expected of a coefficient beforehand is one more. Runs are chosen one
+after the other, each the one that improves the criterion most per second of run time (greedy sequential design:
+Fedorov 1972, "Theory of optimal experiments", chapter 4; used for performance models by Venkataraman et al. 2016,
+"Ernest", NSDI, section 3.3).
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from psmodel.calibration import COEFFICIENTS, Calibration
+from psmodel.errors import BadInput
+from psmodel.scenario import Scenario
+from validate.fitting.estimate import USUAL_MISFIT
+from validate.fitting.model_response import Forward, scales
+from validate.fitting.observables import fitted_names, tolerance
+
+Array = NDArray[np.float64]
+SCHEMA_VERSION = 1
+Criterion = Literal["predictions", "coefficients"]
+SETUP_S = 4.0
+"""Seconds that a run takes besides its iterations: actors start and stop."""
+USUAL = Calibration(**{name: about.usual for name, about in COEFFICIENTS.items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A run of a design.
+
+    Attributes
+    ----------
+    cost_s
+        Seconds it takes.
+    widest
+        Largest relative half width of the 95 % interval of a candidate's iteration time once this run and those
+        before it have been made, as far as the coefficients decide it.
+    """
+
+    scenario: str
+    cost_s: float
+    widest: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """Runs in the order to make them; `widest_before` is what is known without any."""
+
+    criterion: Criterion
+    budget_s: float
+    widest_before: float
+    choices: tuple[Choice, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+def design(
+    candidates: Sequence[Scenario],
+    budget_s: float,
+    *,
+    criterion: Criterion = "predictions",
+    calibration: Calibration = USUAL,
+    made: Sequence[Scenario] = (),
+    forward: Forward | None = None,
+) -> Design:
+    """Choose runs among the candidates; one may be chosen again.
+
+    Parameters
+    ----------
+    candidates
+        Scenarios that could be run; also those whose iteration times one wants to know.
+    budget_s
+        Seconds that all runs together may take.
+    criterion
+        "predictions": smallest mean variance of the candidates' iteration times (I-optimal); "coefficients":
+        largest determinant of the information (D-optimal).
+    calibration
+        Where the model is linearised; by default what is usual.
+    made
+        Runs that have been made already.
+
+    Raises
+    ------
+    BadInput
+        If the budget is too small for any of the candidates.
+    """
+    forward = forward or Forward()
+    names = tuple(COEFFICIENTS)
+    information = {s: _information(s, calibration, names, forward) for s in {*candidates, *made}}
+    wanted = np.array([forward.jacobian(s, calibration, names)["iteration_time_s"] for s in candidates])
+    cost = {s: _cost(s, calibration, forward) for s in candidates}
+    if min(cost.values()) > budget_s:
+        raise BadInput(
+            f"--budget {budget_s:g}s is too short for any of these runs; the shortest takes {min(cost.values()):.1f} s"
+        )
+    spread = np.array([COEFFICIENTS[n].spread for n in names]) / scales(names)
+    known = np.diag(1 / spread**2) + sum((information[s] for s in made), np.zeros((len(names), len(names))))
+    before, left, choices = _widest(wanted, known), budget_s, []
+    while affordable := [s for s in candidates if cost[s] <= left]:
+        now = _value(criterion, wanted, known)
+        gains = [(_value(criterion, wanted, known + information[s]) - now) / cost[s] for s in affordable]
+        best = affordable[int(np.argmax(gains))]
+        known = known + information[best]
+        left -= cost[best]
+        choices.append(Choice(scenario=best.name, cost_s=cost[best], widest=_widest(wanted, known)))
+    return Design(criterion=criterion, budget_s=budget_s, widest_before=before, choices=tuple(choices))
+
+
+def _information(
+    scenario: Scenario, calibration: Calibration, names: Sequence[str], forward: Forward
+) -> Array:
+    values = forward(scenario, calibration)
+    slopes = forward.jacobian(scenario, calibration, names)
+    rows = []
+    for name in fitted_names(scenario):
+        if name in slopes:
+            rows.append(slopes[name] / np.hypot(USUAL_MISFIT, tolerance(values, name)))
+    jacobian = np.array(rows).reshape(len(rows), len(names))
+    return np.asarray(jacobian.T @ jacobian)
+
+
+def _cost(scenario: Scenario, calibration: Calibration, forward: Forward) -> float:
+    seconds = float(np.exp(forward(scenario, calibration)["iteration_time_s"]))
+    return SETUP_S + scenario.total_iterations * seconds
+
+
+def _value(criterion: Criterion, wanted: Array, known: Array) -> float:
+    """Larger is better."""
+    if criterion == "coefficients":
+        return float(np.linalg.slogdet(known)[1])
+    return -float(np.einsum("ij,jk,ik->i", wanted, np.linalg.inv(known), wanted).mean())
+
+
+def _widest(wanted: Array, known: Array) -> float:
+    variance = np.einsum("ij,jk,ik->i", wanted, np.linalg.inv(known), wanted)
+    return 1.96 * float(np.sqrt(variance.max()))

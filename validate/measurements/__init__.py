@@ -1,0 +1,1 @@
+"""Runs as they are kept, and which of them count."""

@@ -1,0 +1,1 @@
+"""Clusters that others have measured, predicted from small sizes."""

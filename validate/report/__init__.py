@@ -1,0 +1,1 @@
+"""What a fit is worth: in the terminal, as a page, as pictures."""

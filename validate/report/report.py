@@ -1,0 +1,238 @@
+"""The report: what was predicted, what was measured, how far apart; on the terminal, as HTML and as JSON."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psmodel.calibration import COEFFICIENTS
+from psmodel.errors import BadInput
+from validate.comparison.compare import OURS, Comparison, Score, compare
+from validate.comparison.rivals import Rivals
+from validate.comparison.staleness import Staleness, mean
+from validate.comparison.staleness import compare as compare_staleness
+from validate.fitting.estimate import fit
+from validate.fitting.fit import Fit, impersonal
+from validate.measurements.measurement import Measurement
+from validate.measurements.selection import believable, by_scenario
+from validate.measurements.stored import read
+from validate.measurements.suspicions import suspicions
+from validate.suites.parts import Parts, split
+from validate.wording import plain
+
+SCHEMA_VERSION = 1
+STALENESS = "Staleness of updates: means, and the largest distance of the two distributions"
+Progress = Callable[[int | None, str], AbstractContextManager[Callable[[int, str], None]]]
+NAMES = {
+    "iteration_time_s": "iteration",
+    "push_time_s": "push",
+    "pull_time_s": "pull",
+    "ingress_time_s": "ingress",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A fit, how it did on runs it had not seen, and those runs.
+
+    Attributes
+    ----------
+    staleness
+        Of the updates in held-out runs out of step; in step the order of the updates alone decides it.
+    notes
+        What was left out of the fit and of the scores, and why.
+    """
+
+    title: str
+    fit: Fit
+    comparison: Comparison
+    staleness: tuple[Staleness, ...]
+    calibration: tuple[Measurement, ...]
+    held_out: tuple[Measurement, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> tuple[Measurement, ...]:
+        """Both parts."""
+        return self.calibration + self.held_out
+
+    @property
+    def sums_ok(self) -> bool:
+        """Whether in every run the shards' parameters were what the pushed updates sum to."""
+        return all(m.sums_ok for m in self.runs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "title": self.title,
+            "fit": self.fit.to_json(),
+            "comparison": self.comparison.to_json(),
+            "staleness": [s.to_json() for s in self.staleness],
+            "sums_ok": self.sums_ok,
+            "notes": list(self.notes),
+            "runs": [
+                m.record() | {"environment": impersonal(m.environment), "metrics": m.metrics.to_json()}
+                for m in self.runs
+            ],
+        }
+
+
+def from_store(
+    path: Path,
+    suite: str | None,
+    *,
+    free: Sequence[str] | None = None,
+    mix_machines: bool = False,
+    seed: int = 0,
+    progress: Progress,
+) -> Report:
+    """Fit the calibration runs of a store (of one suite, if given) and score the held-out ones.
+
+    Parameters
+    ----------
+    path
+        A store, or what ``psmodel validate export`` wrote to a .json file.
+    suite
+        As `validate.suites.parts.named` reads it.
+
+    Raises
+    ------
+    BadInput
+        If there are no calibration runs, or the file cannot be read.
+    """
+    stored = read(path)
+    try:
+        parts = split(stored.runs, suite)
+    except BadInput as error:
+        raise BadInput(f"{plain(str(path), 200)}: {error}") from None
+    if not parts.calibration:
+        what = f"suite {plain(suite, 200)!r}" if suite else "any suite"
+        raise BadInput(
+            f"{path} holds no calibration runs of {what}; `psmodel validate suite NAME` makes some"
+        )
+    # Where the file lies is nobody's business who reads the report.
+    title = f"suite {plain(Path(suite).name)}" if suite else plain(path.name)
+    return _made(
+        parts, stored.notes, title, free=free, mix_machines=mix_machines, seed=seed, progress=progress
+    )
+
+
+def from_runs(
+    found: Sequence[Measurement],
+    title: str,
+    *,
+    free: Sequence[str] | None = None,
+    mix_machines: bool = False,
+    seed: int = 0,
+    progress: Progress,
+) -> Report:
+    """The same of measurements from anywhere, some of which must be there to calibrate."""
+    return _made(split(found), (), title, free=free, mix_machines=mix_machines, seed=seed, progress=progress)
+
+
+def _made(
+    parts: Parts,
+    notes: tuple[str, ...],
+    title: str,
+    *,
+    free: Sequence[str] | None,
+    mix_machines: bool,
+    seed: int,
+    progress: Progress,
+) -> Report:
+    calibration, held_out = believable(parts.calibration), believable(parts.held_out)
+    with progress(3, "Fitting") as advance:
+        # A fit takes minutes: whatever else could fail for want of runs comes before it.
+        rivals = Rivals(by_scenario(calibration))
+        fitted = fit(calibration, free=free, mix_machines=mix_machines, seed=seed)
+        advance(1, "")
+        compared = compare(fitted, held_out, calibration_runs=calibration, rivals=rivals)
+        advance(1, "")
+        stale = compare_staleness(fitted.calibration, (m for m in held_out if m.scenario.mode != "bsp"))
+        advance(1, "")
+    return Report(
+        title=title,
+        fit=fitted,
+        comparison=compared,
+        staleness=stale,
+        calibration=tuple(calibration),
+        held_out=tuple(held_out),
+        notes=notes + parts.notes,
+    )
+
+
+def percent(share: float) -> str:
+    """0.034 → 3.4 %."""
+    return f"{100 * share:.1f} %"
+
+
+def of_rows(score: Score, report: Report) -> str:
+    """The model's name, and of how many values it has a prediction if not of all."""
+    whole = sum(s.values for s in report.comparison.scores if (s.model, s.metric) == (OURS, score.metric))
+    return score.model if score.values == whole else f"{score.model} (of {score.values} of {whole} values)"
+
+
+def summary(report: Report) -> str:
+    """How far the predictions were from what was measured, in a sentence or two."""
+    comparison = report.comparison
+    if not comparison.rows:
+        return f"{len(report.calibration)} calibration runs; none were held out, so that nothing is scored."
+    ours = comparison.score()
+    parts = [
+        f"Held-out runs: mean absolute error {percent(ours.mape)} ({ours.quality}), largest {percent(ours.largest)} "
+        f"({len(comparison.rows)} values of {comparison.scenarios} scenarios); predictions: {ours.bias}."
+    ]
+    if comparison.coverage is not None:
+        parts.append(f"{percent(comparison.coverage)} of single runs lie in the 95 % prediction interval.")
+    if comparison.noise:
+        largest = max(comparison.noise.values())
+        smallest = min(comparison.noise.values())
+        parts.append(
+            f"One run differs from the next by {percent(smallest)} to {percent(largest)} (noise floor)."
+        )
+    best = comparison.best_baseline
+    if best is not None:
+        parts.append(f"Best baseline: {best.model}, {percent(best.mape)}.")
+    return " ".join(parts)
+
+
+def warnings(report: Report) -> list[str]:
+    """What a reader must know before believing the numbers."""
+    found = [f"{note[:1].upper()}{note[1:]}." for note in report.notes]
+    if not report.sums_ok:
+        found.append("In some runs the shards' parameters were not what the pushed updates sum to.")
+    found += suspicions(report.runs)
+    if not report.fit.converged:
+        found.append(f"The fit did not converge: {report.fit.message}.")
+    outside = {r.content: (r.scenario, r.outside) for r in report.comparison.rows if r.outside}
+    if outside:
+        scenario, phrases = next(iter(outside.values()))
+        found.append(
+            f"{len(outside)} held-out scenarios lie outside the calibration runs, so that their predictions are "
+            f"extrapolations ({scenario}: {'; '.join(phrases)})."
+        )
+    return found
+
+
+def coefficient_rows(fit: Fit) -> list[tuple[str, str, str, str]]:
+    """Coefficient, estimate, 95 % interval and, where the runs do not tell it, why; meaning."""
+    rows = []
+    for name, about in COEFFICIENTS.items():
+        value = getattr(fit.calibration, name)
+        said = []
+        if name in fit.intervals:
+            low, high = fit.intervals[name]
+            said.append(f"{low:.3g} to {high:.3g}")
+        if name in fit.unidentified:
+            said.append(f"not identified: {fit.unidentified[name]}")
+        rows.append((name, f"{value:.4g} {about.unit}", "; ".join(said) or "not asked for", about.meaning))
+    return rows
+
+
+def staleness_rows(report: Report) -> list[tuple[str, str, str, str]]:
+    """Scenario, mean staleness measured and predicted, distance of the distributions."""
+    return [
+        (s.scenario, f"{mean(s.measured):.2f}", f"{mean(s.predicted):.2f}", f"{s.distance:.2f}")
+        for s in report.staleness
+    ]

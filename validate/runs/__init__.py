@@ -1,0 +1,1 @@
+"""Real runs and suites of them: started, watched, stopped, resumed."""

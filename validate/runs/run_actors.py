@@ -1,0 +1,179 @@
+"""The actors of one run: where they are, how they are, and what they logged."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from psmodel.random_streams import compute_times, update_costs
+from psmodel.scenario import Scenario
+from validate.actors import clocks
+from validate.actors.presence import Presence
+from validate.machine.computing import ComputeBy
+from validate.testbeds.base import Placement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """The state of a run while it goes on.
+
+    Attributes
+    ----------
+    elapsed_s
+        Since the workers were told to start.
+    applied
+        Updates applied, shape (shards that hold something,); `planned` is what each will have in the end.
+    parameters
+        First and last parameter of each of them.
+    """
+
+    elapsed_s: float
+    applied: tuple[int, ...]
+    planned: int
+    parameters: tuple[tuple[float, float], ...]
+
+
+def used(scenario: Scenario) -> list[int]:
+    """The shards that hold something; the others would never be called."""
+    return [k for k, elements in enumerate(scenario.shard_elements) if elements > 0]
+
+
+class Actors:
+    """The actors of one run."""
+
+    def __init__(
+        self, scenario: Scenario, placement: Placement, *, repetition: int, compute_by: ComputeBy
+    ) -> None:
+        import ray
+
+        from validate.actors.shard import Coordinator, ParameterServerShard
+        from validate.actors.worker import INSTANTS, Worker
+
+        self.columns = INSTANTS
+        self.scenario = scenario
+        drawn = compute_times(scenario, repetition)
+        updates = scenario.workers * scenario.total_iterations
+        costs: list[list[float] | None] = [None] * scenario.shards
+        if scenario.update_cost.is_random or scenario.update_cost.expected() > 0:
+            costs = [list(islice(c, updates)) for c in update_costs(scenario, repetition)]
+        self.longest_step_s = max(float(drawn.max()), *(max(c or [0.0]) for c in costs))
+        shard_class, worker_class = ray.remote(ParameterServerShard), ray.remote(Worker)
+        quorum = scenario.quorum if scenario.backup_workers else None
+        decompress = (
+            scenario.compression.decompress_time / scenario.total_elements if scenario.compression else 0.0
+        )
+        self.shards = [
+            shard_class.options(**placement.shard_options[k]).remote(
+                scenario.shard_elements[k], scenario.dtype, costs[k], quorum, decompress
+            )
+            for k in used(scenario)
+        ]
+        slack = scenario.staleness_bound or 0
+        coordinator = ray.remote(Coordinator).options(**placement.coordinator_options)
+        self._coordinator = coordinator.remote(scenario.workers, slack, scenario.quorum)
+        job = _job(scenario, compute_by)
+        self._workers = [
+            worker_class.options(**options).remote(index, job, times, self.shards, self._coordinator)
+            for index, (times, options) in enumerate(zip(drawn, placement.worker_options, strict=True))
+        ]
+        self.worker_offsets: list[clocks.Offset] = []
+        self.shard_offsets: list[clocks.Offset] = []
+
+    def connect(self) -> dict[str, Presence]:
+        """Wait until all are there, and see how their clocks stand; who is where, by name."""
+        import ray
+
+        there = self.presence()
+
+        def ask(actor: Any) -> clocks.Reading:
+            reading: clocks.Reading = ray.get(actor.clock.remote())
+            return reading
+
+        self.worker_offsets, self.shard_offsets = (
+            [clocks.offset(partial(ask, actor)) for actor in actors]
+            for actors in (self._workers, self.shards)
+        )
+        return there
+
+    def presence(self) -> dict[str, Presence]:
+        """Actor's name → its process and what TCP did on its host."""
+        import ray
+
+        named = {f"worker {i}": worker for i, worker in enumerate(self._workers)}
+        named |= {f"shard {k}": shard for k, shard in zip(used(self.scenario), self.shards, strict=True)}
+        named["the coordinator"] = self._coordinator
+        answers = ray.get([actor.presence.remote() for actor in named.values()])
+        return dict(zip(named, answers, strict=True))
+
+    def work(
+        self, on_observation: Callable[[Observation], None] | None, every_s: float
+    ) -> list[tuple[NDArray[np.int64], NDArray[Any]]]:
+        """All workers' loops; what each of them logged."""
+        import ray
+
+        began = time.monotonic()
+        running = [worker.run.remote() for worker in self._workers]
+        pending, timeout = running, None if on_observation is None else every_s
+        while pending:
+            # One at a time: an error is then seen at once, while the others wait for the failed worker.
+            done, pending = ray.wait(pending, num_returns=1, timeout=timeout)
+            ray.get(done)
+            if not done and on_observation is not None:
+                on_observation(self._observe(time.monotonic() - began))
+        logs: list[tuple[NDArray[np.int64], NDArray[Any]]] = ray.get(running)
+        return logs
+
+    def finish(self) -> list[tuple[NDArray[np.int64], float, float]]:
+        """What each shard logged, and its least and largest parameter."""
+        import ray
+
+        logs: list[tuple[NDArray[np.int64], float, float]] = ray.get(
+            [shard.finish.remote() for shard in self.shards]
+        )
+        return logs
+
+    def _observe(self, elapsed_s: float) -> Observation:
+        import ray
+
+        seen = ray.get([shard.observe.remote() for shard in self.shards])
+        pushing = self.scenario.push != "none"
+        return Observation(
+            elapsed_s=elapsed_s,
+            applied=tuple(int(s["version"]) for s in seen),
+            planned=self.scenario.quorum * self.scenario.total_iterations if pushing else 0,
+            parameters=tuple((s["first"], s["last"]) for s in seen),
+        )
+
+    def kill(self) -> None:
+        """End their processes."""
+        import ray
+
+        for actor in (*self._workers, *self.shards, self._coordinator):
+            ray.kill(actor)
+
+
+def _job(scenario: Scenario, compute_by: ComputeBy) -> Any:
+    from validate.actors.worker import Job
+
+    elements = tuple(scenario.layer_elements[k] for k in used(scenario))
+    layers = [sum(column) for column in zip(*elements, strict=True)]
+    compress = scenario.compression.compress_time if scenario.compression else 0.0
+    return Job(
+        layer_elements=elements,
+        pushed_elements=tuple(tuple(map(scenario.pushed_elements, counts)) for counts in elements),
+        compute_shares=tuple(layer.compute_share for layer in scenario.layers) or (0.0,),
+        compress_times=tuple(compress * count / scenario.total_elements for count in layers),
+        dtype=scenario.dtype,
+        update_rule=scenario.update_rule,
+        pull=scenario.pull,
+        prefetch=scenario.prefetch,
+        push=scenario.push,
+        max_in_flight_pushes=scenario.max_in_flight_pushes,
+        in_step=scenario.mode != "asp",
+        burn=compute_by == "burn",
+    )

@@ -1,0 +1,218 @@
+"""Makes the runs of a suite that a store does not hold yet: stop it whenever you like, and start it again."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from psmodel.errors import CannotRun
+from psmodel.scenario import Scenario
+from validate.machine.computing import compute_by
+from validate.measurements.measurement import Measurement, key
+from validate.measurements.store import Store
+from validate.runs import failures, supervised
+from validate.runs.run import RunFailed, TestbedLost, run
+from validate.suites.suite import Run, Suite
+from validate.testbeds import on_this_machine
+from validate.testbeds.base import Testbed
+
+Enter = Callable[[Sequence[Scenario]], AbstractContextManager[Testbed]]
+Progress = Callable[[int | None, str], AbstractContextManager[Callable[[int, str], None]]]
+
+_LOST_IN_A_ROW = 3
+"""After so many lost testbeds the machine is to blame, and the suite ends."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a suite's runs.
+
+    Attributes
+    ----------
+    made, found
+        Runs made now, and runs that the store held already.
+    suspect
+        How many of those made now are suspect; each has been repeated once.
+    failed
+        Scenario name and reason of every run that could not be made.
+    left
+        How many were not even tried, since the testbed was lost and has to be started anew.
+    given_up
+        Keys of the runs that failed.
+    lost_in_a_row
+        Testbeds that were lost without a run made in between.
+    """
+
+    made: int
+    found: int
+    suspect: int
+    failed: tuple[tuple[str, str], ...]
+    left: int = 0
+    given_up: tuple[str, ...] = ()
+    lost_in_a_row: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "made": self.made,
+            "found": self.found,
+            "suspect": self.suspect,
+            "failed": [{"scenario": scenario, "reason": reason} for scenario, reason in self.failed],
+            "left": self.left,
+        }
+
+    def handed_on(self) -> dict[str, Any]:
+        """All of it in plain JSON types, for the process that goes on with the suite; see `earlier`."""
+        return asdict(self)
+
+    @classmethod
+    def earlier(cls, handed_on: Mapping[str, Any]) -> Self | None:
+        """The reverse of `handed_on`; None of nothing."""
+        if not handed_on:
+            return None
+        failed = tuple((scenario, reason) for scenario, reason in handed_on["failed"])
+        return cls(**{**handed_on, "failed": failed, "given_up": tuple(handed_on["given_up"])})
+
+
+def missing(suite: Suite, store: Store, *, testbed: str) -> list[Run]:
+    """The suite's runs that the store does not hold, in the suite's order, as they are on this machine."""
+    held = store.keys()
+    planned = [replace(r, scenario=on_this_machine(r.scenario, testbed)) for r in suite.runs()]
+    return [r for r in planned if _key(r, suite, testbed) not in held]
+
+
+def run_suite(
+    suite: Suite,
+    store: Store,
+    *,
+    testbed: str,
+    entered: Enter,
+    progress: Progress,
+    earlier: Outcome | None = None,
+) -> Outcome:
+    """Make every missing run and store it before the next one begins.
+
+    A run that was disturbed is repeated once at the end; both are kept, the suspect one marked. One that fails is
+    written down beside the store. If the testbed is lost, what is left is not tried.
+
+    Parameters
+    ----------
+    testbed
+        Name of the testbed that `entered` starts for the scenarios that are still to be run.
+    progress
+        Shows how far it is, as `psmodel.cli.options.progress`.
+    earlier
+        What became of the suite on a testbed that was lost: its failed runs are not tried again.
+    """
+    before = earlier or Outcome(made=0, found=0, suspect=0, failed=())
+    todo = missing(suite, store, testbed=testbed)
+    found = len(suite.runs()) - len(todo) if earlier is None else earlier.found
+    todo = [r for r in todo if _key(r, suite, testbed) not in before.given_up]
+    if not todo:
+        return replace(before, found=found, left=0)
+    outcome = before
+    try:
+        with entered([r.scenario for r in todo]) as bed:
+            with progress(len(todo), f"Suite {suite.name}") as advance:
+                outcome, lost = _make_all(
+                    todo, suite, store, bed, testbed, advance, replace(before, found=found)
+                )
+            if lost is not None:
+                if outcome.left and outcome.lost_in_a_row < _LOST_IN_A_ROW and supervised.inside():
+                    # This process ends without putting the testbed in order, and another one goes on.
+                    supervised.again(outcome.handed_on(), f"{lost}; the testbed is started anew")
+                raise lost  # so that whoever started the testbed knows in which state it is
+    except TestbedLost:
+        if outcome is before:
+            raise
+    return outcome
+
+
+def _make_all(
+    todo: Sequence[Run],
+    suite: Suite,
+    store: Store,
+    bed: Testbed,
+    testbed: str,
+    advance: Callable[[int, str], None],
+    before: Outcome,
+) -> tuple[Outcome, TestbedLost | None]:
+    made: list[Measurement] = []
+    broken: list[tuple[Run, RunFailed | CannotRun]] = []
+    again: list[Run] = []
+    goodput: dict[object, Mapping[str, float]] = {}
+    left = len(todo)
+    lost: TestbedLost | None = None
+    for runs, remark, step in ((todo, "", 1), (again, ", once more", 0)):
+        for planned in runs:
+            if lost is not None:
+                break
+            advance(0, f"{planned.scenario.name}{remark}")
+            left -= step
+            try:
+                measurement = _make(planned, suite, bed, goodput, store.path.parent / "logs")
+            except (RunFailed, CannotRun) as error:
+                broken.append((planned, error))
+                lost = error if isinstance(error, TestbedLost) else None
+                _write_down(store.path, planned, suite, testbed, error)
+            else:
+                store.add(measurement)
+                made.append(measurement)
+                if measurement.suspect and runs is todo:
+                    again.append(planned)
+            advance(step, "")
+    outcome = Outcome(
+        made=before.made + len(made),
+        found=before.found,
+        suspect=before.suspect + sum(bool(m.suspect) for m in made),
+        failed=before.failed + tuple((run.scenario.name, str(error)) for run, error in broken),
+        left=left,
+        given_up=before.given_up + tuple(_key(run, suite, testbed) for run, _ in broken),
+        lost_in_a_row=(lost is not None) + (0 if made else before.lost_in_a_row),
+    )
+    return outcome, lost
+
+
+def _write_down(store: Path, planned: Run, suite: Suite, testbed: str, error: Exception) -> None:
+    failures.add(
+        store,
+        key=_key(planned, suite, testbed),
+        scenario=planned.scenario.name,
+        repetition=planned.repetition,
+        suite=f"{suite.name}@{suite.version}",
+        reason=str(error),
+    )
+
+
+def _make(
+    planned: Run,
+    suite: Suite,
+    bed: Testbed,
+    goodput: dict[object, Mapping[str, float]],
+    logs: Path,
+) -> Measurement:
+    scenario = planned.scenario
+    links = (scenario.bandwidth, scenario.placement)
+    measurement = run(
+        scenario,
+        bed,
+        repetition=planned.repetition,
+        suite=f"{suite.name}@{suite.version}",
+        part=planned.part,
+        link_goodput=goodput.get(links),
+        logs=logs,
+    )
+    # The same links need not be measured again before each run.
+    goodput[links] = measurement.link_goodput
+    return measurement
+
+
+def _key(planned: Run, suite: Suite, testbed: str) -> str:
+    return key(
+        planned.scenario,
+        testbed=testbed,
+        suite=f"{suite.name}@{suite.version}",
+        repetition=planned.repetition,
+        compute_by=compute_by(planned.scenario),
+    )

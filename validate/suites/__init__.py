@@ -1,0 +1,1 @@
+"""Suites of scenarios: what is run to calibrate, and what to be held out."""
