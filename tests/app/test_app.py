@@ -8,6 +8,7 @@ import shlex
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 import tomllib
@@ -289,12 +290,18 @@ def test_the_measurements_page_compares_each_run(url: str) -> None:
             assert found == row["predicted_s"]
 
 
-def children() -> set[int]:
-    return {
-        int(pid)
-        for task in Path("/proc/self/task").iterdir()
-        for pid in (task / "children").read_text().split()
-    }
+def started(connection: socket.socket) -> None:
+    """Wait until the server has begun to simulate."""
+    told = b""
+    while b"progress" not in told:
+        more = connection.recv(1000)
+        assert more
+        told += more
+
+
+def children(of: int | str = "self") -> set[int]:
+    tasks = Path(f"/proc/{of}/task").iterdir()
+    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
@@ -321,7 +328,7 @@ def test_simulations_that_are_left_leave_nothing(url: str) -> None:
             f"GET /api/simulate?{urlencode(long)} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
         )
         if number % 5 == 0:
-            connection.recv(1)  # this one has begun to answer
+            started(connection)
         connection.close()
     until = time.monotonic() + 120
     while left() > before and time.monotonic() < until:
@@ -330,6 +337,41 @@ def test_simulations_that_are_left_leave_nothing(url: str) -> None:
     assert all(a <= b for a, b in zip(now, before, strict=True)), (before, now)
     _, _, text = get(url, "/api/simulate?workers=2&shards=1")
     assert events(text)[-1][0] == "result"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
+def test_a_simulation_does_not_outlive_a_server_that_is_killed() -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "psmodel", "app", "--no-browser", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    where = re.search(r"http://\S+", server.stdout.readline())
+    assert where is not None
+    to = urlparse(where[0])
+    query = {
+        "workers": "40",
+        "shards": "20",
+        "mode": "asp",
+        "compute": "80 ms",
+        "compute_cv": "0.5",
+        "iterations": "5000",
+    }
+    with socket.create_connection((to.hostname, to.port)) as connection:
+        connection.sendall(
+            f"GET /api/simulate?{urlencode(query)} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+        )
+        started(connection)
+        begun = children(server.pid)
+        assert begun
+        server.kill()
+        server.wait()
+    server.stdout.close()
+    until = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in begun) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert [pid for pid in begun if Path(f"/proc/{pid}").exists()] == []
 
 
 def test_a_simulation_that_takes_too_much_memory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
