@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from figures.kit.data import Rows
 from figures.kit.style import MUTED, Style, count_axis, lines
-from psmodel import load, predict
+from psmodel import load
+from psmodel.analytic import ClosedForm
 from psmodel.simulation import predict as simulate
 
 SCENARIO = load("ingress-single").replace(
@@ -34,13 +35,12 @@ def compute() -> Rows:
     for label, mode in _MODES.items():
         for workers in _WORKERS:
             scenario = SCENARIO.replace(workers=workers, **mode)
-            bounds = predict(scenario).bounds
             rows.append(
                 {
                     "mode": label,
                     "workers": workers,
                     "iteration_time_s": simulate(scenario).prediction.metrics.iteration_time_s,
-                    "shard_links_s": max(b.time_s for b in bounds if b.resource == "shard ingress"),
+                    "shard_links_s": ClosedForm(scenario=scenario).work["shard ingress"],
                 }
             )
     return rows
