@@ -18,6 +18,7 @@ from docutils.utils.math.latex2mathml import tex2mathml  # noqa: E402
 from figures.kit import build  # noqa: E402
 from psmodel import load, predict  # noqa: E402
 from psmodel.calibration import COEFFICIENTS  # noqa: E402
+from psmodel.scenario.features import FEATURES, Treatment  # noqa: E402
 
 project = "psmodel"
 release = version = installed("psmodel")
@@ -68,6 +69,25 @@ def _bounds() -> str:
     bounds = predict(load("ingress-sharded")).bounds
     return _table(
         ["phase", "resource", "no faster than"], [[b.phase, b.resource, f"`{b.formula}`"] for b in bounds]
+    )
+
+
+def _features() -> str:
+    def treatment(made: Treatment) -> str:
+        return f"{made.claim}: leaves out {made.leaves_out}" if made.leaves_out else made.claim
+
+    return _table(
+        ["key", "feature", "closed form", "mean value analysis", "real run"],
+        [
+            [
+                f"`{f.name}`",
+                f.label,
+                treatment(f.closed_form),
+                treatment(f.mva),
+                "yes" if f.real_run else "no",
+            ]
+            for f in FEATURES
+        ],
     )
 
 
@@ -126,6 +146,7 @@ def _api() -> None:
 
 _write("coefficients.inc.md", _coefficients())
 _write("bounds.inc.md", _bounds())
+_write("features.inc.md", _features())
 _write("gallery.inc.md", _gallery())
 _write("notebooks.inc.md", _notebooks())
 _api()

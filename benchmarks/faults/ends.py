@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.faults.course import Course, Row
 
-_INNER = (r"^\S*python\S* -m validate\.supervised",)
+_INNER = (r"^\S*python\S* -m validate\.runs\.supervised",)
 _HOLDER = ("^unshare",)
 
 

@@ -123,7 +123,7 @@ def test_without_namespaces_a_guardian_does_the_same(tmp_path: Path) -> None:
         assert course.left() == []
         course.start()
         root = course.at_work()
-        inner = victims.find(root, r"^\S*python\S* -m validate\.supervised")
+        inner = victims.find(root, r"^\S*python\S* -m validate\.runs\.supervised")
         modes = {(d / "token").stat().st_mode & 0o777 for d in course.temporary.glob("psm-*")}
         listening = addresses([inner, *victims.descendants(inner)])
         ended = course.end_by("SIGINT", [signal.SIGINT])
