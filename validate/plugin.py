@@ -15,6 +15,13 @@ def measured(path: Path) -> list[Measured]:
         If it is neither, or nothing in it can be read.
     """
     return [
-        Measured(scenario=m.scenario, metrics=m.metrics, suspect="; ".join(m.suspect))
+        Measured(
+            scenario=m.scenario,
+            metrics=m.metrics,
+            suspect="; ".join(m.suspect),
+            suite=m.suite or "",
+            testbed=m.testbed,
+            started_at=m.started_at,
+        )
         for m in read(path).runs
     ]

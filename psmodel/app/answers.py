@@ -1,6 +1,6 @@
-"""What the page is told at once: prediction, bounds, curves, map and prices, all by closed forms."""
+"""What the page is told without a simulation: prediction, bounds, curves, map and prices, all by closed forms."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from psmodel.app.query import Asked, Known
 from psmodel.predictors import Calibrated, answer, predictor
 from psmodel.results import Array
 from psmodel.scenario import Scenario
-from psmodel.scenario.features import fixed_columns
+from psmodel.scenario.features import features_of, fixed_columns
 from psmodel.whatif.cost import Machines, cost, machines_for, undominated
 from psmodel.whatif.explanations import explain
 from psmodel.whatif.parameter_space import written
@@ -34,32 +34,48 @@ def listed(known: Known) -> list[dict[str, Any]]:
 
 
 def answered(asked: Asked) -> dict[str, Any]:
-    """Everything about one scenario, in SI units.
+    """The numbers of one scenario, in SI units: its prediction with claims and bounds, and what a change brings.
 
-    ``curves`` holds iteration and ingress time against the number of shards and of workers, ``map`` the binding
-    resource of every (N, K), ``front`` the machine types and numbers of shards that nothing beats in both cost and
-    time; ``left_out`` says why a chart is missing; ``runs`` are the measurements of this scenario and of those that
-    differ in N or K alone.
+    ``left_out`` says why a chart is missing; ``runs`` are the measurements of this scenario and of those that differ in
+    N or K alone.
     """
     scenario, known = asked.scenario, asked.known
     said = answer(scenario, predictor("analytic"), known.calibrated)
     best = Calibrated(
         best=known.calibrated.best
     )  # without draws: an interval of each gain would take too long
-    takes_time = said.prediction.metrics.iteration_time_s > 0
+    why = explain(scenario, best) if said.prediction.metrics.iteration_time_s > 0 else None
+    chosen = machines_for(scenario, {}, known.catalogue)
     return {
         "settings": _settings(scenario),
+        "scenario": scenario.to_settings(),
+        "features": [feature.label for feature in features_of(scenario)],
+        "wanted": {"target_s": asked.target_s, "budget": asked.budget},
         "prediction": said.prediction.to_json(),
         "intervals": dict(said.intervals),
-        "gains": [vars(g) for g in explain(scenario, best).gains] if takes_time else [],
-        "curves": {key: _curve(asked, key) for key in ("shards", "workers")},
-        "map": _map(asked),
+        "gains": [vars(gain) for gain in why.gains] if why else [],
+        "gains_left_out": dict(why.left_out) if why else {},
+        "here": chosen
+        and _priced(scenario, chosen, said.prediction.metrics.iteration_time_s, known.catalogue.currency),
+        "currency": known.catalogue.currency,
         "left_out": _left_out(scenario),
-        "front": _front(asked, said.prediction.metrics.iteration_time_s),
         "runs": _runs(scenario, known.measured),
         "command": asked.command("predict"),
         "simulate_command": asked.command("simulate", "--replications", str(asked.replications)),
     }
+
+
+CHARTS: dict[str, Callable[[Asked], dict[str, Any] | None]] = {
+    "shards": lambda asked: _curve(asked, "shards"),
+    "workers": lambda asked: _curve(asked, "workers"),
+    "map": lambda asked: _map(asked),
+    "front": lambda asked: _front(asked),
+}
+"""Name → what computes it: a chart may take a second where a feature makes every point one by one.
+
+``shards`` and ``workers`` hold iteration and ingress time against their number, ``map`` the binding resource of every
+(N, K), ``front`` the machine types and numbers of shards that nothing beats in both cost and time.
+"""
 
 
 def _settings(scenario: Scenario) -> dict[str, dict[str, Any]]:
@@ -129,20 +145,20 @@ def _map(asked: Asked) -> dict[str, Any] | None:
         _numbers(_reach(scenario, key), _SIDE, least=_least(scenario, key)) for key in ("workers", "shards")
     )
     n, k = np.meshgrid(workers, shards)
-    found = predict_grid(scenario, {"workers": n.ravel(), "shards": k.ravel()}, asked.known.calibrated.best)[
-        "bottleneck"
-    ]
-    names = sorted(set(found.tolist()), key=lambda name: -int((found == name).sum()))
+    found = predict_grid(scenario, {"workers": n.ravel(), "shards": k.ravel()}, asked.known.calibrated.best)
+    binding = found["bottleneck"]
+    names = sorted(set(binding.tolist()), key=lambda name: -int((binding == name).sum()))
     return {
         "workers": workers.tolist(),
         "shards": shards.tolist(),
         "names": names,
-        "cells": [names.index(name) for name in found.tolist()],
+        "cells": [names.index(name) for name in binding.tolist()],
+        "iteration_time_s": found["iteration_time_s"].tolist(),
     }
 
 
-def _front(asked: Asked, iteration_time: float) -> dict[str, Any]:
-    """Prices of this scenario, and of every number of shards on every machine type (for both roles)."""
+def _front(asked: Asked) -> dict[str, Any]:
+    """Prices of every number of shards on every machine type (for both roles)."""
     scenario, catalogue = asked.scenario, asked.known.catalogue
     fixed = "shards" in fixed_columns(scenario)
     shards = (
@@ -164,11 +180,8 @@ def _front(asked: Asked, iteration_time: float) -> dict[str, Any]:
             rows.append(
                 _priced(scenario.model_copy(update={"shards": int(k)}), both, time, catalogue.currency)
             )
-    chosen = machines_for(scenario, {}, catalogue)
-    here = chosen and _priced(scenario, chosen, iteration_time, catalogue.currency)
     return {
         "rows": list(pareto_front(rows)),
-        "here": here,
         "currency": catalogue.currency,
         "prices": f"{catalogue.name}, of {catalogue.read_on}",
     }

@@ -2,8 +2,10 @@
 
 import json
 import multiprocessing
+import os
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +19,12 @@ from psmodel.scenario import Scenario
 from psmodel.trace import Span
 
 _TICK_S = 0.25
+_MOST_BYTES = 4 << 30
+"""Memory that one simulation may take: the machine is not the page's alone."""
+_TOO_LARGE = (
+    f"the simulation needs more than the {_MOST_BYTES >> 30} GiB of memory that the page gives it; ask for fewer "
+    "workers, shards or iterations"
+)
 _ROWS = 8
 """So many workers, and so many rows of shards, are drawn."""
 _MOST_CALLS = 20_000
@@ -27,6 +35,8 @@ _CYCLES = 3
 
 async def events(asked: Asked, gone: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
     """Server-sent events: ``progress`` (done, of), then ``result`` or ``problem``; `gone` says if the reader is."""
+    if await gone():
+        return
     ours, theirs = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("spawn").Process(
         target=_simulate,
@@ -45,9 +55,7 @@ async def events(asked: Asked, gone: Callable[[], Awaitable[bool]]) -> AsyncIter
             if kind != "progress":
                 return
     except EOFError:
-        yield _event(
-            "problem", "the simulation died (memory used up?); ask for fewer workers, shards or iterations"
-        )
+        yield _event("problem", _TOO_LARGE)
     finally:
         process.kill()
         process.join()
@@ -59,6 +67,8 @@ def _event(kind: str, value: Any) -> str:
 
 
 def _simulate(answer: Connection, scenario: Scenario, calibration: Calibration, replications: int) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _limit_memory()
     from psmodel import simulation
     from psmodel.simulation.replications import replicate
 
@@ -76,6 +86,26 @@ def _simulate(answer: Connection, scenario: Scenario, calibration: Calibration, 
         answer.send(("result", {"prediction": prediction.to_json(), "timeline": drawn}))
     except UserError as error:
         answer.send(("problem", str(error)))
+    except MemoryError:
+        answer.send(("problem", _TOO_LARGE))
+
+
+def _end_with_parent() -> None:
+    """A server that is killed cannot end its simulations; each one ends itself."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    limit = _MOST_BYTES if hard == resource.RLIM_INFINITY else min(_MOST_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 def timeline(spans: tuple[Span, ...], record: Timeline) -> dict[str, Any]:

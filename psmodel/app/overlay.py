@@ -18,11 +18,22 @@ _ENTRY_POINTS = "psmodel.measurements"
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A real run: what was run, what was measured, and why not to believe it (empty if nothing speaks against it)."""
+    """A real run: what was run, what was measured, and why not to believe it (empty if nothing speaks against it).
+
+    Attributes
+    ----------
+    suite
+        The suite it was made for; empty of a run by itself.
+    testbed, started_at
+        Where and when (ISO 8601) it ran.
+    """
 
     scenario: Scenario
     metrics: Metrics
     suspect: str = ""
+    suite: str = ""
+    testbed: str = ""
+    started_at: str = ""
 
 
 def read(path: Path) -> tuple[Measured, ...]:

@@ -5,7 +5,7 @@
 (100, 'psmodel predict ingress-single --shards 100')
 """
 
-import json
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,15 +13,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from psmodel.app.files import from_file, no_files, toml_value
 from psmodel.app.overlay import Measured
 from psmodel.errors import BadInput
 from psmodel.predictors import Calibrated, load_calibrated
 from psmodel.scenario import Scenario, load, packaged
+from psmodel.storage.atomic import parse_json
+from psmodel.units import parse_time
 from psmodel.whatif.cost import Catalogue, load_catalogue
 
 OPTIONS = ("workers", "shards", "model_size", "bandwidth", "compute", "mode", "iterations")
 """Keys that have an option of their own on the command line."""
-_KEYS = (*OPTIONS, "compute_cv", "staleness_bound")
+_KEYS = (
+    *(key for key in Scenario.model_fields if key not in ("schema_version", "name", "description")),
+    "compute_cv",
+)
 _MOST_REPLICATIONS = 1000
 
 
@@ -57,13 +63,21 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A question: the scenario `name` with `changes` on top, and how often to simulate it."""
+    """A question: the scenario `name` with `changes` on top, how often to simulate it, and what is good enough.
+
+    Attributes
+    ----------
+    target_s, budget
+        The most that an iteration may take, and that all machines may cost per hour; None for whatever it is.
+    """
 
     name: str
     changes: Mapping[str, Any]
     scenario: Scenario
     replications: int
     known: Known
+    target_s: float | None = None
+    budget: float | None = None
 
     @classmethod
     def of(cls, query: Mapping[str, str], known: Known) -> Self:
@@ -75,32 +89,44 @@ class Asked:
             If a key is unknown or the scenario cannot be.
         """
         given = {key: value.strip() for key, value in query.items() if value.strip()}
+        file = given.pop("file", None)
         name = given.pop("scenario", next(iter(known.scenarios)))
-        replications = _replications(given.pop("replications", "10"))
-        if name not in known.scenarios:
+        if file is not None:
+            base = from_file(file, "file.json")
+            name = base.name
+        elif name in known.scenarios:
+            base = known.scenarios[name]
+        else:
             raise BadInput(f"scenario {name!r} is not on this page; there are {', '.join(known.scenarios)}")
+        repeated = given.pop("replications", None)
+        target, budget = given.pop("target", None), given.pop("budget", None)
         for key in given:
             if key not in _KEYS:
                 raise BadInput(
-                    f"unknown key {key!r}; it is one of scenario, replications, {', '.join(_KEYS)}"
+                    f"unknown key {key!r}; it is one of scenario, file, replications, target, budget, "
+                    f"{', '.join(_KEYS)}"
                 )
-        base = known.scenarios[name]
-        changes: dict[str, Any] = dict(given)
+        changes: dict[str, Any] = {key: _value(key, text) for key, text in given.items()}
         spread = changes.pop("compute_cv", None)
         if spread is not None:
             changes["compute"] = _spread(changes.get("compute", f"{base.compute.expected()!r} s"), spread)
+        no_files(changes)
+        scenario = base.replace(**changes)
         return cls(
-            name=name,
+            name="" if file is not None else name,
             changes=changes,
-            scenario=base.replace(**changes),
-            replications=replications,
+            scenario=scenario,
+            replications=_replications(repeated or ("1" if scenario.is_steady else "10")),
             known=known,
+            target_s=None if target is None else _target(target),
+            budget=None if budget is None else _budget(budget),
         )
 
     def command(self, verb: str, *options: str) -> str:
         """The command line that gives the same answer."""
         words = ["psmodel", verb]
-        if self.name in packaged():
+        # `--set` has no way to write that a key is taken away.
+        if self.name in packaged() and None not in self.changes.values():
             words.append(self.name)
             values = dict(self.changes)
         else:
@@ -122,25 +148,52 @@ def _replications(text: str) -> int:
     return int(text)
 
 
-def _spread(mean: str | float, text: str) -> Any:
+def _value(key: str, text: str) -> Any:
+    """What a query's text stands for: a table or a list as JSON, null for nothing, or the text itself."""
+    if text == "null":
+        return None
+    if text[0] not in "[{":
+        return text
+    return parse_json(text, key)
+
+
+def _target(text: str) -> float:
+    try:
+        found = parse_time(text)
+    except ValueError as error:
+        raise BadInput(f"target: {error}") from None
+    if found <= 0:
+        raise BadInput(f"target = {text!r}; an iteration takes more than 0 s")
+    return found
+
+
+def _budget(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise BadInput(f"budget = {text!r}; it is a number above 0, of money per hour, like 250")
+    return found
+
+
+def _spread(mean: Any, text: str) -> Any:
     """A log-normal compute time of that mean and coefficient of variation; one that never varies for 0."""
+    if isinstance(mean, Mapping):
+        raise BadInput("compute_cv and compute are both given; give the variation in compute itself")
     try:
         cv = float(text)
-    except ValueError:
+    except (TypeError, ValueError):
         raise BadInput(f"compute_cv = {text!r}; it is a number of at least 0, like 0.3") from None
     return {"kind": "lognormal", "mean": mean, "cv": cv} if cv else mean
 
 
 def _toml(value: Any) -> str:
     """A value as ``--set`` reads it; text that is one word as it stands."""
-    if isinstance(value, str):
-        return value if value.isidentifier() or value.isdigit() else json.dumps(value, ensure_ascii=False)
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key} = {_inline(inner)}" for key, inner in value.items()) + "}"
-    return _inline(value)
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return _toml(value)
-    return json.dumps(value, ensure_ascii=False)
+    if (
+        isinstance(value, str)
+        and (value.isidentifier() or value.isdigit())
+        and value not in ("true", "false")
+    ):
+        return value
+    return toml_value(value)

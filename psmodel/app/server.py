@@ -20,13 +20,18 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from psmodel.app.answers import answered, listed
+from psmodel.app.answers import CHARTS, answered, listed
 from psmodel.app.event_stream import events
+from psmodel.app.files import MOST_BYTES, from_file, to_toml
+from psmodel.app.form import form
 from psmodel.app.query import Asked, Known
+from psmodel.app.runs import compared
 from psmodel.errors import BadInput, CannotRun
 from psmodel.wording import excerpt
 
 _PAGE = Path(__file__).parent / "page"
+_MOST_UPLOAD = 1 << 20
+_TICK_S = 0.25
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -70,13 +75,53 @@ def create(known: Known, host: str = "127.0.0.1") -> Starlette:
     def answer(request: Request) -> Response:
         return JSONResponse(answered(Asked.of(request.query_params, known)))
 
+    def chart(request: Request) -> Response:
+        compute = CHARTS.get(name := request.path_params["name"])
+        if compute is None:
+            raise BadInput(f"chart {name!r} is none of {', '.join(CHARTS)}")
+        return JSONResponse(compute(Asked.of(request.query_params, known)))
+
+    def fields(_: Request) -> Response:
+        return JSONResponse(form())
+
+    def runs(_: Request) -> Response:
+        return JSONResponse(compared(known))
+
+    async def read(request: Request) -> Response:
+        """A scenario file that was brought, as the page keeps it."""
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > _MOST_UPLOAD:
+                raise BadInput(
+                    f"the file is longer than {_MOST_UPLOAD} bytes; a scenario is at most {MOST_BYTES}"
+                )
+        source = request.query_params.get("source", "") or "pasted.toml"
+        try:
+            text = body.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise BadInput(f"{source} cannot be read: it is not UTF-8 text") from None
+        return JSONResponse({"file": from_file(text, source).to_settings()})
+
+    def write(request: Request) -> Response:
+        scenario = Asked.of(request.query_params, known).scenario
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in scenario.name)
+        disposition = f'attachment; filename="{name[:80].lstrip(".") or "scenario"}.toml"'
+        return PlainTextResponse(
+            to_toml(scenario), media_type="application/toml", headers={"content-disposition": disposition}
+        )
+
     async def simulate(request: Request) -> Response:
         asked = Asked.of(request.query_params, known)
 
         async def told() -> Any:
-            async with simulating:  # one at a time; whoever asks for the next one has left the one before
+            if not await _turn(simulating, request):
+                return
+            try:
                 async for event in events(asked, request.is_disconnected):
                     yield event
+            finally:
+                simulating.release()
 
         return StreamingResponse(told(), media_type="text/event-stream")
 
@@ -88,7 +133,12 @@ def create(known: Known, host: str = "127.0.0.1") -> Starlette:
         routes=[
             Route("/api/scenarios", scenarios),
             Route("/api/answer", answer),
+            Route("/api/charts/{name}", chart),
             Route("/api/simulate", simulate),
+            Route("/api/form", fields),
+            Route("/api/runs", runs),
+            Route("/api/read", read, methods=["POST"]),
+            Route("/api/scenario.toml", write),
             Mount("/", StaticFiles(directory=_PAGE, html=True)),
         ],
         middleware=[
@@ -98,6 +148,16 @@ def create(known: Known, host: str = "127.0.0.1") -> Starlette:
         ],
         exception_handlers={BadInput: refused},
     )
+
+
+async def _turn(simulating: asyncio.Lock, request: Request) -> bool:
+    """Wait for the simulation before, which ends soon after its reader has left; false if this one leaves first."""
+    while not await request.is_disconnected():
+        try:
+            return await asyncio.wait_for(simulating.acquire(), _TICK_S)
+        except TimeoutError:
+            continue
+    return False
 
 
 def _is_ip(host: str) -> bool:

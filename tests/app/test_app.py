@@ -6,22 +6,33 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
+import sys
 import threading
+import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlparse
+from urllib.parse import urlencode, urlparse
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
+from psmodel.calibration import IDEAL
+from psmodel.scenario import Scenario
+from psmodel.scenario.features import FEATURES
+from tests import strategies
 from tests.command_line import run
 
 pytest.importorskip("starlette", reason="the extra app is not installed")
 uvicorn = pytest.importorskip("uvicorn", reason="the extra app is not installed")
 
+from psmodel.app import event_stream as simulated  # noqa: E402
 from psmodel.app import overlay as measured  # noqa: E402
-from psmodel.app.query import Known  # noqa: E402
+from psmodel.app.files import from_file, to_toml  # noqa: E402
+from psmodel.app.query import Asked, Known  # noqa: E402
 from psmodel.app.server import _names, address, create, listen  # noqa: E402
 from psmodel.errors import BadInput  # noqa: E402
 
@@ -58,11 +69,14 @@ def get(url: str, path: str, **headers: str) -> tuple[int, Any, str]:
     return response.status, response.headers, text
 
 
-def answer(url: str, **query: str) -> dict[str, Any]:
-    status, _, text = get(url, f"/api/answer?{urlencode(query)}")
+def ask(url: str, path: str, query: dict[str, str]) -> Any:
+    status, _, text = get(url, f"/api/{path}?{urlencode(query)}")
     assert status == 200, text
-    found: dict[str, Any] = json.loads(text)
-    return found
+    return json.loads(text)
+
+
+def answer(url: str, **query: str) -> Any:
+    return ask(url, "answer", query)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +87,16 @@ def answer(url: str, **query: str) -> dict[str, Any]:
         {"mode": "ssp", "staleness_bound": "3", "compute": "80 ms", "compute_cv": "0.3"},
         {"scenario": "laptop", "compute_cv": "0.5", "iterations": "4"},
         {"scenario": "N1 K2 16MB 200Mbit/s pull=none", "shards": "3"},
+        {"racks": '{"count": 4, "oversubscription": 2}', "prefetch": "true", "compute": "80 ms"},
+        {"layers": '[{"share": 0.5, "compute_share": 0.3}, {"share": 0.5, "compute_share": 0.5}]'},
+        {
+            "scenario": "tutorial-single",
+            "total_cores": "null",
+            "update_cost": '{"kind": "exponential", "mean": "10 ms"}',
+        },
+        {
+            "file": '{"name": "my \\"two\\"", "workers": 3, "shards": 2, "elements": 40, "placement": "single-host"}'
+        },
     ],
 )
 def test_the_command_that_is_shown_gives_the_same_answer(
@@ -87,17 +111,17 @@ def test_the_command_that_is_shown_gives_the_same_answer(
 def test_curves_map_and_front_agree_with_the_other_commands(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = answer(url, scenario="ingress-single")
-    curve = dict(
-        zip(found["curves"]["shards"]["x"], found["curves"]["shards"]["ingress_time_s"], strict=True)
-    )
+    single = {"scenario": "ingress-single"}
+    found = ask(url, "charts/shards", single)
+    curve = dict(zip(found["x"], found["ingress_time_s"], strict=True))
     assert curve[1] == 8.0
     assert min(curve.values()) == 0.08
-    cells = found["map"]
+    cells = ask(url, "charts/map", single)
     first = cells["names"][cells["cells"][0]]
     _, out, _ = run(capsys, "explain", "ingress-single", "--workers", "1", "--shards", "1", "--json")
-    assert first == json.loads(out)["binding"]
-    row = found["front"]["rows"][0]
+    explained = json.loads(out)
+    assert (first, cells["iteration_time_s"][0]) == (explained["binding"], explained["iteration_time_s"])
+    row = ask(url, "charts/front", single)["rows"][0]
     _, out, _ = run(capsys, "sweep", "ingress-single", "--set", f"shards={row['shards']}", "--set",
                     f"machine={row['machine']}", "--catalogue", "example", "--json")  # fmt: skip
     (swept,) = json.loads(out)["rows"]
@@ -121,8 +145,23 @@ def test_measurements_lie_over_their_own_scenario(url: str) -> None:
         ({"mode": "ssp"}, "staleness_bound"),
         ({"compute_cv": "much"}, "compute_cv"),
         ({"scenario": "/etc/passwd"}, "not on this page"),
-        ({"seed": "1"}, "unknown key"),
+        ({"sede": "1"}, "unknown key"),
         ({"replications": "0"}, "replications"),
+        ({"target": "soon"}, "target: 'soon' is not a time"),
+        ({"target": "0"}, "target"),
+        ({"budget": "-1"}, "budget"),
+        ({"budget": "nan"}, "budget"),
+        ({"racks": "{count"}, "racks is not valid JSON"),
+        ({"racks": '{"count": 0}'}, "racks.count"),
+        ({"layers": "[" * 100_00}, "layers"),
+        ({"compute": '{"kind": "exponential", "mean": "1 s"}', "compute_cv": "0.3"}, "compute_cv"),
+        ({"compute": '{"kind": "empirical", "file": "/etc/passwd"}'}, "reads no files"),
+        ({"file": '{"workers": 1}'}, "shards is missing"),
+        ({"file": "workers"}, "not valid TOML"),
+        (
+            {"file": '{"workers": 1, "update_cost": {"kind": "empirical", "file": "/etc/passwd"}}'},
+            "reads no files",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(url: str, query: dict[str, str], words: str) -> None:
@@ -183,7 +222,184 @@ def test_without_the_extra_the_command_says_how_to_get_it(
     assert "pip install 'psmodel[app]'" in err
 
 
-@pytest.fixture(scope="module")
+def post(url: str, path: str, body: bytes) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection(urlparse(url).netloc, timeout=120)
+    connection.request("POST", path, body=body)
+    response = connection.getresponse()
+    found = response.status, json.loads(response.read())
+    connection.close()
+    return found
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(scenario=strategies.scenarios())
+def test_a_scenario_that_is_downloaded_and_brought_back_is_the_same(scenario: Scenario) -> None:
+    named = scenario.replace(name='of "two" \\', description="é\nß")
+    assert from_file(to_toml(named), "file.toml") == named
+    query = {"file": json.dumps(named.to_settings())}
+    assert Asked.of(query, Known()).scenario == named
+
+
+def test_files_are_read_and_refused_in_one_sentence(url: str) -> None:
+    status, text = 200, b'workers = 4\nshards = 2\nmodel_size = "100MB"\nbandwidth = "10Gbps"\n'
+    assert post(url, "/api/read?source=mine.toml", text)[1]["file"]["name"] == "mine"
+    assert post(url, "/api/read?source=mine.toml", b"\xef\xbb\xbf" + text)[0] == status
+    _, _, toml = get(url, "/api/scenario.toml?scenario=ingress-single&shards=7")
+    assert tomllib.loads(toml)["shards"] == 7
+    for body, words in [
+        (b"", "is empty"), (b"\xff", "not UTF-8"), (b"workers = ", "not valid TOML"), (b'{"a"', "not valid JSON"),
+        (b"x = [" + b"[" * 5000, "mine.toml"), (b"#" * (2 << 20), "longer than"),
+        (text + b"compute_factors = [" + b"1.5, " * 9999 + b"1]", "compute_factors"),
+        (b"workers = 9999\nshards = 1\nelements = 10\nplacement = 'single-host'\ncompute_factors = ["
+         + b"1.5, " * 9998 + b"1]", "at most 16000"),
+        (text + b"compute = { kind = 'empirical', file = '/etc/passwd' }", "reads no files"),
+    ]:  # fmt: skip
+        status, found = post(url, "/api/read?source=mine.toml", body)
+        assert (status, words in found["error"], found["error"].count("\n")) == (400, True, 0), found
+
+
+def test_the_form_has_every_key(url: str) -> None:
+    form = ask(url, "form", {})
+    keys = [entry["key"] for group in form["groups"] for entry in group["keys"]]
+    assert sorted([*keys, "schema_version", "name", "description"]) == sorted(Scenario.model_fields)
+    remarks = {e["key"]: e["remarks"] for group in form["groups"] for e in group["keys"]}
+    for feature in FEATURES:
+        said = " ".join(remarks[feature.field])
+        assert feature.closed_form.leaves_out in said
+        assert feature.real_run or "no real run" in said
+
+
+def test_every_missing_chart_says_why(url: str) -> None:
+    query = {"workers": "2", "compute_factors": "[1, 2]"}
+    assert "compute_factors" in answer(url, **query)["left_out"]["workers"]
+    assert ask(url, "charts/workers", query) is None
+    assert ask(url, "charts/front", query)["rows"]
+
+
+def test_the_measurements_page_compares_each_run(url: str) -> None:
+    (suite,) = ask(url, "runs", {})["suites"]
+    runs = measured.read(RUNS)
+    assert suite["suite"] == "ingress@3"
+    assert sum(row["runs"] for row in suite["scenarios"]) == len(runs)
+    assert sum(row["suspect"] for row in suite["scenarios"]) == sum(bool(run.suspect) for run in runs)
+    for row in suite["scenarios"]:
+        assert row["least_s"] <= row["measured_s"] <= row["most_s"]
+        assert row["error"] == pytest.approx(row["predicted_s"] / row["measured_s"] - 1)
+        if row["chosen"]:
+            found = answer(url, scenario=row["scenario"])["prediction"]["iteration_time_s"]
+            assert found == row["predicted_s"]
+
+
+def started(connection: socket.socket) -> None:
+    """Wait until the server has begun to simulate."""
+    told = b""
+    while b"progress" not in told:
+        more = connection.recv(1000)
+        assert more
+        told += more
+
+
+def children(of: int | str = "self") -> set[int]:
+    tasks = Path(f"/proc/{of}/task").iterdir()
+    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
+def test_simulations_that_are_left_leave_nothing(url: str) -> None:
+    """Fifty are begun and left; then there are no more processes, threads and open files than after one."""
+    long = {
+        "workers": "40",
+        "shards": "20",
+        "mode": "asp",
+        "compute": "80 ms",
+        "compute_cv": "0.5",
+        "replications": "900",
+    }
+    get(url, "/api/simulate?workers=2&shards=1")  # starts what multiprocessing keeps for all
+    answer(url)
+
+    def left() -> tuple[int, int, int]:
+        return len(children()), threading.active_count(), sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+    before = left()
+    for number in range(50):
+        connection = socket.create_connection((urlparse(url).hostname, urlparse(url).port))
+        connection.sendall(
+            f"GET /api/simulate?{urlencode(long)} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+        )
+        if number % 5 == 0:
+            started(connection)
+        connection.close()
+    until = time.monotonic() + 120
+    while left() > before and time.monotonic() < until:
+        time.sleep(0.2)
+    now = left()
+    assert all(a <= b for a, b in zip(now, before, strict=True)), (before, now)
+    _, _, text = get(url, "/api/simulate?workers=2&shards=1")
+    assert events(text)[-1][0] == "result"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
+def test_a_simulation_does_not_outlive_a_server_that_is_killed() -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "psmodel", "app", "--no-browser", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    where = re.search(r"http://\S+", server.stdout.readline())
+    assert where is not None
+    to = urlparse(where[0])
+    query = {
+        "workers": "40",
+        "shards": "20",
+        "mode": "asp",
+        "compute": "80 ms",
+        "compute_cv": "0.5",
+        "iterations": "5000",
+    }
+    with socket.create_connection((to.hostname, to.port)) as connection:
+        connection.sendall(
+            f"GET /api/simulate?{urlencode(query)} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+        )
+        started(connection)
+        begun = children(server.pid)
+        assert begun
+        server.kill()
+        server.wait()
+    server.stdout.close()
+    until = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in begun) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert [pid for pid in begun if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_a_simulation_that_takes_too_much_memory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    limits = []
+    monkeypatch.setattr(resource, "setrlimit", lambda what, pair: limits.append((what, pair[0])))
+    simulated._limit_memory()
+    assert limits == [(resource.RLIMIT_DATA, simulated._MOST_BYTES)]
+
+    class Told:
+        def __init__(self) -> None:
+            self.said: list[tuple[str, Any]] = []
+
+        def send(self, event: tuple[str, Any]) -> None:
+            self.said.append(event)
+
+    def greedy(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("psmodel.simulation.replications.replicate", greedy)
+    monkeypatch.setattr(simulated, "_end_with_parent", lambda: None)
+    told = Told()
+    simulated._simulate(told, Asked.of({}, Known()).scenario, IDEAL, 1)  # type: ignore[arg-type]
+    ((kind, words),) = told.said
+    assert (kind, "GiB" in words) == ("problem", True)
+
+
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """Debian's chromium, installed if this may be done."""
     if shutil.which("chromium") is None and os.geteuid() == 0 and shutil.which("apt-get"):
@@ -196,26 +412,28 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture
-def page(url: str, chromium: str, tmp_path: Path) -> Iterator[Any]:
-    """An empty page of a new profile; fails the test afterwards if it complained or asked anyone but us."""
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="the group dev is not installed")
+    playwright.expect.set_options(timeout=60_000)
     with playwright.sync_playwright() as api:
-        browser = api.chromium.launch_persistent_context(
-            str(tmp_path / "profile"),
-            executable_path=chromium,
-            args=FLAGS,
-            viewport={"width": 1280, "height": 900},
-        )
-        tab = browser.new_page()
-        complaints, asked = [], []
-        tab.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.set_default_timeout(60_000)
-        playwright.expect.set_options(timeout=60_000)
-        yield tab
-        browser.close()
+        started = api.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(url: str, browser: Any) -> Iterator[Any]:
+    """An empty page of a new profile; fails the test afterwards if it complained or asked anyone but us."""
+    profile = browser.new_context(viewport={"width": 1280, "height": 900})
+    tab = profile.new_page()
+    complaints, asked = [], []
+    tab.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.set_default_timeout(60_000)
+    yield tab
+    profile.close()
     # Chromium itself reports every answer of 400, which is how a bad value is told.
     assert [text for text in complaints if "400 (Bad Request)" not in text] == []
     assert all(u.startswith((url, "blob:")) for u in asked)
@@ -255,21 +473,186 @@ def test_sliders_keys_and_links(url: str, page: Any) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
-def test_it_fits_and_simulates(url: str, page: Any, width: int, scheme: str) -> None:
+@pytest.mark.parametrize("width", [1920, 1280, 768, 375, 360])
+def test_it_fits_and_nothing_serious_hinders_anyone(url: str, page: Any, width: int, scheme: str) -> None:
+    """With everything open. axe-core finds nothing that it calls serious or critical."""
+    from axe_playwright_python.sync_playwright import Axe
     from playwright.sync_api import expect
 
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)
+    query = {"scenario": "ingress-single", "pin": "scenario=ingress-sharded", "target": "9 s", "budget": "100",
+             "layers": '[{"share": 1, "compute_share": 0}]', "racks": '{"count": 2}'}  # fmt: skip
+    for path in (f"?{urlencode(query)}", "measurements.html"):
+        page.goto(f"{url}{path}")
+        page.locator("td").first.wait_for()
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        if "pin" in path:
+            expect(page.get_by_label("Racks", exact=True)).to_be_visible()
+            expect(page.locator("#results")).not_to_have_attribute("aria-busy", "true")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = Axe().run(page).response["violations"]
+        bad = [
+            (v["id"], [n["html"] for n in v["nodes"]])
+            for v in found
+            if v["impact"] in ("serious", "critical")
+        ]
+        assert bad == []
+        if shots := os.environ.get("PSMODEL_SHOTS"):
+            page.screenshot(path=f"{shots}/{path[:5].strip('?')}-{scheme}-{width}.png", full_page=True)
+
+
+@pytest.mark.browser
+def test_the_question_is_edited_in_its_sentence(url: str, page: Any) -> None:
+    from playwright.sync_api import expect
+
+    ready(page, url, "?scenario=ingress-single")
+    question = page.locator("#question")
+    expect(question).to_contain_text("workers push")
+    page.locator("#q-shards").fill("50")
+    page.keyboard.press("Enter")
+    expect(page.locator("#ingress")).to_have_text("160 ms")
+    expect(page.locator("#shards-text")).to_have_value("50")
+    page.locator("#q-bandwidth").fill("20 Gbit/s")
+    page.keyboard.press("Tab")
+    expect(page.locator("#ingress")).to_have_text("80 ms")
+    expect(page.locator("#limits")).to_contain_text("shard ingress")
+    expect(page.locator("#advice")).to_contain_text("bandwidth × 2")
+    page.locator("#q-mode").select_option("ssp")
+    page.locator("#q-staleness_bound").fill("2")
+    page.keyboard.press("Enter")
+    expect(page.locator("#command")).to_contain_text("--mode ssp --set staleness_bound=2")
+
+
+@pytest.mark.browser
+def test_one_scenario_is_pinned_and_the_other_moves(url: str, page: Any) -> None:
+    from playwright.sync_api import expect
+
+    ready(page, url, "?scenario=ingress-single")
+    page.get_by_role("button", name="Pin this scenario").click()
+    expect(page.locator("#comparison")).to_contain_text("Nothing differs yet")
+    page.locator("#q-shards").fill("100")
+    page.keyboard.press("Enter")
+    row = page.locator("#compared tr")
+    expect(row.filter(has_text="shards")).to_have_text("shards1100")
+    expect(row.filter(has_text="iteration")).to_have_text("iteration16 s160 ms−99.0 %")
+    link = page.url
+    ready(page, link)
+    expect(row.filter(has_text="iteration")).to_have_text("iteration16 s160 ms−99.0 %")
+    page.get_by_role("button", name="Unpin").click()
+    expect(page.locator("#comparison")).to_be_hidden()
+
+
+@pytest.mark.browser
+def test_a_wish_marks_what_meets_it(url: str, page: Any) -> None:
+    from playwright.sync_api import expect
+
+    ready(page, url, "?scenario=ingress-single")
+    page.get_by_label("I need an iteration of at most").fill("1 s")
+    page.keyboard.press("Enter")
+    expect(page.locator("#verdict")).to_have_text("✗ more than 1 s")
+    caption = page.locator("figure small")
+    expect(caption.nth(0)).to_contain_text("1 s is met at 16 to 400 shards")
+    expect(caption.nth(2)).to_contain_text("A dot where an iteration takes 1 s or less")
+    expect(caption.nth(3)).to_contain_text("The cheapest that meets it")
+    page.get_by_label("for at most, per hour,").fill("0.01")
+    page.keyboard.press("Enter")
+    expect(caption.nth(3)).to_contain_text("No machine type and K meets it")
+    page.get_by_label("Shards K, exact value").fill("16")
+    page.keyboard.press("Enter")
+    expect(page.locator("#verdict")).to_have_text("✓ within 1 s")
+
+
+@pytest.mark.browser
+def test_a_file_is_brought_changed_and_taken_along(url: str, page: Any, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        'workers = 4\nshards = 2\nmodel_size = "1GB"\nbandwidth = "10Gbps"\nracks = { count = 2 }\n'
+    )
+    ready(page, url)
+    page.get_by_text("Bring a scenario file").click()
+    page.get_by_label("A TOML or JSON file").set_input_files(file)
+    expect(page.locator("#scenario option:checked")).to_have_text("mine (your file)")
+    expect(page.locator("#also")).to_have_text("Also: racks.")
+    page.locator("#q-workers").fill("8")
+    page.keyboard.press("Enter")
+    expect(page.locator("#toml")).to_have_attribute("href", re.compile("workers=8"))
+    with page.expect_download() as saved:
+        page.get_by_text("Download this scenario").click()
+    taken = from_file(saved.value.path().read_text(), "taken.toml")
+    assert (saved.value.suggested_filename, taken.workers, taken.total_bytes) == ("mine.toml", 8, 10**9)
+    page.get_by_text("Bring a scenario file").click()
+    page.get_by_label("or its text").fill("workers = 0")
+    page.get_by_text("Use this text").click()
+    expect(page.locator("#problem")).to_contain_text("Pasted text: workers = 0")
+
+
+@pytest.mark.browser
+def test_an_estimate_is_simulated_by_itself_and_an_exact_number_is_not(url: str, page: Any) -> None:
+    from playwright.sync_api import expect
+
+    ready(page, url, "?scenario=ingress-single")
+    expect(page.locator("#iteration-claim")).to_have_text("exact")
+    page.get_by_label("Compute time, exact value").fill("80 ms")
+    page.keyboard.press("Enter")
+    expect(page.locator("#iteration")).to_have_text("16.08 s")
+    assert page.locator("#simulated").text_content() == ""
     ready(page, url, "?" + urlencode({"workers": 6, "shards": 3, "compute": "80 ms", "compute_cv": 0.3}))
-    page.locator("#simulate").click()
     expect(page.locator("#simulated")).to_contain_text("± ")
+    expect(page.locator("#iteration-claim")).to_contain_text("simulated ±")
     expect(page.locator("#timeline .chart")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    if shots := os.environ.get("PSMODEL_SHOTS"):
-        page.screenshot(path=f"{shots}/{scheme}-{width}.png", full_page=True)
-        ready(page, url, f"?scenario={quote('N1 K2 16MB 200Mbit/s pull=none')}")
-        page.screenshot(path=f"{shots}/measured-{scheme}-{width}.png", full_page=True)
+
+
+@pytest.mark.browser
+def test_every_key_can_be_set_and_a_chart_that_is_missing_says_why(url: str, page: Any) -> None:
+    from playwright.sync_api import expect
+
+    ready(page, url, "?scenario=ingress-sharded&workers=4&shards=2")
+    groups = page.locator("#groups")
+    groups.get_by_text("Hosts").click()
+    groups.get_by_label("Racks", exact=True).check()
+    expect(page.locator("#also")).to_have_text("Also: racks.")
+    groups.get_by_label("count").fill("2")
+    page.keyboard.press("Enter")
+    expect(page.locator("#command")).to_contain_text("--set 'racks={count = 2}'")
+    groups.get_by_text("Computing and updates").click()
+    groups.get_by_label("Compute factors").fill("1, 2")
+    page.keyboard.press("Enter")
+    expect(page.locator("#problem")).to_contain_text("compute_factors has 2 numbers with workers = 4")
+    groups.get_by_label("Compute factors").fill("1, 1, 1, 2")
+    page.keyboard.press("Enter")
+    expect(page.locator("#problem")).to_be_hidden()
+    expect(page.locator("figure .instead").nth(1)).to_contain_text("The scenario gives compute_factors")
+    groups.get_by_text("Order of an iteration").click()
+    groups.get_by_label("Prefetch").check()
+    expect(page.locator("#also")).to_contain_text("prefetched pulls")
+    groups.get_by_label("Compute", exact=True).select_option("gamma")
+    groups.get_by_label("mean").first.fill("20 ms")
+    page.keyboard.press("Enter")
+    expect(page.locator("#command")).to_contain_text('compute={kind = "gamma", mean = "20 ms", cv = 0.3}')
+    expect(page.locator("#q-compute")).to_have_value("20 ms")
+    groups.get_by_text("Network", exact=True).click()
+    groups.get_by_role("button", name="A value for each direction").click()
+    groups.get_by_label("shard down").fill("1 Gbit/s")
+    page.keyboard.press("Enter")
+    expect(page.locator("#q-bandwidth")).to_have_value("1 Gbit/s to 10 Gbit/s")
+    groups.get_by_label("Racks", exact=True).uncheck()
+    expect(page.locator("#also")).not_to_contain_text("racks")
+    page.get_by_text("Back to the scenario's own values").click()
+    expect(page.locator("#also")).to_be_hidden()
+
+
+@pytest.mark.browser
+def test_the_page_of_measurements_leads_to_each_scenario(url: str, page: Any) -> None:
+    from playwright.sync_api import expect
+
+    ready(page, url)
+    page.get_by_text("Measurements").click()
+    expect(page.locator("#summary")).to_contain_text("87 runs")
+    page.get_by_role("link", name="N1 K2 8MB 200Mbit/s pull=none").first.click()
+    expect(page.locator("#measured")).to_contain_text("Measured:")
 
 
 @pytest.mark.browser
