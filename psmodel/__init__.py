@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from psmodel.results import Prediction as Prediction
     from psmodel.scenario import Scenario as Scenario
     from psmodel.scenario import load as load
-    from psmodel.simulation import Simulation as Simulation
+    from psmodel.simulation import SimulationResult as SimulationResult
     from psmodel.simulation import predict as simulate  # noqa: F401
     from psmodel.simulation.replications import replicate as replicate
     from psmodel.whatif.catalogue import Catalogue as Catalogue
@@ -39,7 +39,7 @@ _HOMES = {
     "Metrics": ("psmodel.results", "Metrics"),
     "Prediction": ("psmodel.results", "Prediction"),
     "Scenario": ("psmodel.scenario", "Scenario"),
-    "Simulation": ("psmodel.simulation", "Simulation"),
+    "SimulationResult": ("psmodel.simulation", "SimulationResult"),
     "explain": ("psmodel.whatif.explanations", "explain"),
     "grid": ("psmodel.whatif.sweeps", "grid"),
     "load": ("psmodel.scenario", "load"),

@@ -160,3 +160,14 @@ def test_simulate_needs_neither_ray_nor_matplotlib() -> None:
     loaded = loaded_by("simulate", "ingress-single", "--json")
     assert "simpy" in loaded
     assert not loaded & {"ray", "matplotlib", "numba", "validate"}
+
+
+def test_every_public_name_is_there_and_is_what_it_says() -> None:
+    import psmodel
+
+    for name in psmodel.__all__:
+        thing = getattr(psmodel, name)
+        assert callable(thing), name
+        assert thing.__doc__, name
+    assert psmodel.explain(psmodel.load("ingress-single")).binding == "shard ingress"
+    assert set(psmodel.__all__) <= set(dir(psmodel))

@@ -21,7 +21,7 @@ from psmodel.scenario import Scenario
 from psmodel.scenario.features import alike, repeats
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.garbage import rare_collections
-from psmodel.simulation.gather import Simulation, gather
+from psmodel.simulation.gather import SimulationResult, gather
 from psmodel.simulation.monitor import Monitor
 from psmodel.simulation.need import need
 from psmodel.simulation.presence import Deaths, Presence
@@ -83,7 +83,7 @@ def predict(
     budget: Budget = DEFAULT_BUDGET,
     tolerance: float = 0.0,
     on_progress: Callable[[int, int], None] | None = None,
-) -> Simulation:
+) -> SimulationResult:
     """Simulate a scenario: the iterations that it gives, or without any its steady state.
 
     Parameters
@@ -326,7 +326,7 @@ class Run:
             self._on_progress(self.finished, iterations)
         return True
 
-    def result(self) -> Simulation:
+    def result(self) -> SimulationResult:
         """All of a finite run, which ends when nothing is under way any more."""
         step, drained = self._env.step, self._drained
         while drained.callbacks is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Simulation:
+class SimulationResult:
     """A prediction and the run it comes from.
 
     Attributes
@@ -47,7 +47,7 @@ def gather(
     since: Reading | None = None,
     steady: SteadyState | None = None,
     notes: tuple[str, ...] = (),
-) -> Simulation:
+) -> SimulationResult:
     """All of the run, or what it has kept since a reading."""
     scenario = run.scenario
     timeline = run.monitor.timeline(None if steady is None else steady.iterations)
@@ -89,7 +89,7 @@ def gather(
         notes=notes,
         steady=steady,
     )
-    return Simulation(
+    return SimulationResult(
         prediction=prediction,
         timeline=timeline,
         spans=tuple(run.monitor.spans),

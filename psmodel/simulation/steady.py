@@ -25,7 +25,7 @@ from psmodel.output_analysis.cycle import ROUNDING
 from psmodel.results import Array, SteadyState
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import features_of, repeats
-from psmodel.simulation.gather import Simulation, gather
+from psmodel.simulation.gather import SimulationResult, gather
 from psmodel.simulation.usage import Reading
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Budget:
 DEFAULT_BUDGET = Budget()
 
 
-def settle(run: "Run", *, precision: float, budget: Budget, trace: bool) -> Simulation:
+def settle(run: "Run", *, precision: float, budget: Budget, trace: bool) -> SimulationResult:
     """Simulate until the steady state is known."""
     if not precision > 0:
         raise ValueError(f"precision is {precision:g}; it must be greater than 0, say 0.01")
@@ -110,7 +110,7 @@ class _Search:
         self._since, self._under_way = 0, run.under_way
         self._looked_at = 0
 
-    def result(self) -> Simulation:
+    def result(self) -> SimulationResult:
         run = self._run
         if _begins_anew(self._scenario):
             self._open()
@@ -152,14 +152,14 @@ class _Search:
             self._advance(_TRACED, _NO_LIMIT)
             self._monitor.trace(on=False)
 
-    def _over(self) -> Simulation:
+    def _over(self) -> SimulationResult:
         """The budget has ended: what there is."""
         if self._before is None and self._run.finished > 1:
             self._open()
         self._advance(1, _NO_LIMIT)
         return self._answer(self._estimates(), reached=False)
 
-    def _answer(self, estimates: Mapping[str, Estimate], *, reached: bool) -> Simulation:
+    def _answer(self, estimates: Mapping[str, Estimate], *, reached: bool) -> SimulationResult:
         monitor, main = self._monitor, estimates["iteration_time_s"]
         widths = {name: width for name, e in estimates.items() if (width := _half_width(e)) is not None}
         steady = SteadyState(
@@ -252,7 +252,7 @@ class _Search:
         """Whether to look for a cycle; where there was none after all, not soon again."""
         return not self._scenario.is_random and self._run.finished >= 4 * self._looked_at
 
-    def _cycle(self) -> Simulation | None:
+    def _cycle(self) -> SimulationResult | None:
         """One period, if all repeats.
 
         The state of a run without chance, once it has been before, comes again for ever. That it has is seen by this:

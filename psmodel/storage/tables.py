@@ -146,7 +146,7 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield batch
 
 
-def to_pandas(rows: Iterable[Row]) -> Any:
+def to_frame(rows: Iterable[Row]) -> Any:
     """The rows as a pandas data frame.
 
     Raises
@@ -157,5 +157,5 @@ def to_pandas(rows: Iterable[Row]) -> Any:
     try:
         import pandas
     except ImportError:
-        raise CannotRun("to_pandas needs pandas, which is not installed; to_rows gives plain rows") from None
+        raise CannotRun("to_frame needs pandas, which is not installed; to_rows gives plain rows") from None
     return pandas.DataFrame(list(rows))

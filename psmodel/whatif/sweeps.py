@@ -179,6 +179,9 @@ class Sweep:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return self.rows()
+
     def rows(self) -> Iterator[dict[str, Any]]:
         """The rows one by one, read from the journal."""
         return (self.journal.get(key) for key in self.keys)
@@ -187,9 +190,9 @@ class Sweep:
         """All rows as plain mappings."""
         return list(self.rows())
 
-    def to_pandas(self) -> Any:
+    def to_frame(self) -> Any:
         """A pandas data frame, if pandas is installed."""
-        return table.to_pandas(self.rows())
+        return table.to_frame(self.rows())
 
     check = staticmethod(table.check)
 

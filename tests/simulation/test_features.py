@@ -14,14 +14,14 @@ from psmodel.errors import BadInput
 from psmodel.network.network import FluidNetwork
 from psmodel.random_streams import compute_times
 from psmodel.scenario import Scenario, ScenarioError
-from psmodel.simulation import Simulation
+from psmodel.simulation import SimulationResult
 
 B = 1e6  # bytes/s
 M = 8_000_000
 BASE = Scenario(workers=1, shards=1, model_size=M, bandwidth=B, compute=0.0, pull="none", iterations=1)
 
 
-def run(**changes: object) -> Simulation:
+def run(**changes: object) -> SimulationResult:
     return simulation.predict(BASE.replace(**changes))
 
 
