@@ -30,6 +30,7 @@ def test_a_finite_run_without_chance_is_as_claimed(scenario, calibration) -> Non
             assert simulated >= best * (1 - 1e-9) - 1e-12, name
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(scenario=scenarios(iterations=st.none(), disturbed=False), calibration=st.just(IDEAL) | calibrations)
 def test_a_steady_state_is_as_claimed(scenario, calibration) -> None:
