@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+from collections.abc import Generator
 
 import numpy as np
 import pytest
@@ -224,3 +225,25 @@ def test_simgrid_says_the_same(peer: Peer, star: Star) -> None:
     assert theirs is not None
     assert star.bundled_ends() == pytest.approx(theirs.ends, rel=1e-6)
     assert star.single_ends() == pytest.approx(theirs.ends, rel=1e-6)
+
+
+def test_what_is_on_its_way_is_not_halted_and_nor_is_who_comes_after() -> None:
+    """8 bytes at 1 byte/s are on their way from 8 to 12 s; the flow's place is then another's."""
+    env = simpy.Environment()
+    network = FluidNetwork(env, propagation_delay=4.0)
+    a, b = (network.add_host(name, up=1.0, down=1.0) for name in "ab")
+    first = network.transfer(a, b, 8)
+    ends = []
+
+    def later() -> Generator[simpy.Event, None, None]:
+        yield env.timeout(9)
+        second = network.transfer(a, b, 2)
+        yield env.timeout(0.5)
+        network.halt(first)
+        yield first
+        ends.append(env.now)
+        yield second
+        ends.append(env.now)
+
+    env.run(env.process(later()))
+    assert ends == pytest.approx([12, 15])
