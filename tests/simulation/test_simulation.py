@@ -15,23 +15,7 @@ from psmodel.network.fluid import Decided
 from psmodel.network.network import Host
 from psmodel.scenario import Scenario, load
 from psmodel.simulation.engine import Run
-
-rates = st.floats(1e6, 1e10)
-bandwidths = rates | st.fixed_dictionaries(
-    dict.fromkeys(("worker_up", "worker_down", "shard_up", "shard_down"), rates)
-)
-seconds = st.just(0.0) | st.floats(1e-6, 1.0)
-calibrations = st.builds(
-    Calibration,
-    goodput_factor=st.floats(0.5, 1.0),
-    submit_overhead_s=seconds,
-    handle_overhead_s=seconds,
-    call_latency_s=seconds,
-    object_overhead_s=seconds,
-    put_s_per_byte=st.floats(0, 1e-8),
-    copy_s_per_byte=st.floats(0, 1e-8),
-    update_s_per_byte=st.floats(0, 1e-8),
-)
+from tests.strategies import bandwidths, calibrations, rates, seconds
 
 
 @st.composite
