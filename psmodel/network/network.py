@@ -300,7 +300,9 @@ class FluidNetwork:
             done = self._done[flow]
             assert done is not None
             self._done[flow] = None
-            done.flow = None  # its last unit is on its way: nothing can halt it, and the number is another's soon
+            done.flow = (
+                None  # its last unit is on its way: nothing can halt it, and the number is another's soon
+            )
             (arriving if self._delayed[flow] else through).append(done)
             if self._head_start > 0:
                 self._leave(done)
