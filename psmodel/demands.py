@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from psmodel.calibration import Calibration
 from psmodel.scenario import Scenario
+from psmodel.scenario.parts import ROLES
 
 Array = NDArray[np.float64]
 INLINE_LIMIT = 100 * 1024
@@ -98,14 +99,7 @@ class Demands:
 def demands(scenario: Scenario, calibration: Calibration) -> Demands:
     """Service demands of `scenario` on the system that `calibration` describes."""
     sizes = scenario.shard_sizes
-    bandwidth = scenario.bandwidth
-    if scenario.placement == "single-host" or bandwidth is None:
-        rates = dict.fromkeys(("worker_up", "worker_down", "shard_up", "shard_down"), math.inf)
-        delay = 0.0
-    else:
-        efficiency = scenario.payload_fraction * calibration.goodput_factor
-        rates = {role: rate * efficiency for role, rate in bandwidth}
-        delay = scenario.propagation_delay
+    rates, delay = links(scenario, calibration)
     costs = array_costs(scenario, calibration, np.array(sizes, dtype=np.float64))
     pushes = _pushes(scenario, calibration)
     return Demands(
@@ -117,11 +111,24 @@ def demands(scenario: Scenario, calibration: Calibration) -> Demands:
         refuse=calibration.handle_overhead_s,
         request=calibration.submit_overhead_s,
         assemble=calibration.copy_s_per_byte * scenario.total_bytes,
-        ask=calibration.submit_overhead_s + calibration.call_latency_s + calibration.handle_overhead_s,
+        ask=ask_time(calibration),
         one_way=calibration.call_latency_s / 2,
         propagation_delay=delay,
         head_start=0.0 if scenario.placement == "single-host" else calibration.head_start,
     )
+
+
+def links(scenario: Scenario, calibration: Calibration) -> tuple[dict[str, float], float]:
+    """Goodput of each direction of an interface (bytes/s; infinite on a single host), and the delay one way (s)."""
+    if scenario.placement == "single-host" or scenario.bandwidth is None:
+        return dict.fromkeys(ROLES, math.inf), 0.0
+    efficiency = scenario.payload_fraction * calibration.goodput_factor
+    return {role: rate * efficiency for role, rate in scenario.bandwidth}, scenario.propagation_delay
+
+
+def ask_time(calibration: Calibration) -> float:
+    """Seconds that a worker's call to the coordinator takes, besides what it waits for the others."""
+    return calibration.submit_overhead_s + calibration.call_latency_s + calibration.handle_overhead_s
 
 
 def rack_rates(scenario: Scenario, d: Demands) -> list[tuple[float, float]]:

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from psmodel.analytic.closed_form import ClosedForm, phases
-from psmodel.analytic.inputs import ROLES, inputs
+from psmodel.analytic.inputs import inputs
 from psmodel.analytic.resources import work
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import fixed_columns
+from psmodel.scenario.parts import ROLES
 
 Array = NDArray[np.float64]
 _WHOLE = ("workers", "shards", "model_size")

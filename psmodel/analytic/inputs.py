@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from psmodel.calibration import Calibration
-from psmodel.demands import array_costs, demands, rack_rates
+from psmodel.demands import array_costs, ask_time, demands, links, rack_rates
 from psmodel.scenario import Scenario
+from psmodel.scenario.parts import ROLES
 
 Array = NDArray[np.float64]
-ROLES = ("worker_up", "worker_down", "shard_up", "shard_down")
 _POINTS = 32
 """Points that stand for a random compute time where workers begin to push at different instants."""
 
@@ -96,7 +96,6 @@ class Inputs:
     shard_up: Array
     shard_down: Array
     request: float
-    refuse: float
     assemble: Array
     compute: Array
     slowest: Array
@@ -170,7 +169,7 @@ def inputs(
     def column(name: str, value: float) -> Array:
         return columns.get(name, np.full(rows, float(value)))
 
-    d = demands(scenario, calibration)
+    usual_rates, delay = links(scenario, calibration)
     crowd, model = column("workers", scenario.workers), column("model_size", scenario.total_bytes)
     workers = crowd - scenario.backup_workers
     elements, counts = _groups(scenario, model / scenario.item_size, column("shards", scenario.shards))
@@ -189,9 +188,7 @@ def inputs(
     rates = {}
     for role in ROLES:
         given = columns.get(f"bandwidth.{role}", columns.get("bandwidth"))
-        rates[role] = (
-            np.full(rows, float(getattr(d, role))) if given is None or not linked else given * efficiency
-        )
+        rates[role] = np.full(rows, usual_rates[role]) if given is None or not linked else given * efficiency
     rack_pull, rack_push = _between_racks(scenario, calibration, rows)
     return Inputs(
         scenario=scenario,
@@ -209,14 +206,13 @@ def inputs(
         remote_workers=remote_workers,
         on_host=np.minimum(scenario.workers_per_host, workers),
         **rates,
-        request=d.request,
-        refuse=d.refuse,
+        request=calibration.submit_overhead_s,
         assemble=calibration.copy_s_per_byte * model,
         **_computing(scenario, columns.get("compute"), crowd),
         update=scenario.update_cost.expected(),
-        delay=column("propagation_delay", d.propagation_delay) if linked else np.zeros(rows),
-        call_latency=2 * d.one_way,
-        ask=d.ask,
+        delay=column("propagation_delay", delay) if linked else np.zeros(rows),
+        call_latency=calibration.call_latency_s,
+        ask=ask_time(calibration),
         rack_pull=rack_pull,
         rack_push=rack_push,
     )

@@ -7,47 +7,12 @@ from typing import Any
 import pytest
 
 from psmodel.region import Region
-from psmodel.scenario import Scenario
 from psmodel.scenario.features import FEATURES
+from tests.feature_examples import BASE as PLAIN
+from tests.feature_examples import EXAMPLES as SETTINGS
 from validate.fitting.fit import load
 
-PLAIN = Scenario.model_validate(
-    {"workers": 4, "shards": 4, "model_size": "8MB", "bandwidth": "10Gbps", "compute": "1 s", "iterations": 2}
-)
-LAYERS = [{"share": 0.5, "compute_share": 0.5}, {"share": 0.5, "compute_share": 0.5}]
 SSP = {"mode": "ssp"}
-SETTINGS: dict[str, dict[str, Any]] = {
-    "shard_weights": {"shard_weights": [1, 2, 3, 4]},
-    "message_overhead": {"message_overhead": "1 ms"},
-    'placement = "colocated"': {"placement": "colocated"},
-    'placement = "single-host"': {"placement": "single-host"},
-    "shards_per_host": {"shards_per_host": 2},
-    "workers_per_host": {"workers_per_host": 2},
-    'compute_on = "cpu"': {"compute_on": "cpu", "total_cores": 2},
-    "racks": {"racks": {"count": 2, "oversubscription": 4}},
-    "background": {"background": [{"link": "worker-0.up", "rate": "1Gbps"}]},
-    "cores_per_host": {"cores_per_host": 2},
-    "total_cores": {"total_cores": 2},
-    "compute": {"compute": {"kind": "lognormal", "mean": "1 s", "cv": 0.5}},
-    "compute_factors": {"compute_factors": [1, 1, 1, 2]},
-    "stragglers": {"stragglers": {"rate": 0.1, "slowdown": 2, "duration": "1 s"}},
-    "layers": {"layers": LAYERS},
-    "compression": {"compression": {"ratio": 4}},
-    "update_cost": {"update_cost": "1 ms"},
-    'update_cost = "random"': {"update_cost": {"kind": "exponential", "mean": "1 ms"}},
-    'update_rule = "affine"': {"update_rule": "affine"},
-    'mode = "asp"': {"mode": "asp"},
-    'mode = "ssp"': {"mode": "ssp", "staleness_bound": 2},
-    "backup_workers": {"backup_workers": 1},
-    'pull = "sequential"': {"pull": "sequential"},
-    'pull = "none"': {"pull": "none"},
-    "prefetch": {"prefetch": True},
-    'push = "sequential"': {"push": "sequential"},
-    'push = "fire-and-forget"': {"push": "fire-and-forget"},
-    'push = "none"': {"push": "none"},
-    "max_in_flight_pushes": {"push": "fire-and-forget", "max_in_flight_pushes": 2},
-    "failures": {"failures": [{"role": "worker", "mean_time_between": "100 s", "repair_time": "1 s"}]},
-}
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda f: f.name)
