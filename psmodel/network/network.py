@@ -153,18 +153,27 @@ class FluidNetwork:
                 weights.append(weight * src.count * dst.count)
         return self._start(path, weights, nbytes / weight, math.inf, self.propagation_delay)
 
-    def flow(self, path: Sequence[Link], amount: float, *, max_rate: float = math.inf) -> Decided:
+    def flow(
+        self,
+        path: Sequence[Link],
+        amount: float,
+        *,
+        max_rate: float = math.inf,
+        weights: Sequence[float] | None = None,
+    ) -> Decided:
         """Send `amount` units through every link of `path`, at most `max_rate` units/s, with no delay added.
+
+        On a link of `path` a unit counts as often as its place in `weights` says (once, if none are given).
 
         Any unit will do: bytes of background traffic, or core-seconds of a job through a link that stands
         for a host's cores (`max_rate` 1 for a job of one thread).
         """
         if not max_rate > 0:
             raise ValueError(f"max_rate must be above 0, not {max_rate}")
-        weights: dict[Link, float] = {}
-        for link in path:
-            weights[link] = weights.get(link, 0.0) + 1.0
-        return self._start([*weights], [*weights.values()], amount, max_rate, 0.0)
+        counts: dict[Link, float] = {}
+        for link, weight in zip(path, [1.0] * len(path) if weights is None else weights, strict=True):
+            counts[link] = counts.get(link, 0.0) + weight
+        return self._start([*counts], [*counts.values()], amount, max_rate, 0.0)
 
     def _start(
         self, path: Sequence[Link], weights: Sequence[float], amount: float, limit: float, delay: float

@@ -143,7 +143,7 @@ class Worker:
                     self._prefetched = None
                     yield self._pull.arrived.event
                 self._monitor.pulled[self.index, iteration] = self.env.now
-                yield from self._thread.works(self._demands.assemble)
+                yield from self._thread.works(self._demands.assemble, memory_s=self._demands.assemble_memory)
                 if self._scenario.prefetch and iteration + 1 < self._iterations:
                     self._prefetched = yield from self._ask(iteration + 1)
                 yield from self._compute(seconds)
@@ -232,7 +232,8 @@ class Worker:
             taken = self._taken_in(sent, self._demands.receive[shard.member], self._processor)
             when(taken, lambda: one_less(arrived))
 
-        shard.call(self._demands.reply[shard.member] * self.count, reply, begin=read)
+        service, memory = self._demands.reply[shard.member], self._demands.reply_memory[shard.member]
+        shard.call(service * self.count, reply, memory=memory * self.count, begin=read)
 
     def _transfer(self, shard: Shard, src: Host, dst: Host, nbytes: float) -> Decided:
         sent = self._network.transfer(src, dst, nbytes)
@@ -271,7 +272,7 @@ class Worker:
     def _push(self, iteration: int, push: Push, applied: Countdown, *, last: bool) -> Process:
         sequential = self._scenario.push == "sequential"
         for position, shard in enumerate(self._shards):
-            yield from self._thread.works(push.send[shard.member])
+            yield from self._thread.works(push.send[shard.member], memory_s=push.send_memory[shard.member])
             done = [applied, Countdown(self.env, 1)] if sequential else [applied]
             begin = self.env.now
             sent = self._transfer(shard, self.host, shard.host, push.sizes[shard.member])
@@ -332,11 +333,18 @@ class Worker:
             delay = self._demands.propagation_delay + self._demands.one_way
             after(self.env, delay, lambda: one_less(done))
 
-        service = self._demands.refuse
+        service, memory = self._demands.refuse, 0.0
         if accepted:
+            memory = push.apply_memory[shard.member]
             service = push.apply[shard.member] + (next(self._update_cost[position], 0.0) if last else 0.0)
         size = push.sizes[shard.member]
-        shard.call(service * self.count, finish, begin=start, nbytes=size * self.count)
+        shard.call(
+            service * self.count,
+            finish,
+            memory=memory * self.count,
+            begin=start,
+            nbytes=size * self.count,
+        )
 
     def _staleness(self, pull: Pull, shard: Shard, position: int, iteration: int) -> int:
         """Updates since the pull; in bulk-synchronous mode those of other rounds."""
