@@ -35,8 +35,7 @@ class Coefficient:
     loss
         The term of a run's lost time that it belongs to.
     reorders
-        Whether it changes who comes first. Only runs out of step can tell it, for a barrier waits for the last
-        transfer, which ends at the same time whoever was first; there a mean moves by jumps.
+        Whether it changes who comes first: of workers out of step a mean then moves by jumps.
     in_turn
         Whether by it what workers do alike at once happens one after the other.
     """
@@ -190,8 +189,8 @@ COEFFICIENTS: dict[str, Coefficient] = {
     ),
     "head_start": Coefficient(
         loss="sharing", reorders=True, unit="1", lower=0.0, upper=10.0, usual=0.3, spread=0.5,
-        meaning="how far a transfer stays behind the n it finds under way: its weight is 1/(1 + head_start·n)",
-        source="a TCP flow in slow start meets a queue that others have filled",
+        meaning="how far a transfer stays behind the n that its sender has under way: its weight is 1/(1 + head_start·n)",
+        source="plain TCP: what a host sends first keeps most of its link; see docs/model.md",
     ),
 }  # fmt: skip
 IDEAL = Calibration()

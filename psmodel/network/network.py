@@ -60,8 +60,8 @@ class FluidNetwork:
     propagation_delay
         Seconds from the last byte's leaving to its arrival, for every transfer between two hosts.
     head_start
-        How far a transfer stays behind those that it finds under way on the links of its two hosts: where all are
-        held up rates are in proportion to weights, and its weight is 1/(1 + head_start × their number).
+        How far a transfer stays behind those that its sender has under way: where all are held up rates are in
+        proportion to weights, and its weight is 1/(1 + head_start × their number).
     tolerance
         0 for exact ends. Otherwise, whenever a flow ends, those end with it that have no more than this share of
         their amount to go: the ends are those of an exact simulation in which every flow carries between
@@ -99,7 +99,7 @@ class FluidNetwork:
         self._done: list[Decided | None] = []
         self._numbers: list[int] = []
         self._delayed: list[bool] = []
-        self._ends: dict[Decided, tuple[Link, Link]] = {}  # links on which others heed a transfer
+        self._leaving: dict[Decided, Link] = {}  # transfers that others of the same sender heed
         self._halted: dict[Decided, _Halted] = {}
         self._started = 0
         self._settling = False
@@ -141,7 +141,7 @@ class FluidNetwork:
             return self._start((), (), nbytes, math.inf, 0.0)
         up, down, weight = src.up, dst.down, 1.0
         if self._head_start > 0:
-            weight = 1 / (1 + self._head_start * (up.flows + down.flows))
+            weight = 1 / (1 + self._head_start * up.flows)
         # Weighted max–min fairness is the plain one of rates in units of the flow's weight.
         path, weights = [up, down], [weight * dst.count, weight * src.count]
         if src.rack is not dst.rack:
@@ -191,9 +191,8 @@ class FluidNetwork:
                 if link.number == 0:
                     link.add(weight * amount)
         if self._head_start > 0 and len(path) > 1:
-            self._ends[done] = path[0], path[1]
+            self._leaving[done] = path[0]
             path[0].flows += 1
-            path[1].flows += 1
         self._put_in(done, self._started, numbers, weights, amount, limit, delayed=delay > 0)
         self._started += 1
         return done
@@ -264,7 +263,8 @@ class FluidNetwork:
 
     def _leave(self, done: Decided) -> None:
         """A transfer no longer counts as one that others find under way."""
-        for link in self._ends.pop(done, ()):
+        link = self._leaving.pop(done, None)
+        if link is not None:
             link.flows -= 1
 
     def _change(self) -> None:

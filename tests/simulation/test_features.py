@@ -91,20 +91,29 @@ def test_who_comes_first_stays_ahead() -> None:
     """Three to one on one link: when the first is through with M, the other has M/3 and needs the rest alone."""
     env = simpy.Environment()
     network = FluidNetwork(env, head_start=2.0)
-    a, b, c = (network.add_host(name, up=10 * B, down=B) for name in "abc")
-    first, second = network.transfer(a, c, M), network.transfer(b, c, M)
+    a, b, c = (network.add_host(name, up=B, down=10 * B) for name in "abc")
+    first, second = network.transfer(a, b, M), network.transfer(a, c, M)
     env.run(first)
     assert env.now == pytest.approx(M / (0.75 * B))
     env.run(second)
     assert env.now == pytest.approx(2 * M / B)
-    assert c.down.carried == pytest.approx(2 * M)
+    assert a.up.carried == pytest.approx(2 * M)
+
+
+def test_of_transfers_from_different_hosts_none_has_a_head_start() -> None:
+    env = simpy.Environment()
+    network = FluidNetwork(env, head_start=2.0)
+    a, b, c = (network.add_host(name, up=10 * B, down=B) for name in "abc")
+    network.transfer(a, c, M)
+    env.run(network.transfer(b, c, M))
+    assert env.now == pytest.approx(2 * M / B)
 
 
 def test_a_head_start_decides_who_is_first_but_not_when_all_are_through() -> None:
-    scenario = BASE.replace(workers=4, iterations=10)
+    scenario = BASE.replace(workers=4, iterations=10, pull="parallel", push="none")
     fair, unfair = (simulation.predict(scenario, Calibration(head_start=s)).timeline for s in (0.0, 0.8))
     np.testing.assert_allclose(unfair.released, fair.released, rtol=1e-9)
-    assert (unfair.pushed.min(axis=0) < fair.pushed.min(axis=0) * (1 - 1e-6)).all()
+    assert (unfair.pulled.min(axis=0) < fair.pulled.min(axis=0) * (1 - 1e-6)).all()
 
 
 def test_a_head_start_leads_workers_out_of_lock_step() -> None:

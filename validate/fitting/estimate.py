@@ -105,7 +105,7 @@ def fit(
         If there are no runs, an unknown coefficient is asked for, or machines are mixed unasked.
     """
     observed = list(runs)
-    names = _default_names(observed) if free is None else tuple(dict.fromkeys(free))
+    names = tuple(COEFFICIENTS) if free is None else tuple(dict.fromkeys(free))
     _check(observed, names, mix_machines)
     forward = forward or Forward()
     data = _group(observed)
@@ -115,12 +115,6 @@ def fit(
     start = with_values(affecting, scales(affecting), fixed)
     solution = _solve(data, affecting, start, forward)
     return _record(data, solution, unidentified | _unidentified(solution), observed, forward, seed)
-
-
-def _default_names(observed: Sequence[Observed]) -> tuple[str, ...]:
-    """All coefficients, but those that change who comes first only if some workers are out of step."""
-    out_of_step = any(run.scenario.mode != "bsp" for run in observed)
-    return tuple(name for name, about in COEFFICIENTS.items() if out_of_step or not about.reorders)
 
 
 def _affecting(
