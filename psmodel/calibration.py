@@ -189,7 +189,7 @@ COEFFICIENTS: dict[str, Coefficient] = {
     ),
     "head_start": Coefficient(
         loss="sharing", reorders=True, unit="1", lower=0.0, upper=10.0, usual=0.3, spread=0.5,
-        meaning="how far a transfer stays behind the n that its sender has under way: its weight is 1/(1 + head_start·n)",
+        meaning="how far a transfer stays behind the n that its sender has under way: of weight 1/(1 + head_start·n)",
         source="plain TCP: what a host sends first keeps most of its link; see docs/model.md",
     ),
 }  # fmt: skip
