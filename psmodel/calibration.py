@@ -69,7 +69,7 @@ class Calibration:
     copy_s_per_byte: float = 0.0
     update_s_per_byte: float = 0.0
     memory_s_per_byte: float = 0.0
-    head_start: float = 0.0
+    crossing: float = 0.0
 
     def __post_init__(self) -> None:
         for name, about in COEFFICIENTS.items():
@@ -187,10 +187,10 @@ COEFFICIENTS: dict[str, Coefficient] = {
         meaning="time that a copied byte takes of the memory channels, which all cores of a machine share",
         source="NumPy copies of 64 MB on a virtual machine of 2 cores: 14.6 GB/s in all, however many copy",
     ),
-    "head_start": Coefficient(
-        loss="sharing", reorders=True, unit="1", lower=0.0, upper=10.0, usual=0.3, spread=0.5,
-        meaning="how far a transfer stays behind the n that its sender has under way: of weight 1/(1 + head_start·n)",
-        source="plain TCP: what a host sends first keeps most of its link; see docs/model.md",
+    "crossing": Coefficient(
+        loss="sharing", reorders=True, unit="1", lower=0.0, upper=2.0, usual=0.15, spread=0.1,
+        meaning="time lost where many send to many: transfers are longer by crossing·(1 − 1/K)·(1 − 1/n), n at a shard",
+        source="plain TCP between 3 and 2 hosts, without Ray; see docs/model.md",
     ),
 }  # fmt: skip
 IDEAL = Calibration()

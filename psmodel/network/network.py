@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import simpy
 from simpy.events import NORMAL, EventPriority
@@ -59,9 +59,9 @@ class FluidNetwork:
         faster has overtaken leaves an idle timer behind.
     propagation_delay
         Seconds from the last byte's leaving to its arrival, for every transfer between two hosts.
-    head_start
-        How far a transfer stays behind those that its sender has under way: where all are held up rates are in
-        proportion to weights, and its weight is 1/(1 + head_start × their number).
+    crossing
+        Share by which the bytes of a transfer grow where many to many cross: it is one of `abreast` of a worker and
+        one of n on the link where it `meets` others, and takes 1 + crossing·(1 − 1/abreast)·(1 − 1/n) times as long.
     tolerance
         0 for exact ends. Otherwise, whenever a flow ends, those end with it that have no more than this share of
         their amount to go: the ends are those of an exact simulation in which every flow carries between
@@ -80,7 +80,7 @@ class FluidNetwork:
         env: simpy.Environment,
         *,
         propagation_delay: float = 0.0,
-        head_start: float = 0.0,
+        crossing: float = 0.0,
         tolerance: float = 0.0,
         compiled: bool | None = None,
     ) -> None:
@@ -90,7 +90,7 @@ class FluidNetwork:
             raise ValueError(f"propagation_delay must be finite and at least 0, not {propagation_delay}")
         self.env = env
         self.propagation_delay = propagation_delay
-        self._head_start = head_start
+        self._crossing = crossing
         self.links: list[Link] = []
         self.hosts: dict[str, Host] = {}
         self.racks: dict[str, Rack] = {}
@@ -99,7 +99,8 @@ class FluidNetwork:
         self._done: list[Decided | None] = []
         self._numbers: list[int] = []
         self._delayed: list[bool] = []
-        self._leaving: dict[Decided, Link] = {}  # transfers that others of the same sender heed
+        self._meeting: dict[Decided, Link] = {}  # transfers that others heed, and on which link
+        self._beginning: list[_Beginning] = []  # those that began at this instant
         self._halted: dict[Decided, _Halted] = {}
         self._started = 0
         self._settling = False
@@ -135,23 +136,39 @@ class FluidNetwork:
         self.hosts[name] = host
         return host
 
-    def transfer(self, src: Host, dst: Host, nbytes: float) -> Decided:
-        """See `Network.transfer`. From a host to itself no link is used and the bytes are there at once."""
+    def transfer(
+        self, src: Host, dst: Host, nbytes: float, *, abreast: int = 1, meets: Link | None = None
+    ) -> Decided:
+        """See `Network.transfer`. From a host to itself no link is used and the bytes are there at once.
+
+        Parameters
+        ----------
+        abreast
+            How many transfers a worker makes at once, this one included.
+        meets
+            The link on which it meets those of other workers.
+        """
         if src is dst:
             return self._start((), (), nbytes, math.inf, 0.0)
-        up, down, weight = src.up, dst.down, 1.0
-        if self._head_start > 0:
-            weight = 1 / (1 + self._head_start * up.flows)
-        # Weighted max–min fairness is the plain one of rates in units of the flow's weight.
-        path, weights = [up, down], [weight * dst.count, weight * src.count]
+        path: list[Link] = [src.up, dst.down]
+        weights: list[float] = [dst.count, src.count]
         if src.rack is not dst.rack:
             if src.rack is not None:
                 path.append(src.rack.up)
-                weights.append(weight * src.count * dst.count)
+                weights.append(src.count * dst.count)
             if dst.rack is not None:
                 path.append(dst.rack.down)
-                weights.append(weight * src.count * dst.count)
-        return self._start(path, weights, nbytes / weight, math.inf, self.propagation_delay)
+                weights.append(src.count * dst.count)
+        if self._crossing > 0 and abreast > 1 and meets is not None and meets.number and nbytes > 0:
+            # How many it meets is known once all that begin at this instant have.
+            meets.flows += 1
+            begun = _Beginning(Decided(self.env), self._started, path, weights, nbytes, abreast, meets)
+            self._beginning.append(begun)
+            self._meeting[begun.done] = meets
+            self._started += 1
+            self._change()
+            return begun.done
+        return self._start(path, weights, nbytes, math.inf, self.propagation_delay)
 
     def flow(
         self,
@@ -190,12 +207,21 @@ class FluidNetwork:
             for link, weight in zip(path, weights, strict=True):
                 if link.number == 0:
                     link.add(weight * amount)
-        if self._head_start > 0 and len(path) > 1:
-            self._leaving[done] = path[0]
-            path[0].flows += 1
         self._put_in(done, self._started, numbers, weights, amount, limit, delayed=delay > 0)
         self._started += 1
         return done
+
+    def _begin(self) -> None:
+        """Put in the transfers that heed how many others they meet."""
+        beginning, self._beginning = self._beginning, []
+        for b in beginning:
+            longer = 1 + self._crossing * (1 - 1 / b.abreast) * (1 - 1 / b.meets.flows)
+            numbers = [link.number for link in b.path]
+            for link, weight in zip(b.path, b.weights, strict=True):
+                if link.number == 0:
+                    link.add(weight * b.nbytes)
+            delayed = self.propagation_delay > 0
+            self._put_in(b.done, b.order, numbers, b.weights, b.nbytes * longer, math.inf, delayed=delayed)
 
     def _put_in(
         self,
@@ -224,6 +250,7 @@ class FluidNetwork:
         """Let a transfer or flow stand still until everyone who has halted it has called `resume`."""
         if done.triggered:
             return
+        self._begin()
         if (halted := self._halted.get(done)) is not None:
             halted.times += 1
         elif (flow := done.flow) is not None and flow != HALTED:
@@ -262,8 +289,8 @@ class FluidNetwork:
         return 0.0 if halted is None else halted.left
 
     def _leave(self, done: Decided) -> None:
-        """A transfer no longer counts as one that others find under way."""
-        link = self._leaving.pop(done, None)
+        """A transfer no longer counts as one that others meet."""
+        link = self._meeting.pop(done, None)
         if link is not None:
             link.flows -= 1
 
@@ -287,6 +314,7 @@ class FluidNetwork:
 
     def _settle(self, _: simpy.Event) -> None:
         """Find the new rates, once all that happens at this instant has happened."""
+        self._begin()
         self._settling = False
         if self._complete():
             return
@@ -313,7 +341,7 @@ class FluidNetwork:
                 None  # its last unit is on its way: nothing can halt it, and the number is another's soon
             )
             (arriving if self._delayed[flow] else through).append(done)
-            if self._head_start > 0:
+            if self._crossing > 0:
                 self._leave(done)
         if arriving:
             self._call(partial(_succeed, arriving), self.propagation_delay, NORMAL)
@@ -351,6 +379,18 @@ class _Halted:
     limit: float
     delayed: bool
     times: int = 1
+
+
+class _Beginning(NamedTuple):
+    """A transfer that has begun at this instant, `order` being that of its start among all."""
+
+    done: Decided
+    order: int
+    path: list[Link]
+    weights: list[float]
+    nbytes: float
+    abreast: int
+    meets: Link
 
 
 def _succeed(events: list[Decided], _: simpy.Event | None = None) -> None:

@@ -43,7 +43,7 @@ def _shards_alike(scenario: Scenario, d: Demands) -> bool:
         and d.request == 0
         and not any(d.receive)  # on a worker's cores those of several shards share
         and not any(any(p.send) for p in d.pushes)
-        and d.head_start == 0
+        and d.crossing == 0
     )
 
 
@@ -53,7 +53,7 @@ def _workers_alike(scenario: Scenario, d: Demands) -> bool:
         alike(scenario, "workers")
         and not any(d.reply)
         and not any(any(p.apply) for p in d.pushes)
-        and d.head_start == 0
+        and d.crossing == 0
     )
 
 
@@ -151,7 +151,7 @@ class Run:
         self._network = FluidNetwork(
             self._env,
             propagation_delay=self.demands.propagation_delay,
-            head_start=self.demands.head_start,
+            crossing=self.demands.crossing,
             tolerance=tolerance,
         )
         self._all_cores = (

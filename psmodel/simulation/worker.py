@@ -8,7 +8,7 @@ from typing import Any
 import simpy
 
 from psmodel.demands import Demands, Push
-from psmodel.network.fluid import Decided
+from psmodel.network.fluid import Decided, Link
 from psmodel.network.network import FluidNetwork, Host
 from psmodel.network.processor import Processor, after, when
 from psmodel.scenario import Scenario
@@ -225,7 +225,8 @@ class Worker:
             if pull.abandoned:
                 return
             begin = self.env.now
-            sent = self._transfer(shard, shard.host, self.host, shard.size)
+            abreast = 1 if self._scenario.pull == "sequential" else len(self._shards)
+            sent = self._transfer(shard, shard.host, self.host, shard.size, abreast, shard.host.up)
             pull.transfers.append(sent)
             if self._monitor.may_trace:
                 when(sent, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
@@ -235,8 +236,10 @@ class Worker:
         service, memory = self._demands.reply[shard.member], self._demands.reply_memory[shard.member]
         shard.call(service * self.count, reply, memory=memory * self.count, begin=read)
 
-    def _transfer(self, shard: Shard, src: Host, dst: Host, nbytes: float) -> Decided:
-        sent = self._network.transfer(src, dst, nbytes)
+    def _transfer(
+        self, shard: Shard, src: Host, dst: Host, nbytes: float, abreast: int, meets: Link
+    ) -> Decided:
+        sent = self._network.transfer(src, dst, nbytes, abreast=abreast, meets=meets)
         for presence in (self._presence, shard.presence):
             if presence is not None:
                 presence.keep(sent)
@@ -275,7 +278,8 @@ class Worker:
             yield from self._thread.works(push.send[shard.member], memory_s=push.send_memory[shard.member])
             done = [applied, Countdown(self.env, 1)] if sequential else [applied]
             begin = self.env.now
-            sent = self._transfer(shard, self.host, shard.host, push.sizes[shard.member])
+            size, abreast = push.sizes[shard.member], 1 if sequential else len(self._shards)
+            sent = self._transfer(shard, self.host, shard.host, size, abreast, shard.host.down)
             if self._monitor.may_trace:
                 when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
             taken = self._taken_in(sent, push.receive[shard.member], shard.processor)

@@ -59,7 +59,7 @@ class Shaping:
 
     mtu: int = 1500
     segment: int = 16_384
-    burst_time: float = 4e-3
+    burst_time: float = 1e-3
     queue: int = 4_000_000
     window: int = 131_072
     small: int = 256
