@@ -98,6 +98,10 @@ class Calibration:
             raise CalibrationError(
                 f"{source}: calibration = {excerpt(values)}; it is a JSON object of coefficients"
             )
+        if gone := values.keys() & _GONE:
+            raise CalibrationError(
+                f"{source}: {min(gone)} is a coefficient of an earlier version; fit the runs again"
+            )
         unknown = values.keys() - COEFFICIENTS.keys() - {"schema_version"}
         if unknown:
             raise CalibrationError(
@@ -141,6 +145,8 @@ def read_object(path: Path, what: str) -> dict[str, Any]:
     return values
 
 
+_GONE = frozenset({"head_start"})
+"""Coefficients that earlier versions fitted."""
 _COPY_SOURCE = "one pass over memory; Ray's put is one copy into shared memory (ray/serialization.pxi)"
 COEFFICIENTS: dict[str, Coefficient] = {
     "goodput_factor": Coefficient(
