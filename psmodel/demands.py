@@ -84,7 +84,7 @@ class Demands:
         Seconds that a worker's call to the coordinator takes, besides what it waits for the others.
     one_way
         Seconds of a call, and again of its reply, in which nobody is busy: propagation is not part of it.
-    crossing
+    head_start, crossing
         As in `Calibration`; 0 without a network.
     """
 
@@ -104,6 +104,7 @@ class Demands:
     ask: float
     one_way: float
     propagation_delay: float
+    head_start: float
     crossing: float
 
 
@@ -127,6 +128,7 @@ def demands(scenario: Scenario, calibration: Calibration) -> Demands:
         ask=ask_time(calibration),
         one_way=calibration.call_latency_s / 2,
         propagation_delay=delay,
+        head_start=0.0 if scenario.placement == "single-host" else calibration.head_start,
         crossing=0.0 if scenario.placement == "single-host" else calibration.crossing,
     )
 

@@ -59,6 +59,9 @@ class FluidNetwork:
         faster has overtaken leaves an idle timer behind.
     propagation_delay
         Seconds from the last byte's leaving to its arrival, for every transfer between two hosts.
+    head_start
+        How far a transfer stays behind those that it finds under way on the links of its two hosts: where all are
+        held up rates are in proportion to weights, and its weight is 1/(1 + head_start × their number).
     crossing
         Share by which the bytes of a transfer grow where many to many cross: it is one of `abreast` of a worker and
         one of n on the link where it `meets` others, and takes 1 + crossing·(1 − 1/abreast)·(1 − 1/n) times as long.
@@ -80,6 +83,7 @@ class FluidNetwork:
         env: simpy.Environment,
         *,
         propagation_delay: float = 0.0,
+        head_start: float = 0.0,
         crossing: float = 0.0,
         tolerance: float = 0.0,
         compiled: bool | None = None,
@@ -90,6 +94,7 @@ class FluidNetwork:
             raise ValueError(f"propagation_delay must be finite and at least 0, not {propagation_delay}")
         self.env = env
         self.propagation_delay = propagation_delay
+        self._head_start = head_start
         self._crossing = crossing
         self.links: list[Link] = []
         self.hosts: dict[str, Host] = {}
@@ -99,7 +104,7 @@ class FluidNetwork:
         self._done: list[Decided | None] = []
         self._numbers: list[int] = []
         self._delayed: list[bool] = []
-        self._meeting: dict[Decided, Link] = {}  # transfers that others heed, and on which link
+        self._heeded: dict[Decided, tuple[Link, Link]] = {}  # links on which others heed a transfer
         self._beginning: list[_Beginning] = []  # those that began at this instant
         self._halted: dict[Decided, _Halted] = {}
         self._started = 0
@@ -150,25 +155,31 @@ class FluidNetwork:
         """
         if src is dst:
             return self._start((), (), nbytes, math.inf, 0.0)
-        path: list[Link] = [src.up, dst.down]
-        weights: list[float] = [dst.count, src.count]
+        up, down, weight = src.up, dst.down, 1.0
+        heeded = self._head_start > 0 or self._crossing > 0
+        if self._head_start > 0:
+            weight = 1 / (1 + self._head_start * (up.flows + down.flows))
+        # Weighted max–min fairness is the plain one of rates in units of the flow's weight.
+        path: list[Link] = [up, down]
+        weights: list[float] = [weight * dst.count, weight * src.count]
         if src.rack is not dst.rack:
             if src.rack is not None:
                 path.append(src.rack.up)
-                weights.append(src.count * dst.count)
+                weights.append(weight * src.count * dst.count)
             if dst.rack is not None:
                 path.append(dst.rack.down)
-                weights.append(src.count * dst.count)
-        if self._crossing > 0 and abreast > 1 and meets is not None and meets.number and nbytes > 0:
-            # How many it meets is known once all that begin at this instant have.
-            meets.flows += 1
-            begun = _Beginning(Decided(self.env), self._started, path, weights, nbytes, abreast, meets)
-            self._beginning.append(begun)
-            self._meeting[begun.done] = meets
-            self._started += 1
-            self._change()
-            return begun.done
-        return self._start(path, weights, nbytes, math.inf, self.propagation_delay)
+                weights.append(weight * src.count * dst.count)
+        if not heeded or nbytes == 0 or not any(link.number for link in path):
+            return self._start(path, weights, nbytes / weight, math.inf, self.propagation_delay)
+        # How many it meets is known once all that begin at this instant have.
+        begun = _Beginning(Decided(self.env), self._started, path, weights, nbytes / weight, abreast, meets)
+        self._beginning.append(begun)
+        self._heeded[begun.done] = up, down
+        up.flows += 1
+        down.flows += 1
+        self._started += 1
+        self._change()
+        return begun.done
 
     def flow(
         self,
@@ -215,7 +226,8 @@ class FluidNetwork:
         """Put in the transfers that heed how many others they meet."""
         beginning, self._beginning = self._beginning, []
         for b in beginning:
-            longer = 1 + self._crossing * (1 - 1 / b.abreast) * (1 - 1 / b.meets.flows)
+            met = 1 if b.meets is None else max(1, b.meets.flows)
+            longer = 1 + self._crossing * (1 - 1 / b.abreast) * (1 - 1 / met)
             numbers = [link.number for link in b.path]
             for link, weight in zip(b.path, b.weights, strict=True):
                 if link.number == 0:
@@ -290,8 +302,7 @@ class FluidNetwork:
 
     def _leave(self, done: Decided) -> None:
         """A transfer no longer counts as one that others meet."""
-        link = self._meeting.pop(done, None)
-        if link is not None:
+        for link in self._heeded.pop(done, ()):
             link.flows -= 1
 
     def _change(self) -> None:
@@ -341,8 +352,7 @@ class FluidNetwork:
                 None  # its last unit is on its way: nothing can halt it, and the number is another's soon
             )
             (arriving if self._delayed[flow] else through).append(done)
-            if self._crossing > 0:
-                self._leave(done)
+            self._leave(done)
         if arriving:
             self._call(partial(_succeed, arriving), self.propagation_delay, NORMAL)
         self._change()
@@ -390,7 +400,7 @@ class _Beginning(NamedTuple):
     weights: list[float]
     nbytes: float
     abreast: int
-    meets: Link
+    meets: Link | None
 
 
 def _succeed(events: list[Decided], _: simpy.Event | None = None) -> None:

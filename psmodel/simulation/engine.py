@@ -44,6 +44,7 @@ def _shards_alike(scenario: Scenario, d: Demands) -> bool:
         and not any(d.receive)  # on a worker's cores those of several shards share
         and not any(any(p.send) for p in d.pushes)
         and d.crossing == 0
+        and d.head_start == 0
     )
 
 
@@ -54,6 +55,7 @@ def _workers_alike(scenario: Scenario, d: Demands) -> bool:
         and not any(d.reply)
         and not any(any(p.apply) for p in d.pushes)
         and d.crossing == 0
+        and d.head_start == 0
     )
 
 
@@ -151,6 +153,7 @@ class Run:
         self._network = FluidNetwork(
             self._env,
             propagation_delay=self.demands.propagation_delay,
+            head_start=self.demands.head_start,
             crossing=self.demands.crossing,
             tolerance=tolerance,
         )

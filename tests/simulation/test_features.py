@@ -108,6 +108,45 @@ def test_transfers_one_after_the_other_do_not_cross(phase: str) -> None:
     assert times[0] == pytest.approx(times[1])
 
 
+def test_who_comes_first_stays_ahead() -> None:
+    """Three to one on one link: when the first is through with M, the other has M/3 and needs the rest alone."""
+    env = simpy.Environment()
+    network = FluidNetwork(env, head_start=2.0)
+    a, b, c = (network.add_host(name, up=10 * B, down=B) for name in "abc")
+    first, second = network.transfer(a, c, M), network.transfer(b, c, M)
+    env.run(first)
+    assert env.now == pytest.approx(M / (0.75 * B))
+    env.run(second)
+    assert env.now == pytest.approx(2 * M / B)
+    assert c.down.carried == pytest.approx(2 * M)
+
+
+def test_a_head_start_decides_who_is_first_but_not_when_all_are_through() -> None:
+    scenario = BASE.replace(workers=4, iterations=10)
+    fair, unfair = (simulation.predict(scenario, Calibration(head_start=s)).timeline for s in (0.0, 0.8))
+    np.testing.assert_allclose(unfair.released, fair.released, rtol=1e-9)
+    assert (unfair.pushed.min(axis=0) < fair.pushed.min(axis=0) * (1 - 1e-6)).all()
+
+
+def test_a_head_start_leads_workers_out_of_lock_step() -> None:
+    """Two workers, one shard: 8 s of pulling, 8 s of pushing and 20 s of computing never need to collide."""
+    changes = {
+        "workers": 2,
+        "mode": "asp",
+        "pull": "parallel",
+        "compute": "20 s",
+        "iterations": 20,
+        "warmup": 10,
+    }
+    scenario = BASE.replace(**changes)
+    in_step, apart = (
+        simulation.predict(scenario, Calibration(head_start=s)).prediction.metrics.iteration_time_s
+        for s in (0.0, 0.5)
+    )
+    assert in_step == pytest.approx(20 + 4 * M / B)
+    assert apart == pytest.approx(20 + 2 * M / B, rel=1e-3)
+
+
 def test_a_transfer_that_is_halted_as_it_begins_stands_still() -> None:
     env = simpy.Environment()
     network = FluidNetwork(env, crossing=0.5)
@@ -291,7 +330,7 @@ def test_pushes_of_one_worker_are_applied_in_order() -> None:
         workers=4, shards=2, mode="asp", push="fire-and-forget", iterations=30,
         compute={"kind": "exponential", "mean": "16 s"},
     )  # fmt: skip
-    made = simulation.predict(scenario, Calibration(crossing=1.0), trace=True)
+    made = simulation.predict(scenario, Calibration(head_start=1.0), trace=True)
     for shard in range(2):
         updates = [s for s in made.spans if s.row == f"shard-{shard}" and s.name == "update"]
         for worker in range(4):

@@ -105,16 +105,29 @@ def fit(
         If there are no runs, an unknown coefficient is asked for, or machines are mixed unasked.
     """
     observed = list(runs)
-    names = tuple(COEFFICIENTS) if free is None else tuple(dict.fromkeys(free))
+    names, guessed = _default_names(observed) if free is None else (tuple(dict.fromkeys(free)), ())
     _check(observed, names, mix_machines)
     forward = forward or Forward()
     data = _group(observed)
+    fixed = with_values(guessed, scales(guessed), fixed)
     start = with_values(names, scales(names), fixed)
     affecting = _affecting(data, names, start, forward)
     unidentified = dict.fromkeys([n for n in names if n not in affecting], "it has no effect on these runs")
+    unidentified |= dict.fromkeys(guessed, "only workers out of step tell it; it has its usual value")
     start = with_values(affecting, scales(affecting), fixed)
     solution = _solve(data, affecting, start, forward)
     return _record(data, solution, unidentified | _unidentified(solution), observed, forward, seed)
+
+
+def _default_names(observed: Sequence[Observed]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What to estimate, and what these runs cannot tell although others depend on it: who comes first out of step.
+
+    Without any of that, equal workers out of step would never leave lock-step, as real ones do.
+    """
+    out_of_step = any(run.scenario.mode != "bsp" for run in observed)
+    linked = any(run.scenario.placement != "single-host" for run in observed)
+    guessed = tuple(n for n, about in COEFFICIENTS.items() if about.reorders and linked and not out_of_step)
+    return tuple(n for n in COEFFICIENTS if n not in guessed), guessed
 
 
 def _affecting(
