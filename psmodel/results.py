@@ -160,9 +160,9 @@ def _weighted_percentile(counts: Mapping[int, int], q: float) -> float:
 def ingress_per_shard(timeline: Timeline) -> Array:
     """Mean ingress time (s) of each shard over the measured iterations, shape (shards,)."""
     measured = timeline.ingress[timeline.warmup :]
-    known = ~np.isnan(measured)
-    counts = known.sum(axis=0)
-    sums = np.where(known, measured, 0.0).sum(axis=0)
+    present = ~np.isnan(measured)
+    counts = present.sum(axis=0)
+    sums = np.where(present, measured, 0.0).sum(axis=0)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
@@ -184,8 +184,8 @@ def _updates_per_s(timeline: Timeline) -> float | None:
     if not (window > 0).all():
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
-        left = np.clip((timeline.applied[:, :warmup] - first) / iteration, 0, 1)
-    return float(((count + np.nansum(left, axis=1, keepdims=True)) / window).sum())
+        remainder = np.clip((timeline.applied[:, :warmup] - first) / iteration, 0, 1)
+    return float(((count + np.nansum(remainder, axis=1, keepdims=True)) / window).sum())
 
 
 def metrics(timeline: Timeline) -> Metrics:

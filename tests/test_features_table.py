@@ -9,7 +9,7 @@ import pytest
 from psmodel import simulation
 from psmodel.analytic import ClosedForm, mva, predict, predict_grid
 from psmodel.app.answers import answered
-from psmodel.app.query import Asked, Known
+from psmodel.app.query import Query, Settings
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.errors import BadInput, CannotRun
 from psmodel.region import Region
@@ -125,9 +125,9 @@ def test_explain_works_or_names_the_key(feature: Feature) -> None:
 @EVERY
 def test_the_page_shows_it(feature: Feature) -> None:
     scenario = with_feature(feature)
-    known = Known()
+    known = Settings()
     known.__dict__["scenarios"] = {"base": scenario}
-    page = answered(Asked.of({"scenario": "base"}, known))
+    page = answered(Query.of({"scenario": "base"}, known))
     assert page["prediction"]["iteration_time_s"] == predict(scenario).metrics.iteration_time_s
 
 

@@ -44,11 +44,13 @@ class Link:
 
     def delay(self, load: Array) -> Array:
         """What sharing adds to one cycle (Sakasegawa 1977, Ann. Inst. Stat. Math. 29:67; one server: exact)."""
-        used = np.clip(load * self.work, 0.0, 1 - 1e-12)
+        utilisation = np.clip(load * self.work, 0.0, 1 - 1e-12)
         servers = np.maximum(
             np.divide(self.alone, self.work, out=np.ones_like(self.work), where=self.work > 0), 1.0
         )
-        return np.asarray(self.visits * self.work * used ** (np.sqrt(2 * (servers + 1)) - 1) / (1 - used))
+        return np.asarray(
+            self.visits * self.work * utilisation ** (np.sqrt(2 * (servers + 1)) - 1) / (1 - utilisation)
+        )
 
 
 class Cycle:
@@ -156,8 +158,8 @@ def _wait_for_a_call(i: Inputs, load: Array) -> Array:
     reply = i.of_largest(i.reply) * (i.scenario.pull != "none")
     apply = i.of_largest(i.apply) * (i.scenario.push != "none")
     square = reply**2 + apply**2 + i.scenario.update_cost.variance() * (i.scenario.push != "none")
-    used = np.clip(load * (reply + apply), 0.0, 1 - 1e-12)
-    return np.asarray(load * square / 2 / (1 - used))
+    utilisation = np.clip(load * (reply + apply), 0.0, 1 - 1e-12)
+    return np.asarray(load * square / 2 / (1 - utilisation))
 
 
 def _most(i: Inputs, alone: Array) -> Array:

@@ -187,8 +187,8 @@ def inputs(
     efficiency = scenario.payload_fraction * calibration.goodput_factor
     rates = {}
     for role in ROLES:
-        given = columns.get(f"bandwidth.{role}", columns.get("bandwidth"))
-        rates[role] = np.full(rows, usual_rates[role]) if given is None or not linked else given * efficiency
+        rate = columns.get(f"bandwidth.{role}", columns.get("bandwidth"))
+        rates[role] = np.full(rows, usual_rates[role]) if rate is None or not linked else rate * efficiency
     rack_pull, rack_push = _between_racks(scenario, calibration, rows)
     return Inputs(
         scenario=scenario,
@@ -237,8 +237,8 @@ def _total(arrays: list[Array]) -> Array:
 def _groups(scenario: Scenario, elements: Array, shards: Array) -> tuple[Array, Array]:
     """Elements of a shard of each group, the shards with more first, and their numbers; (groups, rows)."""
     if scenario.shard_weights is not None:
-        held = np.array(scenario.shard_elements, dtype=np.float64)[:, None]
-        return np.repeat(held, elements.size, axis=1), np.ones((held.size, elements.size))
+        sizes = np.array(scenario.shard_elements, dtype=np.float64)[:, None]
+        return np.repeat(sizes, elements.size, axis=1), np.ones((sizes.size, elements.size))
     # numpy.array_split gives `rest` shards one element more than the others.
     base, rest = np.divmod(elements, shards)
     return np.stack([base + (rest > 0), base]), np.stack([rest, shards - rest])
@@ -256,15 +256,15 @@ def _layers(
     compression = scenario.compression
     layers = []
     for position, compute_share in enumerate(compute_shares):
-        held = edges[position + 1] - edges[position]
-        pushed = held if compression is None else np.ceil(held / compression.ratio)
+        layer_elements = edges[position + 1] - edges[position]
+        pushed = layer_elements if compression is None else np.ceil(layer_elements / compression.ratio)
         item = scenario.item_size
-        costs = array_costs(scenario, calibration, held * item, pushed * item, total_bytes=model)
+        costs = array_costs(scenario, calibration, layer_elements * item, pushed * item, total_bytes=model)
         layers.append(
             Layer(
                 compute_share=compute_share,
                 compress=(compression.compress_time if compression else 0.0)
-                * ((counts * held).sum(axis=0) * item / model),
+                * ((counts * layer_elements).sum(axis=0) * item / model),
                 pushed=pushed * item,
                 send=costs["send"],
                 take_in=costs["take_in"],
@@ -294,11 +294,11 @@ def _busiest_host(
     return np.asarray(many * sizes[0] + few * sizes[1])
 
 
-def _computing(scenario: Scenario, given: Array | None, crowd: Array) -> dict[str, Array]:
+def _computing(scenario: Scenario, compute_column: Array | None, crowd: Array) -> dict[str, Array]:
     """Expected compute times, see `Inputs`."""
     stretch = scenario.stragglers.stretch if scenario.stragglers else 1.0
-    if given is not None:
-        same = given * stretch
+    if compute_column is not None:
+        same = compute_column * stretch
         return _alike(same)
     time = scenario.compute
     factors = scenario.compute_factors
@@ -362,8 +362,8 @@ def _profile(scenario: Scenario, crowd: int, first: float, last: float) -> tuple
         scale = 1.0 if scenario.compute.is_random else scenario.compute.expected()
         mixed = np.outer(factors, each * scale).ravel()
         order = np.argsort(mixed, kind="stable")
-        reached = np.cumsum(np.repeat(counts / counts.sum() / each.size, each.size)[order])
-        times = mixed[order][np.searchsorted(reached, (np.arange(points) + 0.5) / points)]
+        cumulative = np.cumsum(np.repeat(counts / counts.sum() / each.size, each.size)[order])
+        times = mixed[order][np.searchsorted(cumulative, (np.arange(points) + 0.5) / points)]
     times[0], times[-1] = (last, last) if points == 1 else (first, max(last, times[-2]))
     times = np.maximum.accumulate(times)
     spare = _POINTS - points
@@ -380,7 +380,7 @@ def _between_racks(scenario: Scenario, calibration: Calibration, rows: int) -> t
     d = demands(scenario, calibration)
     pushed = [sum(column) for column in zip(*(p.sizes for p in d.pushes), strict=True)]
     step = scenario.shards_per_host
-    kept, sent = (
+    pull_volume, push_volume = (
         [sum(hosts[rack::count]) for rack in range(count)]
         for hosts in ([sum(s[i : i + step]) for i in range(0, len(s), step)] for s in (d.sizes, pushed))
     )
@@ -395,8 +395,8 @@ def _between_racks(scenario: Scenario, calibration: Calibration, rows: int) -> t
             max(0, crowd - scenario.backup_workers)
             for crowd in (workers[rack], scenario.workers - workers[rack])
         )
-        push_out, push_into = here * (sum(sent) - sent[rack]), elsewhere * sent[rack]
-        pull_out, pull_into = elsewhere * kept[rack], here * (sum(kept) - kept[rack])
+        push_out, push_into = here * (sum(push_volume) - push_volume[rack]), elsewhere * push_volume[rack]
+        pull_out, pull_into = elsewhere * pull_volume[rack], here * (sum(pull_volume) - pull_volume[rack])
         links += [
             (pulls * pull_out / up, pushes * push_out / up),
             (pulls * pull_into / down, pushes * push_into / down),

@@ -85,10 +85,10 @@ def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
     ready = i.assemble + compute * (1 - sum(shares[1:])) + i.layers[0].compress
     if i.scenario.prefetch:
         ready = ready + i.request_all
-    begun: list[Array] = [ready]
+    starts: list[Array] = [ready]
     for before, layer, share in zip(i.layers, i.layers[1:], shares[1:], strict=False):
         ready = ready + i.of_all(before.send) + compute * share + layer.compress
-        begun.append(ready)
+        starts.append(ready)
     if i.scenario.push == "none":
         return Push(ready, ready, np.zeros_like(i.sizes))
     if i.scenario.push == "sequential":
@@ -101,7 +101,7 @@ def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
     # Layers share the links: the last byte is there when the last busy period of the links ends.
     behind = np.zeros_like(links[-1])
     earlier = np.zeros_like(i.workers)
-    for start, link in zip(reversed(begun[:-1]), reversed(links[:-1]), strict=True):
+    for start, link in zip(reversed(starts[:-1]), reversed(links[:-1]), strict=True):
         behind = behind + link
         earlier = np.maximum(earlier, (start - ready) + (behind + links[-1]).max(axis=0))
     apply = i.of_largest(last.apply) + i.update

@@ -48,8 +48,8 @@ def read(path: Path) -> tuple[Measured, ...]:
     """
     if not path.is_file():
         raise BadInput(f"--store {path}: there is no such file; `psmodel validate run` makes one")
-    found = entry_points(group=_ENTRY_POINTS, name="store")
-    if not found:
+    readers = entry_points(group=_ENTRY_POINTS, name="store")
+    if not readers:
         raise CannotRun("measurements cannot be read: install psmodel with its package validate")
-    reader: Callable[[Path], Iterable[Measured]] = next(iter(found)).load()
+    reader: Callable[[Path], Iterable[Measured]] = next(iter(readers)).load()
     return tuple(reader(path))

@@ -132,8 +132,8 @@ def main(args: list[str] | None = None) -> None:
         _complain(str(error))
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort) as error:
-        told = error if isinstance(error, _Told) else error.__cause__
-        number = told.number if isinstance(told, _Told) else signal.SIGINT
+        interruption = error if isinstance(error, _Told) else error.__cause__
+        number = interruption.number if isinstance(interruption, _Told) else signal.SIGINT
         _complain("interrupted")
         sys.exit(128 + number)
     except BrokenPipeError:

@@ -94,7 +94,7 @@ def sweep(
     samples_seed: int,
     method: Any,
     replications: int,
-    known: Calibrated,
+    calibrated: Calibrated,
     catalogue: Catalogue | None,
     processes: int | None,
     out: Path | None,
@@ -107,18 +107,18 @@ def sweep(
     psmodel sweep ingress-sharded --workers 1:256:x2 --shards 1,2,4,8 --out table.parquet
     """
     points = grid(*axes) if samples is None else latin_hypercube(axes, samples=samples, seed=samples_seed)
-    setup = Setup(method=method, replications=replications, known=known, catalogue=catalogue)
+    setup = Setup(method=method, replications=replications, calibrated=calibrated, catalogue=catalogue)
     journal = None
     if out is not None:
         Sweep.check(out)
         journal = out.with_name(out.name + ".journal")
     with progress(len(points), "scenarios") as advance:
-        shown = 0
+        last = 0
 
         def tell(now: Progress) -> None:
-            nonlocal shown
-            advance(now.done - shown, f"{now.rate_per_s:.3g}/s")
-            shown = now.done
+            nonlocal last
+            advance(now.done - last, f"{now.rate_per_s:.3g}/s")
+            last = now.done
 
         result = run_sweep(base, points, setup, processes=processes, journal=journal, progress=tell)
     if plot is not None:
@@ -188,7 +188,7 @@ def plan(
     method: Any,
     indifference: float,
     budget: int,
-    known: Calibrated,
+    calibrated: Calibrated,
     catalogue: Catalogue,
     plot: Path | None,
     as_json: bool,
@@ -203,7 +203,7 @@ def plan(
     from psmodel.whatif.judge import Certainty
     from psmodel.whatif.plans import plan as search
 
-    setup = Setup(method=method, known=known, catalogue=catalogue)
+    setup = Setup(method=method, calibrated=calibrated, catalogue=catalogue)
     certainty = Certainty(indifference=indifference, budget=budget)
     spaces = _apart(grid(*axes), each)
     if plot is not None and len(spaces) > 1:
@@ -240,9 +240,9 @@ def _apart(points: Grid, each: str | None) -> list[Grid]:
     if key not in varying(points):
         several = ", ".join(varying(points)) or "nothing"
         raise BadInput(f"--each {each}: it is a key with several values; {several} varies here")
-    (chosen,) = (axis for axis in points.axes if axis.key == key)
+    (split_axis,) = (axis for axis in points.axes if axis.key == key)
     others = tuple(axis for axis in points.axes if axis.key != key)
-    return [Grid(axes=(replace(chosen, values=(value,)), *others)) for value in chosen.values]
+    return [Grid(axes=(replace(split_axis, values=(value,)), *others)) for value in split_axis.values]
 
 
 def _show_plan(answer: "Plan", points: Grid, each: str | None) -> None:
@@ -263,9 +263,9 @@ def _show_plan(answer: "Plan", points: Grid, each: str | None) -> None:
 
 
 def _tally(answer: "Plan") -> str:
-    tried = len(answer.tried)
-    text = f"{answer.considered} configurations: {answer.ruled_out} ruled out by bounds, {tried} tried"
-    if answer.simulations > tried:
+    trials = len(answer.tried)
+    text = f"{answer.considered} configurations: {answer.ruled_out} ruled out by bounds, {trials} tried"
+    if answer.simulations > trials:
         text += f" in {answer.simulations} simulations"
     return text + (f", {answer.untried} not tried." if answer.untried else ".")
 
@@ -291,7 +291,7 @@ def explain(
     method: Any,
     sobol: bool,
     sobol_seed: int,
-    known: Calibrated,
+    calibrated: Calibrated,
     plot: Path | None,
     bottlenecks: Path | None,
     as_json: bool,
@@ -300,57 +300,58 @@ def explain(
     from psmodel.whatif.explanations import explain as look
 
     with progress(None, f"Explaining by {method}"):
-        said = look(scenario, known.by(method), method=method, sobol=sobol, seed=sobol_seed)
+        explanation = look(scenario, calibrated.by(method), method=method, sobol=sobol, seed=sobol_seed)
     if plot is not None:
         from psmodel.plotting.charts import save, tornado
 
-        save(tornado(said), plot)
+        save(tornado(explanation), plot)
     if bottlenecks is not None:
         from psmodel.plotting.charts import bottleneck_map, save
 
-        save(bottleneck_map(scenario, known.best), bottlenecks)
+        save(bottleneck_map(scenario, calibrated.best), bottlenecks)
     if as_json:
-        print_json({"schema_version": SCHEMA_VERSION} | said.to_json())
+        print_json({"schema_version": SCHEMA_VERSION} | explanation.to_json())
         return
     click.echo(describe(scenario))
-    show_explanation(said)
-    if outside := known.outside(scenario):
+    show_explanation(explanation)
+    if outside := calibrated.outside(scenario):
         click.echo(f"\nExtrapolation, the fit has not seen this: {'; '.join(outside)}.")
 
 
-def show_explanation(said: "Explanation") -> None:
+def show_explanation(explanation: "Explanation") -> None:
     """Sentences and tables on stdout."""
-    within = _range(said.interval, format_time)
-    click.echo(f"An iteration takes {format_time(said.iteration_time_s)}{within}.")
-    if said.next_binding is None or said.headroom is None:
-        click.echo(f"{said.binding} binds; nothing else has any work.")
-    elif said.headroom > 1 + 1e-9:
+    within = _range(explanation.interval, format_time)
+    click.echo(f"An iteration takes {format_time(explanation.iteration_time_s)}{within}.")
+    if explanation.next_binding is None or explanation.headroom is None:
+        click.echo(f"{explanation.binding} binds; nothing else has any work.")
+    elif explanation.headroom > 1 + 1e-9:
         click.echo(
-            f"{said.binding} binds, with {said.headroom:.3g} × the work of {said.next_binding}, the next."
+            f"{explanation.binding} binds, with {explanation.headroom:.3g} × the work of the next, "
+            f"{explanation.next_binding}."
         )
     else:
-        click.echo(f"{said.binding} binds, and {said.next_binding} as much.")
+        click.echo(f"{explanation.binding} binds, and {explanation.next_binding} as much.")
     work = WordsAndNumbers("resource", "work per iteration")
-    for name, time in said.resources.items():
+    for name, time in explanation.resources.items():
         if time > 0:
-            work.add(name, quantity("time_s", time, scale=said.iteration_time_s))
+            work.add(name, quantity("time_s", time, scale=explanation.iteration_time_s))
     work.show()
     gains = WordsAndNumbers("change", "iteration", "", "elasticity", "then binds", words=["then binds"])
-    for gain in said.gains:
+    for gain in explanation.gains:
         change = f"{100 * (gain.ratio - 1):+.1f} %" + _range(
             gain.interval, lambda r: f"{100 * (r - 1):+.1f} %"
         )
-        then = format_time(gain.ratio * said.iteration_time_s)
+        then = format_time(gain.ratio * explanation.iteration_time_s)
         gains.add(gain.change, then, change, f"{gain.elasticity:+.2f}", gain.bottleneck)
     gains.show()
-    for change, why in said.left_out.items():
+    for change, why in explanation.left_out.items():
         click.echo(f"Not tried: {change}, since {why}.")
-    if said.sobol is not None:
+    if explanation.sobol is not None:
         shares = WordsAndNumbers("varied ½ to 2 ×", "share of the variance", "with interactions")
-        for name, total in said.sobol.total.items():
-            shares.add(name, f"{said.sobol.first_order[name]:.3f}", f"{total:.3f}")
+        for name, total in explanation.sobol.total.items():
+            shares.add(name, f"{explanation.sobol.first_order[name]:.3f}", f"{total:.3f}")
         shares.show()
-        for name, why in said.sobol.left_out.items():
+        for name, why in explanation.sobol.left_out.items():
             click.echo(f"Not varied: {name}, since {why}.")
 
 

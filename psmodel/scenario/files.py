@@ -55,16 +55,16 @@ def load(name_or_path: str, **changes: Any) -> Scenario:
         If there is none of that name, or it is not valid.
     """
     path = Path(name_or_path)
-    known = packaged()
-    if name_or_path in known:
-        values = _read(known[name_or_path], f"{name_or_path}.toml")
+    files = packaged()
+    if name_or_path in files:
+        values = _read(files[name_or_path], f"{name_or_path}.toml")
         values.setdefault("name", name_or_path)
     elif path.suffix in (".toml", ".json"):
         values = _read(path, str(path))
         values.setdefault("name", plain(path.stem)[:200])
     else:
-        close = difflib.get_close_matches(name_or_path[:100], known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
+        close = difflib.get_close_matches(name_or_path[:100], files, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(files)}"
         raise ScenarioError(
             f"scenario {excerpt(name_or_path)} is neither a packaged one nor a .toml or .json file{hint}"
         )

@@ -16,7 +16,7 @@ class ScenarioError(BadInput):
 _INTERNAL = ("function-", "constrained-", "nullable", "tagged-union")
 
 
-def sentence(error: Mapping[str, Any], source: str, known: Iterable[str]) -> str:
+def sentence(error: Mapping[str, Any], source: str, keys: Iterable[str]) -> str:
     """The sentence for one of Pydantic's errors; `known` are the names that an unknown key may have meant."""
     source = plain(source)
     field = _field(error["loc"])
@@ -24,7 +24,7 @@ def sentence(error: Mapping[str, Any], source: str, known: Iterable[str]) -> str
     match error["type"]:
         case "extra_forbidden":
             key = str(error["loc"][-1])
-            close = difflib.get_close_matches(key, known, n=1) if len(key) < 60 else []
+            close = difflib.get_close_matches(key, keys, n=1) if len(key) < 60 else []
             hint = f"; did you mean {close[0]!r}?" if close else "; `psmodel schema` lists the keys"
             return f"{source + ': ' if source else ''}unknown key {field!r}{hint}"
         case "missing":

@@ -266,7 +266,7 @@ class Run:
             iterations = scenario.total_iterations
             times = [iter(row.tolist()) for row in compute_times(scenario, self._replication)]
         costs = update_costs(scenario, self._replication)[: len(self.shards)]
-        used = [shard for shard in self.shards if shard.size > 0]
+        shards = [shard for shard in self.shards if shard.size > 0]
         costs = [cost for cost, shard in zip(costs, self.shards, strict=True) if shard.size > 0]
         workers = []
         for index, count in enumerate(self._worker_counts):
@@ -277,7 +277,7 @@ class Run:
                 count=count,
                 host=host,
                 processor=processor,
-                shards=used,
+                shards=shards,
                 scenario=scenario,
                 demands=self.demands,
                 network=self._network,
@@ -357,8 +357,8 @@ class Run:
     def state(self) -> Array:
         """Pushes under way, calls at each shard, and how long each worker has been in its iteration, s."""
         monitor = self.monitor
-        begun = zip(monitor.start, monitor.finished, strict=True)
-        starts = np.array([row[done] if done < len(row) else np.nan for row, done in begun])
+        rows = zip(monitor.start, monitor.finished, strict=True)
+        starts = np.array([row[count] if count < len(row) else np.nan for row, count in rows])
         within = np.nan_to_num(self.now - starts)
         return np.concatenate([[self.under_way], [s.calls for s in self.shards], within])
 

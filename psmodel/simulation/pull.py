@@ -13,12 +13,12 @@ class Countdown:
 
     def __init__(self, env: simpy.Environment, count: int) -> None:
         self.event = env.event()
-        self._left = count
+        self._remaining = count
 
     def one_less(self) -> None:
         """One of them has happened."""
-        self._left -= 1
-        if self._left == 0:
+        self._remaining -= 1
+        if self._remaining == 0:
             self.event.succeed()
 
 

@@ -191,7 +191,7 @@ class Worker:
 
     def _ask_all(self, pull: Pull) -> Process:
         """Ask one shard after the other on a thread that nothing can hold up: when each is asked is plain."""
-        asked, waiting = self.env.now, self._demands.propagation_delay + self._demands.one_way
+        instant, waiting = self.env.now, self._demands.propagation_delay + self._demands.one_way
         calls = [
             partial(self._request, position, shard, self._last_push[position], pull, [pull.arrived])
             for position, shard in enumerate(self._shards)
@@ -200,9 +200,9 @@ class Worker:
             after(self.env, waiting, lambda: [call() for call in calls])
             return
         for call in calls:
-            asked += self._demands.request
-            after(self.env, asked - self.env.now + waiting, call)
-        yield from self._thread.works(asked - self.env.now)
+            instant += self._demands.request
+            after(self.env, instant - self.env.now + waiting, call)
+        yield from self._thread.works(instant - self.env.now)
 
     def _request(
         self,
@@ -225,36 +225,36 @@ class Worker:
             if pull.abandoned:
                 return
             begin = self.env.now
-            sent = self._transfer(shard, shard.host, self.host, shard.size)
-            pull.transfers.append(sent)
+            transfer = self._transfer(shard, shard.host, self.host, shard.size)
+            pull.transfers.append(transfer)
             if self._monitor.may_trace:
-                when(sent, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
-            taken = self._taken_in(sent, self._demands.receive[shard.member], self._processor)
-            when(taken, lambda: one_less(arrived))
+                when(transfer, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
+            receipt = self._taken_in(transfer, self._demands.receive[shard.member], self._processor)
+            when(receipt, lambda: one_less(arrived))
 
         shard.call(self._demands.reply[shard.member] * self.count, reply, begin=read)
 
     def _transfer(self, shard: Shard, src: Host, dst: Host, nbytes: float) -> Decided:
-        sent = self._network.transfer(src, dst, nbytes)
+        transfer = self._network.transfer(src, dst, nbytes)
         for presence in (self._presence, shard.presence):
             if presence is not None:
-                presence.keep(sent)
-        return sent
+                presence.keep(transfer)
+        return transfer
 
-    def _taken_in(self, sent: simpy.Event, seconds: float, processor: Processor) -> simpy.Event:
+    def _taken_in(self, transfer: simpy.Event, seconds: float, processor: Processor) -> simpy.Event:
         """When the call is there and the host that it goes to has taken in the array, on nobody's thread."""
         latency = self._demands.one_way
         if latency == seconds == 0:
-            return sent
-        taken = Decided(self.env)
+            return transfer
+        receipt = Decided(self.env)
         if processor.cores is None:
-            when(sent, lambda: taken.after(latency + seconds))
-            return taken
+            when(transfer, lambda: receipt.after(latency + seconds))
+            return receipt
         when(
-            sent,
-            lambda: after(self.env, latency, lambda: when(processor.work(seconds), taken.succeed)),
+            transfer,
+            lambda: after(self.env, latency, lambda: when(processor.work(seconds), receipt.succeed)),
         )
-        return taken
+        return receipt
 
     def _begin_push(self) -> Generator[simpy.Event, Any, Countdown]:
         """Wait until one more push may be under way; gives what counts down to its end."""
@@ -272,21 +272,21 @@ class Worker:
         sequential = self._scenario.push == "sequential"
         for position, shard in enumerate(self._shards):
             yield from self._thread.works(push.send[shard.member])
-            done = [applied, Countdown(self.env, 1)] if sequential else [applied]
+            countdowns = [applied, Countdown(self.env, 1)] if sequential else [applied]
             begin = self.env.now
-            sent = self._transfer(shard, self.host, shard.host, push.sizes[shard.member])
+            transfer = self._transfer(shard, self.host, shard.host, push.sizes[shard.member])
             if self._monitor.may_trace:
-                when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
-            taken = self._taken_in(sent, push.receive[shard.member], shard.processor)
+                when(transfer, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
+            receipt = self._taken_in(transfer, push.receive[shard.member], shard.processor)
             if self._scenario.layers or self._scenario.push == "fire-and-forget":
-                taken = self._in_order(self._last_push[position], taken)
-            self._last_push[position] = taken
+                receipt = self._in_order(self._last_push[position], receipt)
+            self._last_push[position] = receipt
             when(
-                taken,
-                partial(self._arrived, iteration, position, shard, push, done, self._pull, last),
+                receipt,
+                partial(self._arrived, iteration, position, shard, push, countdowns, self._pull, last),
             )
             if sequential:
-                yield done[-1].event
+                yield countdowns[-1].event
 
     def _in_order(self, first: simpy.Event | None, second: simpy.Event) -> simpy.Event:
         """When both have happened: of transfers of different sizes or weights one might overtake another."""
@@ -302,7 +302,7 @@ class Worker:
         position: int,
         shard: Shard,
         push: Push,
-        done: list[Countdown],
+        countdowns: list[Countdown],
         pull: Pull | None,
         last: bool,
     ) -> None:
@@ -330,7 +330,7 @@ class Worker:
                 f"shard-{shard.index}", name, began, self.env.now, worker=self.index, iteration=iteration
             )
             delay = self._demands.propagation_delay + self._demands.one_way
-            after(self.env, delay, lambda: one_less(done))
+            after(self.env, delay, lambda: one_less(countdowns))
 
         service = self._demands.refuse
         if accepted:

@@ -192,8 +192,8 @@ def plan(
     BadInput
         If a target or point is not possible, or the cost is asked and no machine type is fast enough.
     """
-    wanted = tuple(parse_target(t) if isinstance(t, str) else t for t in targets)
-    if not wanted:
+    parsed = tuple(parse_target(t) if isinstance(t, str) else t for t in targets)
+    if not parsed:
         raise BadInput(f"there is no target; {FORM}")
     if minimise not in get_args(Objective):
         raise BadInput(f"minimise = {minimise!r}; it is one of {', '.join(get_args(Objective))}")
@@ -202,11 +202,11 @@ def plan(
     setup = replace(setup, catalogue=catalogue)
     tell = progress or (lambda text: None)
     candidates = list(_candidates(base, points, setup, catalogue, tell))
-    by_price = minimise == "cost" or any(t.name in COSTS for t in wanted)
+    by_price = minimise == "cost" or any(t.name in COSTS for t in parsed)
     priced = [c for c in candidates if c.price is not None or not by_price]
     if not priced:
         raise no_machine(candidates[0].scenario, catalogue)
-    search = _Search(wanted, minimise, setup, certainty or Certainty(), len(candidates), tell)
+    search = _Search(parsed, minimise, setup, certainty or Certainty(), len(candidates), tell)
     search.go(priced)
     return search.plan(candidates, points)
 
@@ -215,14 +215,16 @@ def _candidates(
     base: Base, points: Sequence[Point], setup: Setup, catalogue: Catalogue, tell: Callable[[str], None]
 ) -> Iterator[Candidate]:
     quick = replace(
-        setup, known=Calibrated(best=setup.known.best), method="mva" if setup.method == "mva" else "analytic"
+        setup,
+        calibrated=Calibrated(best=setup.calibrated.best),
+        method="mva" if setup.method == "mva" else "analytic",
     )
     other = predictor(quick.method)
     for number, point in enumerate(points):
         tell(f"estimating {number + 1} of {len(points)}")
         scenario = setup.scenario(base, point)
         machines = machines_for(scenario, point, catalogue)
-        closed = ClosedForm(scenario=scenario, calibration=setup.known.best)
+        closed = ClosedForm(scenario=scenario, calibration=setup.calibrated.best)
         yield Candidate(
             point=point,
             scenario=scenario,
@@ -283,33 +285,33 @@ class _Search:
                 return
 
     def _by_simulation(self, judge: Judge) -> None:
-        left = list(self.possible)
-        while left:
+        rest = list(self.possible)
+        while rest:
             if len(self.judgements) >= self.most_tried:
-                self.budget_ended, self.untried = True, left
+                self.budget_ended, self.untried = True, rest
                 break
-            chosen = self._next(left)
-            if chosen is None:
-                self.untried = left
+            contender = self._next(rest)
+            if contender is None:
+                self.untried = rest
                 break
-            left.remove(chosen)
-            judgement = judge.by_simulation(chosen.scenario, chosen.point)
-            self.judgements.append((chosen, judgement))
+            rest.remove(contender)
+            judgement = judge.by_simulation(contender.scenario, contender.point)
+            self.judgements.append((contender, judgement))
             if judgement.decision == "meets":
-                self.best = chosen, judgement
-                left = [c for c in left if c.cost(self.minimise) < chosen.cost(self.minimise)]
+                self.best = contender, judgement
+                rest = [c for c in rest if c.cost(self.minimise) < contender.cost(self.minimise)]
         if self.best is not None:
             candidate, judgement = self.best
             self.best = candidate, judge.with_intervals(judgement, candidate.scenario, candidate.point)
 
-    def _next(self, left: list[Candidate]) -> Candidate | None:
+    def _next(self, rest: list[Candidate]) -> Candidate | None:
         """Whom to simulate next; None if the estimates of all that are left miss by far."""
         if self.best is None:
             bias = self.bias
-            for candidate in left:
+            for candidate in rest:
                 if candidate.estimated_miss(self.targets) * bias <= 1 + ROUNDING:
                     return candidate
-        nearest = min(left, key=lambda c: c.estimated_miss(self.targets))
+        nearest = min(rest, key=lambda c: c.estimated_miss(self.targets))
         miss = nearest.estimated_miss(self.targets)
         trusted = miss > 0 and math.log(miss) > _TRUST * self.error
         return None if trusted and len(self.judgements) >= (1 if self.best else _CHECKED) else nearest

@@ -54,7 +54,7 @@ def _title(name: str) -> str:
 
 
 def _answer(best: Mapping[str, Any], targets: Sequence[Target], points: Sequence[Point]) -> str:
-    told = "".join(
+    extra = "".join(
         f", {_title(target.name)} {_value(best, target)}"
         for target in targets
         if target.name not in ("iteration_time_s", *COSTS)
@@ -66,7 +66,7 @@ def _answer(best: Mapping[str, Any], targets: Sequence[Target], points: Sequence
         f"({four_digits(best['cost_per_1000_iterations'])} per 1000 iterations)"
     )
     return (
-        f"{named(best, points)}: {format_time(best['iteration_time_s'])} per iteration{told}{price}; "
+        f"{named(best, points)}: {format_time(best['iteration_time_s'])} per iteration{extra}{price}; "
         f"{best['bottleneck']} binds."
     )
 
@@ -78,9 +78,9 @@ def _forbidden(search: "_Search", points: Sequence[Point]) -> str:
     target = targets[nearest.misses_by(targets)[1]]
     best = nearest.bound(target)
     assert best is not None
-    chosen = {key: nearest.point[key] for key in varying(points)}
-    machines = {key: value for key, value in chosen.items() if key in MACHINE_KEYS}
-    rest = {key: value for key, value in chosen.items() if key not in machines}
+    values = {key: nearest.point[key] for key in varying(points)}
+    machines = {key: value for key, value in values.items() if key in MACHINE_KEYS}
+    rest = {key: value for key, value in values.items() if key not in machines}
     name = _settings(machines | settings(nearest.scenario, rest)) or nearest.scenario.name
     least = "least" if target.at_most else "most"
     sentence = (
@@ -96,9 +96,9 @@ def _all_fail(search: "_Search", points: Sequence[Point]) -> str:
     judgement = min((judgement for _, judgement in search.judgements), key=lambda j: j.miss)
     row = judgement.row
     worst = max(targets, key=lambda target: target.distance(row[target.name]))
-    left = f"Bounds leave {len(search.possible)}; the" if search.setup.method == "simulate" else "The"
+    lead = f"Bounds leave {len(search.possible)}; the" if search.setup.method == "simulate" else "The"
     return (
-        f"No configuration of the {len(search.priced)} meets the targets. {left} nearest, {named(row, points)}, has "
+        f"No configuration of the {len(search.priced)} meets the targets. {lead} nearest, {named(row, points)}, has "
         f"{worst.name} = {_value(row, worst)} where {worst} is asked; {row['bottleneck']} binds."
     )
 

@@ -32,7 +32,7 @@ uvicorn = pytest.importorskip("uvicorn", reason="the extra app is not installed"
 from psmodel.app import event_stream as simulated  # noqa: E402
 from psmodel.app import overlay as measured  # noqa: E402
 from psmodel.app.files import from_file, to_toml  # noqa: E402
-from psmodel.app.query import Asked, Known  # noqa: E402
+from psmodel.app.query import Query, Settings  # noqa: E402
 from psmodel.app.server import _names, address, create, listen  # noqa: E402
 from psmodel.errors import BadInput  # noqa: E402
 
@@ -47,7 +47,7 @@ FLAGS = [
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with listen("127.0.0.1", 0) as sock:
-        app = create(Known(measured=measured.read(RUNS)))
+        app = create(Settings(measured=measured.read(RUNS)))
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1)
         )
@@ -237,7 +237,7 @@ def test_a_scenario_that_is_downloaded_and_brought_back_is_the_same(scenario: Sc
     named = scenario.replace(name='of "two" \\', description="é\nß")
     assert from_file(to_toml(named), "file.toml") == named
     query = {"file": json.dumps(named.to_settings())}
-    assert Asked.of(query, Known()).scenario == named
+    assert Query.of(query, Settings()).scenario == named
 
 
 def test_files_are_read_and_refused_in_one_sentence(url: str) -> None:
@@ -394,7 +394,7 @@ def test_a_simulation_that_takes_too_much_memory_says_so(monkeypatch: pytest.Mon
     monkeypatch.setattr("psmodel.simulation.replications.replicate", greedy)
     monkeypatch.setattr(simulated, "_end_with_parent", lambda: None)
     told = Told()
-    simulated._simulate(told, Asked.of({}, Known()).scenario, IDEAL, 1)  # type: ignore[arg-type]
+    simulated._simulate(told, Query.of({}, Settings()).scenario, IDEAL, 1)  # type: ignore[arg-type]
     ((kind, words),) = told.said
     assert (kind, "GiB" in words) == ("problem", True)
 

@@ -133,7 +133,7 @@ def problem(seed: int) -> Problem:
         "iteration_time_s", "iteration_time_s", "updates_per_s", "communication_share", "ingress_time_s"
     )
     catalogue = load_catalogue()
-    setup = Setup(method="simulate", known=Calibrated(best=calibration), catalogue=catalogue)
+    setup = Setup(method="simulate", calibrated=Calibrated(best=calibration), catalogue=catalogue)
     scenarios = [setup.scenario(base, point) for point in points]
     samples = [_sample(name, scenario, calibration, range(_FEW)) for scenario in scenarios]
     limit = float(np.mean(samples[int(rng.integers(len(samples)))])) * float(rng.uniform(0.93, 1.07))

@@ -59,7 +59,7 @@ def test_the_budget_holds_and_is_used() -> None:
 def test_runs_that_were_made_are_worth_less_when_made_again() -> None:
     first = design(CANDIDATES, 30.0, forward=FORWARD)
     made = [next(s for s in CANDIDATES if s.name == c.scenario) for c in first.choices]
-    then = design(CANDIDATES, 30.0, made=made, forward=FORWARD)
+    then = design(CANDIDATES, 30.0, runs=made, forward=FORWARD)
     assert then.widest_before == pytest.approx(first.choices[-1].widest)
     assert then.choices[-1].widest <= first.choices[-1].widest
 

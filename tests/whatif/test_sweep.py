@@ -56,7 +56,7 @@ def test_what_was_found_is_not_computed_again(tmp_path: Path) -> None:
     first = sweep(BASE, grid("shards=1,2"), journal=journal)
     first.journal.close()
     rest = sweep(BASE, grid("shards=1,2,4,2"), journal=journal, progress=told.append)
-    assert (told[-1].found, told[-1].done, told[-1].total) == (3, 4, 4)
+    assert (told[-1].reused, told[-1].done, told[-1].total) == (3, 4, 4)
     assert rest.to_rows() == sweep(BASE, grid("shards=1,2,4,2")).to_rows()
     rest.journal.close()
     other = sweep(BASE, grid("shards=1,2"), Setup(method="simulate"), processes=1, journal=journal)
@@ -86,13 +86,13 @@ def test_a_fit_of_exactly_known_spread_gives_its_interval(tmp_path: Path) -> Non
     fit = {"calibration": Calibration(copy_s_per_byte=50e-9).to_json(), "draws": draws}
     (tmp_path / "fit.json").write_text(json.dumps(fit))
     known = load_calibrated(tmp_path / "fit.json")
-    (row,) = sweep(BASE, grid("shards=1"), Setup(known=known)).rows()
+    (row,) = sweep(BASE, grid("shards=1"), Setup(calibrated=known)).rows()
     network = predict(BASE.replace(shards=1)).metrics.iteration_time_s
     assert row["iteration_time_s"] == pytest.approx(network + 5)
     assert row["iteration_time_s_low"] == pytest.approx(network + 0.25)
     assert row["iteration_time_s_high"] == pytest.approx(network + 9.75)
     assert (
-        sweep(BASE, grid("shards=1"), Setup(known=Calibrated(best=known.best))).to_rows()[0].keys()
+        sweep(BASE, grid("shards=1"), Setup(calibrated=Calibrated(best=known.best))).to_rows()[0].keys()
         < row.keys()
     )
 

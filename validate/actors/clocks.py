@@ -49,12 +49,12 @@ def offset(ask: Callable[[], Reading]) -> Offset:
     """Offset of the clock that `ask` reads, wherever that runs."""
     best = Offset(ns=0, uncertainty_ns=2**62)
     for _ in range(_ROUND_TRIPS):
-        sent = time.monotonic_ns()
+        begin = time.monotonic_ns()
         reading = ask()
         received = time.monotonic_ns()
         if reading.clock == _name():
             return Offset(ns=0, uncertainty_ns=0)
-        half = (received - sent + 1) // 2
+        half = (received - begin + 1) // 2
         if half < best.uncertainty_ns:
-            best = Offset(ns=reading.ns - (sent + received) // 2, uncertainty_ns=half)
+            best = Offset(ns=reading.ns - (begin + received) // 2, uncertainty_ns=half)
     return best

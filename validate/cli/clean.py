@@ -18,22 +18,22 @@ def clean(context: click.Context, dry_run: bool, as_json: bool) -> None:
     """
     from validate.testbeds.leftovers import leftovers, remove
 
-    left = leftovers()
-    stubborn = [] if dry_run else remove(left)
+    remnants = leftovers()
+    stubborn = [] if dry_run else remove(remnants)
     if as_json:
         print_json(
             {
                 "schema_version": SCHEMA_VERSION,
                 "dry_run": dry_run,
-                "left": [item.to_json() for item in left],
-                "remains": [item.to_json() for item in (left if dry_run else stubborn)],
+                "left": [item.to_json() for item in remnants],
+                "remains": [item.to_json() for item in (remnants if dry_run else stubborn)],
             }
         )
     else:
-        for item in left:
-            done = "found" if dry_run else "still there:" if item in stubborn else "removed"
-            click.echo(f"{done} {item}")
-        if not left:
+        for item in remnants:
+            state = "found" if dry_run else "still there:" if item in stubborn else "removed"
+            click.echo(f"{state} {item}")
+        if not remnants:
             click.echo("Nothing is left of earlier runs")
     if stubborn:
         context.exit(1)

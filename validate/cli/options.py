@@ -61,12 +61,12 @@ def entered(testbed: str, scenarios: Sequence[Scenario], address: str | None) ->
     """The testbed of that name, running; with a bar while its hosts start."""
     with ExitStack() as stack:
         with progress(None, f"Starting Ray on testbed {testbed}") as advance:
-            reached = 0
+            position = 0
 
-            def show(done: int, total: int, what: str) -> None:
-                nonlocal reached
-                advance(done - reached, f"{what} ({done} of {total})")
-                reached = done
+            def show(count: int, total: int, what: str) -> None:
+                nonlocal position
+                advance(count - position, f"{what} ({count} of {total})")
+                position = count
 
             bed = testbeds.make(testbed, scenarios, address=address, on_progress=show)
             stack.enter_context(bed)

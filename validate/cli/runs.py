@@ -94,7 +94,7 @@ def run(
     from validate.runs.run import run as run_scenario
 
     prediction = simulation.predict(scenario, calibration).prediction
-    made: list[Measurement] = []
+    measurements: list[Measurement] = []
     with Store(store_path) as store, entered(testbed, [scenario], address) as bed:
         caution(store.notes)
         first = sum(m.testbed == testbed and m.suite is None for m in store.measurements(scenario=scenario))
@@ -125,42 +125,43 @@ def run(
                     )
                     raise
                 store.add(measurement)
-                made.append(measurement)
+                measurements.append(measurement)
                 advance(1, "")
     if trace is not None:
-        write_trace(trace, spans(made[-1]), scenario)
+        write_trace(trace, spans(measurements[-1]), scenario)
     if as_json:
         print_json(
             {
                 "schema_version": SCHEMA_VERSION,
                 "store": str(store_path),
                 "prediction": prediction.to_json(),
-                "measurements": [m.record() | {"metrics": m.metrics.to_json()} for m in made],
+                "measurements": [m.record() | {"metrics": m.metrics.to_json()} for m in measurements],
             }
         )
     else:
         click.echo(f"{describe(scenario)}, on {testbed}")
-        _show(prediction, made)
+        _show(prediction, measurements)
         click.echo(f"\nStored in {store_path}")
-    if not all(m.sums_ok for m in made):
+    if not all(m.sums_ok for m in measurements):
         click.echo("Error: the shards' parameters are not what the pushed updates sum to", err=True)
         context.exit(1)
 
 
 def _observer(scenario: Scenario, advance: Callable[[int, str], None]) -> Callable[[Any], None]:
-    def show(seen: Any) -> None:
-        applied = " ".join(f"{n}/{seen.planned}" for n in seen.applied)
-        iterations = min(seen.applied) / scenario.workers
-        values = " ".join(f"{first:.6g}…{last:.6g}" for first, last in seen.parameters)
+    def show(observation: Any) -> None:
+        applied = " ".join(f"{n}/{observation.planned}" for n in observation.applied)
+        iterations = min(observation.applied) / scenario.workers
+        values = " ".join(f"{first:.6g}…{last:.6g}" for first, last in observation.parameters)
         click.echo(
-            f"{seen.elapsed_s:6.1f} s  iterations {iterations:.1f}  updates applied {applied}  parameters {values}",
+            f"{observation.elapsed_s:6.1f} s  iterations {iterations:.1f}  updates applied {applied}  "
+            f"parameters {values}",
             err=True,
         )
 
     return show
 
 
-def _show(prediction: Prediction, made: Sequence[Measurement]) -> None:
+def _show(prediction: Prediction, measurements: Sequence[Measurement]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -170,7 +171,7 @@ def _show(prediction: Prediction, made: Sequence[Measurement]) -> None:
         table.add_column(heading, justify="right" if heading else "left")
     for name, label in TIMES.items():
         predicted = getattr(prediction.metrics, name)
-        values = [v for m in made if (v := getattr(m.metrics, name)) is not None]
+        values = [v for m in measurements if (v := getattr(m.metrics, name)) is not None]
         if predicted is None or not values:
             continue
         mean = statistics.fmean(values)
@@ -189,10 +190,10 @@ def _show(prediction: Prediction, made: Sequence[Measurement]) -> None:
         click.echo(
             f"Mean error {100 * mape:.1f} % ({quality.word(mape)}); predictions: {quality.direction(errors)}."
         )
-    for sentence in suspicions(made):
+    for sentence in suspicions(measurements):
         click.echo(sentence)
-    sums = "are" if all(m.sums_ok for m in made) else "ARE NOT"
-    click.echo(f"Shards' parameters {sums} what the pushed updates sum to ({len(made)} runs).")
+    sums = "are" if all(m.sums_ok for m in measurements) else "ARE NOT"
+    click.echo(f"Shards' parameters {sums} what the pushed updates sum to ({len(measurements)} runs).")
 
 
 @click.command()
@@ -218,8 +219,8 @@ def suite(
     """
     from validate.suites import suite as suites
 
-    chosen = suites.load(name)
-    testbed = testbed or chosen.testbed
+    plan = suites.load(name)
+    testbed = testbed or plan.testbed
     supervised(context, testbed)
     from validate.runs import supervised as supervision
     from validate.runs.suite_runner import Outcome, run_suite
@@ -227,7 +228,7 @@ def suite(
     with Store(store_path) as store:
         caution(store.notes)
         result = run_suite(
-            chosen,
+            plan,
             store,
             testbed=testbed,
             entered=lambda scenarios: entered(testbed, scenarios, address),
@@ -238,7 +239,7 @@ def suite(
         print_json({"schema_version": SCHEMA_VERSION, "store": str(store_path), **result.to_json()})
     else:
         click.echo(
-            f"Suite {chosen.name}: {result.made} runs made, {result.found} found in {store_path}, "
+            f"Suite {plan.name}: {result.made} runs made, {result.found} found in {store_path}, "
             f"{result.suspect} suspect, {len(result.failed)} failed"
         )
         for scenario, reason in result.failed:
@@ -257,7 +258,7 @@ def suites(as_json: bool) -> None:
 
     loaded = [known.load(name) for name in known.packaged()]
     if as_json:
-        listed = [
+        rows = [
             {
                 "name": s.name,
                 "version": s.version,
@@ -267,7 +268,7 @@ def suites(as_json: bool) -> None:
             }
             for s in loaded
         ]
-        print_json({"schema_version": SCHEMA_VERSION, "suites": listed})
+        print_json({"schema_version": SCHEMA_VERSION, "suites": rows})
         return
     for s in loaded:
         click.echo(f"{s.name:18} {len(s.runs()):3} runs on {s.testbed:7} {s.description}")
@@ -284,8 +285,8 @@ def list_runs(suite: str | None, store_path: Path, as_json: bool) -> None:
 
     stored = read(store_path)
     caution(stored.notes)
-    wanted = None if suite is None else named(suite)
-    rows = [row(m) for m in stored.runs if wanted is None or wanted.holds(m)]
+    reference = None if suite is None else named(suite)
+    rows = [row(m) for m in stored.runs if reference is None or reference.holds(m)]
     failed = failures.entries(store_path)
     if as_json:
         document = {
@@ -319,10 +320,10 @@ def export(path: Path, suite: str | None, store_path: Path) -> None:
     from validate.suites.parts import named
 
     check_table(path)
-    held = stored.read(store_path)
-    caution(held.notes)
-    wanted = None if suite is None else named(suite)
-    stored.export([m for m in held.runs if wanted is None or wanted.holds(m)], path)
+    contents = stored.read(store_path)
+    caution(contents.notes)
+    reference = None if suite is None else named(suite)
+    stored.export([m for m in contents.runs if reference is None or reference.holds(m)], path)
     click.echo(f"Written: {path}")
 
 
@@ -337,12 +338,12 @@ def import_runs(path: Path, store_path: Path) -> None:
     """
     from validate.measurements.stored import read
 
-    held = read(path)
-    caution(held.notes)
+    contents = read(path)
+    caution(contents.notes)
     with Store(store_path) as store:
         caution(store.notes)
-        added = store.import_runs(held.runs)
-    click.echo(f"{added} of {len(held.runs)} runs added to {store_path}; the others were there")
+        added = store.import_runs(contents.runs)
+    click.echo(f"{added} of {len(contents.runs)} runs added to {store_path}; the others were there")
 
 
 @click.group()
@@ -358,7 +359,7 @@ def check(context: click.Context, as_json: bool) -> None:
     from validate.cli.doctor import show
     from validate.testbeds.capabilities import abilities, findings
 
-    found = findings()
-    show(found, as_json)
-    if not all(abilities(found).values()):
+    results = findings()
+    show(results, as_json)
+    if not all(abilities(results).values()):
         context.exit(3)

@@ -46,11 +46,11 @@ def with_values(
     names: Sequence[str], values: Sequence[float] | Array, base: Calibration = IDEAL
 ) -> Calibration:
     """`base` with some coefficients changed, each kept inside its allowed range."""
-    given = {
+    seconds = {
         name: float(np.clip(value, COEFFICIENTS[name].lower, COEFFICIENTS[name].upper))
         for name, value in zip(names, values, strict=True)
     }
-    return Calibration(**{name: given.get(name, getattr(base, name)) for name in COEFFICIENTS})
+    return Calibration(**{name: seconds.get(name, getattr(base, name)) for name in COEFFICIENTS})
 
 
 class Forward:
@@ -64,14 +64,14 @@ class Forward:
 
     def __init__(self, predictor: Predictor = simulated) -> None:
         self._predictor = predictor
-        self._known: dict[tuple[Scenario, Calibration], Mapping[str, float]] = {}
+        self._cache: dict[tuple[Scenario, Calibration], Mapping[str, float]] = {}
 
     def __call__(self, scenario: Scenario, calibration: Calibration) -> Mapping[str, float]:
         """All signals of a scenario."""
         key = scenario, calibration
-        if key not in self._known:
-            self._known[key] = signals(scenario, self._predictor(scenario, calibration))
-        return self._known[key]
+        if key not in self._cache:
+            self._cache[key] = signals(scenario, self._predictor(scenario, calibration))
+        return self._cache[key]
 
     def jacobian(
         self, scenario: Scenario, calibration: Calibration, names: Sequence[str]

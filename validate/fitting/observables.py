@@ -56,8 +56,10 @@ def signals(scenario: Scenario, metrics: Metrics) -> dict[str, float]:
         names.append("pull_time_s")
     if scenario.push != "none":
         names += ["push_time_s", "ingress_time_s"]
-    found = {name: getattr(metrics, name) for name in names}
-    values = {name: math.log(value + RESOLUTION_S) for name, value in found.items() if value is not None}
+    metric_values = {name: getattr(metrics, name) for name in names}
+    values = {
+        name: math.log(value + RESOLUTION_S) for name, value in metric_values.items() if value is not None
+    }
     if metrics.wait_time_s is not None:
         iteration = metrics.iteration_time_s
         values[WAIT] = metrics.wait_time_s / iteration if iteration > 0 else 0.0

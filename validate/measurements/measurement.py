@@ -202,9 +202,9 @@ class Measurement:
         if not isinstance(scenario, Mapping):
             raise BadInput("a measurement has no scenario")
         # A record without iterations is from when one was what that stood for.
-        read = Scenario.from_json({"iterations": 1} | dict(scenario), "measurement")
+        base = Scenario.from_json({"iterations": 1} | dict(scenario), "measurement")
         # One without compute_on is from when that was said of the run alone.
-        fields["scenario"] = with_compute_on(read, fields["compute_by"])
+        fields["scenario"] = with_compute_on(base, fields["compute_by"])
         try:
             instants = {name: arrays[name] for name in _INSTANTS}
             updates = {name: arrays[f"update_{name}"] for name in _UPDATES}

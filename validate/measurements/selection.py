@@ -67,5 +67,5 @@ def believable(runs: Sequence[JudgedRun]) -> list[JudgedRun]:
 def labels(scenarios: Sequence[Scenario]) -> dict[str, str]:
     """`content` → name to show: as the scenario has it, and told apart where two have the same one."""
     names = {content(scenario): plain(scenario.name) for scenario in scenarios}
-    shown = list(names.values())
-    return {key: name if shown.count(name) == 1 else f"{name} #{key[:4]}" for key, name in names.items()}
+    values = list(names.values())
+    return {key: name if values.count(name) == 1 else f"{name} #{key[:4]}" for key, name in names.items()}

@@ -87,14 +87,14 @@ def json_entries(path: Path) -> list[Any]:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode) or about.st_size > _MOST_BYTES:
             raise BadInput(f"{path} cannot be read: it is no regular file of at most {_MOST_BYTES} bytes")
-        listed = json.loads(path.read_bytes().decode("utf-8-sig"))
+        entries = json.loads(path.read_bytes().decode("utf-8-sig"))
     except BadInput:
         raise
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read: {error}") from None
-    if not isinstance(listed, list):
+    if not isinstance(entries, list):
         raise BadInput(f"{path} holds no list of measurements")
-    return listed
+    return entries
 
 
 def _readable(entries: Iterable[Any]) -> tuple[list[Measurement], list[tuple[str, str]]]:
@@ -120,8 +120,8 @@ def export(runs: Iterable[Measurement], path: Path) -> None:
     BadInput
         If the file's ending is another one, or it cannot be written.
     """
-    listed = tuple(runs)
+    measurements = tuple(runs)
     if path.suffix == ".json":
-        table.write(lambda: (m.to_json() for m in listed), path)
+        table.write(lambda: (m.to_json() for m in measurements), path)
     else:
-        table.write(lambda: map(row, listed), path, columns=COLUMNS)
+        table.write(lambda: map(row, measurements), path, columns=COLUMNS)

@@ -23,8 +23,8 @@ def suspicions(runs: Sequence[Measurement]) -> list[str]:
     phrases = []
     for words, numbers in reasons.items():
         ranges = [_range(min(column), max(column)) for column in zip(*numbers, strict=True)]
-        told = "".join(word + span for word, span in zip(words, [*ranges, ""], strict=True))
-        phrases.append(f"{plain(told, 200)} ({len(numbers)} {'run' if len(numbers) == 1 else 'runs'})")
+        sentence = "".join(word + span for word, span in zip(words, [*ranges, ""], strict=True))
+        phrases.append(f"{plain(sentence, 200)} ({len(numbers)} {'run' if len(numbers) == 1 else 'runs'})")
     if len(phrases) > _MOST_REASONS:
         phrases[_MOST_REASONS:] = [f"{len(phrases) - _MOST_REASONS} reasons more"]
     return [f"{len(suspect)} of {len(runs)} runs are suspect: {'; '.join(phrases)}."]

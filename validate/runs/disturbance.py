@@ -51,12 +51,12 @@ def _lower_median(values: Array) -> float:
 def retransmissions(before: Mapping[str, Presence], after: Mapping[str, Presence]) -> tuple[str, ...]:
     """A sentence for each host that sent many segments twice during the run; hosts by the name of an actor there."""
     sentences = []
-    seen = set()
+    namespaces = set()
     for name, now in after.items():
-        if now.namespace in seen:
+        if now.namespace in namespaces:
             continue
-        seen.add(now.namespace)
-        sent, resent = now.sent - before[name].sent, now.resent - before[name].resent
-        if resent > max(_RESENT_AT_LEAST, RESENT_SHARE * sent):
-            sentences.append(f"TCP on the host of {name} sent {resent} of {sent} segments again")
+        namespaces.add(now.namespace)
+        segments, resent = now.sent - before[name].sent, now.resent - before[name].resent
+        if resent > max(_RESENT_AT_LEAST, RESENT_SHARE * segments):
+            sentences.append(f"TCP on the host of {name} sent {resent} of {segments} segments again")
     return tuple(sentences)

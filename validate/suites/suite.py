@@ -96,14 +96,14 @@ def load(name_or_path: str) -> Suite:
     BadInput
         If there is none, or it is not valid.
     """
-    known = packaged()
-    if name_or_path in known:
-        source, file = f"{name_or_path}.toml", known[name_or_path]
+    files = packaged()
+    if name_or_path in files:
+        source, file = f"{name_or_path}.toml", files[name_or_path]
     elif name_or_path.endswith(".toml"):
         source, file = plain(name_or_path, 200), Path(name_or_path)
     else:
-        close = difflib.get_close_matches(name_or_path, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
+        close = difflib.get_close_matches(name_or_path, files, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(files)}"
         raise BadInput(f"suite {plain(name_or_path)!r} is neither a packaged one nor a .toml file{hint}")
     values, parts = suite_file.parse(suite_file.read(file, source), source)
     return Suite(

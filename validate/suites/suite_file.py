@@ -118,16 +118,16 @@ def parse(values: Table, source: str) -> tuple[SuiteFile, dict[str, tuple[Scenar
             f"{MOST_SCENARIOS} scenarios and {MOST_RUNS} runs"
         )
     parts = {
-        part: [s for table in listed for s in _expand(table, f"{source}: {part}")]
-        for part, listed in tables.items()
+        part: [s for table in rows for s in _expand(table, f"{source}: {part}")]
+        for part, rows in tables.items()
     }
-    named = _named([*parts["calibration"], *parts["held_out"]], source)
-    seen = {content(s) for s in parts["calibration"]}
+    by_content = _named([*parts["calibration"], *parts["held_out"]], source)
+    calibration_keys = {content(s) for s in parts["calibration"]}
     # A grid of held-out scenarios need not spell out which of its points are used for calibration.
-    unseen = [s for s in parts["held_out"] if content(s) not in seen]
+    held_out = [s for s in parts["held_out"] if content(s) not in calibration_keys]
     return file, {
-        part: tuple({key: named[key] for key in map(content, scenarios)}.values())
-        for part, scenarios in (("calibration", parts["calibration"]), ("held_out", unseen))
+        part: tuple({key: by_content[key] for key in map(content, scenarios)}.values())
+        for part, scenarios in (("calibration", parts["calibration"]), ("held_out", held_out))
     }
 
 
@@ -178,18 +178,18 @@ def _named(scenarios: Sequence[Scenario], source: str) -> dict[str, Scenario]:
     groups: dict[str, list[str]] = {}
     for key, scenario in different.items():
         groups.setdefault(scenario.name or _usual_name(scenario), []).append(key)
-    named = {}
+    by_content = {}
     for name, keys in groups.items():
-        given = [different[key] for key in keys if different[key].name]
-        if given and len(keys) > 1:
+        own_names = [different[key] for key in keys if different[key].name]
+        if own_names and len(keys) > 1:
             raise BadInput(
                 f"{source}: {len(keys)} different scenarios are named {plain(name)!r}; give each a name of its own, or "
                 "none, and it gets one"
             )
         tails = _distinct([different[key] for key in keys])
         for key, tail in zip(keys, tails, strict=True):
-            named[key] = different[key].replace(name=f"{name}{tail}")
-    return named
+            by_content[key] = different[key].replace(name=f"{name}{tail}")
+    return by_content
 
 
 def _usual_name(scenario: Scenario) -> str:

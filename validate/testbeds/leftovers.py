@@ -84,16 +84,16 @@ def leftovers(places: Iterable[Path] | None = None) -> list[Leftover]:
     ]
 
 
-def remove(found: Iterable[Leftover]) -> list[Leftover]:
+def remove(items: Iterable[Leftover]) -> list[Leftover]:
     """End these processes and remove these directories; what could not be."""
     stubborn = []
-    found = list(found)
-    for item in found:
+    items = list(items)
+    for item in items:
         if item.pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(item.pid, signal.SIGKILL)
     end = time.monotonic() + _PATIENCE_S
-    for item in found:
+    for item in items:
         if item.pid is not None:
             while _alive(item.pid) and time.monotonic() < end:
                 time.sleep(0.02)

@@ -63,23 +63,23 @@ def batch(tool: str, lines: Iterable[str], *, netns: str = HEAD) -> None:
         With the tool's message and the commands.
     """
     text = "\n".join(lines) + "\n"
-    done = subprocess.run(
+    process = subprocess.run(
         [*_in(tool, netns), "-batch", "-"], input=text, capture_output=True, text=True, timeout=_TIMEOUT_S
     )
-    if done.returncode:
-        raise RuntimeError(f"{tool} in {netns}: {done.stderr.strip()}\n{text}")
+    if process.returncode:
+        raise RuntimeError(f"{tool} in {netns}: {process.stderr.strip()}\n{text}")
 
 
 def query(tool: str, words: Sequence[str], *, netns: str = HEAD) -> list[dict[str, Any]]:
     """What ``ip -j`` or ``tc -j`` says, e.g. ``query("tc", ["qdisc", "show"], netns="worker-0")``."""
-    done = subprocess.run(
+    process = subprocess.run(
         [*_in(tool, netns), "-j", "-s", *words],
         capture_output=True,
         text=True,
         check=True,
         timeout=_TIMEOUT_S,
     )
-    answer: list[dict[str, Any]] = json.loads(done.stdout)
+    answer: list[dict[str, Any]] = json.loads(process.stdout)
     return answer
 
 
