@@ -125,9 +125,9 @@ def test_explain_works_or_names_the_key(feature: Feature) -> None:
 @EVERY
 def test_the_page_shows_it(feature: Feature) -> None:
     scenario = with_feature(feature)
-    known = Settings()
-    known.__dict__["scenarios"] = {"base": scenario}
-    page = answered(Query.of({"scenario": "base"}, known))
+    settings = Settings()
+    settings.__dict__["scenarios"] = {"base": scenario}
+    page = answered(Query.of({"scenario": "base"}, settings))
     assert page["prediction"]["iteration_time_s"] == predict(scenario).metrics.iteration_time_s
 
 

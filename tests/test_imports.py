@@ -111,10 +111,10 @@ def test_the_rules_have_no_circle() -> None:
         name: {f"{name.partition('.')[0]}.{other}" for other in rule.split()}
         for name, rule in MAY_IMPORT.items()
     }
-    done: set[str] = set()
-    while ready := {name for name, others in graph.items() if name not in done and others <= done}:
-        done |= ready
-    assert graph.keys() == done, f"a circle among {sorted(graph.keys() - done)}"
+    placed: set[str] = set()
+    while ready := {name for name, others in graph.items() if name not in placed and others <= placed}:
+        placed |= ready
+    assert graph.keys() == placed, f"a circle among {sorted(graph.keys() - placed)}"
 
 
 def test_simulation_and_closed_forms_never_see_each_other() -> None:
@@ -127,8 +127,8 @@ def test_simulation_and_closed_forms_never_see_each_other() -> None:
 
 def test_architecture_names_every_room() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`(?:psmodel/|validate/)?(\w+)/?`", text))
-    missing = {name.partition(".")[2] for name in MAY_IMPORT} - named - {"__main__"}
+    names = set(re.findall(r"`(?:psmodel/|validate/)?(\w+)/?`", text))
+    missing = {name.partition(".")[2] for name in MAY_IMPORT} - names - {"__main__"}
     assert not missing
 
 

@@ -35,7 +35,7 @@ class Delays(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Link:
+class LinkLoad:
     """A link shared by processor sharing, visited so often in a cycle: its work and what one job alone takes; s."""
 
     work: Array
@@ -130,11 +130,11 @@ def out_of_step(i: Inputs) -> Phases:
     return cycle.phases(delays(low))
 
 
-def _link(i: Inputs, phase: str) -> Link:
+def _link(i: Inputs, phase: str) -> LinkLoad:
     style = getattr(i.scenario, phase)
     if style == "none":
         zero = np.zeros_like(i.workers)
-        return Link(work=zero, alone=zero, visits=np.ones_like(zero))
+        return LinkLoad(work=zero, alone=zero, visits=np.ones_like(zero))
     if phase == "pull":
         on_host, theirs, bytes_, own = i.out_of_host, i.shard_up, i.pulled, i.worker_down
     else:
@@ -142,7 +142,7 @@ def _link(i: Inputs, phase: str) -> Link:
     share = np.minimum(i.remote_workers, 1) * on_host / theirs
     # Asked one after the other, each shard is a station of its own, busy for one K-th of the cycle's bytes.
     visits = i.shards if style == "sequential" else np.ones_like(i.workers)
-    return Link(work=share, alone=np.maximum(share, bytes_ / own / visits), visits=visits)
+    return LinkLoad(work=share, alone=np.maximum(share, bytes_ / own / visits), visits=visits)
 
 
 def _calls(i: Inputs, phase: str) -> Array:

@@ -23,7 +23,7 @@ _POINTS = 32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Layer:
+class LayerInputs:
     """What pushing one layer costs, in the order in which layers are pushed; s and bytes, shape (groups, rows).
 
     Attributes
@@ -82,7 +82,7 @@ class Inputs:
     shards: Array
     sizes: Array
     counts: Array
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerInputs, ...]
     reply: Array
     receive: Array
     pulled: Array
@@ -246,7 +246,7 @@ def _groups(scenario: Scenario, elements: Array, shards: Array) -> tuple[Array, 
 
 def _layers(
     scenario: Scenario, calibration: Calibration, elements: Array, counts: Array, model: Array
-) -> tuple[Layer, ...]:
+) -> tuple[LayerInputs, ...]:
     shares = [layer.share for layer in scenario.layers] or [1.0]
     compute_shares = [layer.compute_share for layer in scenario.layers] or [0.0]
     total = math.fsum(shares)
@@ -261,7 +261,7 @@ def _layers(
         item = scenario.item_size
         costs = array_costs(scenario, calibration, layer_elements * item, pushed * item, total_bytes=model)
         layers.append(
-            Layer(
+            LayerInputs(
                 compute_share=compute_share,
                 compress=(compression.compress_time if compression else 0.0)
                 * ((counts * layer_elements).sum(axis=0) * item / model),

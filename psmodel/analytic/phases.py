@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from psmodel.analytic.inputs import Array, Inputs, Layer
+from psmodel.analytic.inputs import Array, Inputs, LayerInputs
 from psmodel.analytic.resources import rules_of, work, work_of_phase
 from psmodel.analytic.sharing import drain_times, sharing_ends
 
@@ -22,7 +22,7 @@ class Phases(NamedTuple):
     ingress_per_shard: Array
 
 
-class Push(NamedTuple):
+class PushTimes(NamedTuple):
     """A push after the computing; s, shape (rows,), `arrived` (groups, rows).
 
     `computed` is when the last layer is ready and `ended` when the worker goes on, both after the pull; `arrived` when
@@ -79,7 +79,7 @@ def _shard_by_shard(i: Inputs, crowd: Array, calls: Array, own: Array, shared: A
     return np.asarray(apart * np.minimum(pipeline, together) + (1 - apart) * together)
 
 
-def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
+def push_times(i: Inputs, crowd: Array, compute: Array) -> PushTimes:
     """A push of `crowd` workers that have all computed for `compute` seconds (mean), layer by layer."""
     shares = [layer.compute_share for layer in i.layers]
     ready = i.assemble + compute * (1 - sum(shares[1:])) + i.layers[0].compress
@@ -90,7 +90,7 @@ def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
         ready = ready + i.of_all(before.send) + compute * share + layer.compress
         starts.append(ready)
     if i.scenario.push == "none":
-        return Push(ready, ready, np.zeros_like(i.sizes))
+        return PushTimes(ready, ready, np.zeros_like(i.sizes))
     if i.scenario.push == "sequential":
         return _one_after_the_other(i, crowd, ready)
     last = i.layers[-1]
@@ -110,10 +110,10 @@ def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
     arrived = half_way + served
     per_shard = arrived - (links[-1].max(axis=0) - links[-1])
     ended = ready + (i.send_all if i.scenario.push == "fire-and-forget" else arrived + apply + half_way)
-    return Push(ready, ended, per_shard)
+    return PushTimes(ready, ended, per_shard)
 
 
-def _one_after_the_other(i: Inputs, crowd: Array, ready: Array) -> Push:
+def _one_after_the_other(i: Inputs, crowd: Array, ready: Array) -> PushTimes:
     remote = np.minimum(i.remote_workers, crowd)
     apply = i.of_largest(i.apply)
     own = np.minimum(i.on_host, crowd) * i.pushed_bytes / i.worker_up
@@ -121,15 +121,15 @@ def _one_after_the_other(i: Inputs, crowd: Array, ready: Array) -> Push:
     time = i.shards * i.latency + i.send_all + visits + i.of_all(i.take_in)
     last = time - i.delay - i.call_latency / 2 - apply
     # A shard's place in the order is not its group's: those before the last one are done in proportion.
-    return Push(ready, ready + time, np.broadcast_to(last, i.sizes.shape))
+    return PushTimes(ready, ready + time, np.broadcast_to(last, i.sizes.shape))
 
 
-def _share_of_bytes(i: Inputs, layer: Layer) -> Array:
+def _share_of_bytes(i: Inputs, layer: LayerInputs) -> Array:
     total = i.of_all(i.pushed)
     return np.divide(i.of_all(layer.pushed), total, out=np.ones_like(total), where=total > 0)
 
 
-def _layer_links(i: Inputs, layer: Layer, crowd: Array) -> Array:
+def _layer_links(i: Inputs, layer: LayerInputs, crowd: Array) -> Array:
     share = _share_of_bytes(i, layer)
     return _links(
         i, layer.pushed, i.shard_down, i.worker_up, i.into_host * share, i.pushed_bytes * share, crowd
@@ -183,7 +183,7 @@ def in_step(i: Inputs) -> Phases:
     )
 
 
-def _staggered(i: Inputs, push: Push) -> tuple[Array, Array, Array]:
+def _staggered(i: Inputs, push: PushTimes) -> tuple[Array, Array, Array]:
     """Mean push, end of the round and ingress where workers begin to push as they have computed."""
     one = np.ones_like(i.workers)
     alone = push_times(i, one, i.compute)

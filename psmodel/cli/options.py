@@ -169,7 +169,7 @@ def _fit_option(name: str, loader: Callable[..., Any]) -> Callable[[Any], Any]:
 
 fit_option = _fit_option("calibrated", _read_fit)
 """--fit of every command that predicts: a `Calibrated`, with its uncertainty and its region."""
-calibration_option = _fit_option("calibration", lambda *given: _read_fit(*given).best)
+calibration_option = _fit_option("calibration", lambda *arguments: _read_fit(*arguments).best)
 """The same for a command that takes the coefficients alone."""
 
 

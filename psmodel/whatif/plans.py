@@ -206,7 +206,7 @@ def plan(
     priced = [c for c in candidates if c.price is not None or not by_price]
     if not priced:
         raise no_machine(candidates[0].scenario, catalogue)
-    search = _Search(parsed, minimise, setup, certainty or Certainty(), len(candidates), tell)
+    search = _PlanSearch(parsed, minimise, setup, certainty or Certainty(), len(candidates), tell)
     search.go(priced)
     return search.plan(candidates, points)
 
@@ -241,7 +241,7 @@ def _of(closed: ClosedForm) -> Predictor:
     )
 
 
-class _Search:
+class _PlanSearch:
     def __init__(
         self,
         targets: tuple[Target, ...],

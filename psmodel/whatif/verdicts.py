@@ -10,12 +10,12 @@ from psmodel.whatif.parameter_space import Point, four_digits, settings, varying
 from psmodel.whatif.targets import COSTS, Target
 
 if TYPE_CHECKING:
-    from psmodel.whatif.plans import Candidate, _Search
+    from psmodel.whatif.plans import Candidate, _PlanSearch
 
 METHODS = {"analytic": "closed forms", "mva": "mean value analysis", "simulate": "simulation"}
 
 
-def verdict(search: "_Search", points: Sequence[Point]) -> str:
+def verdict(search: "_PlanSearch", points: Sequence[Point]) -> str:
     """The answer of a search in a few sentences."""
     if search.best is not None:
         sentences = [_answer(search.best[1].row, search.targets, points)]
@@ -71,7 +71,7 @@ def _answer(best: Mapping[str, Any], targets: Sequence[Target], points: Sequence
     )
 
 
-def _forbidden(search: "_Search", points: Sequence[Point]) -> str:
+def _forbidden(search: "_PlanSearch", points: Sequence[Point]) -> str:
     """No configuration can meet the targets, by which bound."""
     targets = search.targets
     nearest: Candidate = min(search.priced, key=lambda c: c.misses_by(targets))
@@ -90,7 +90,7 @@ def _forbidden(search: "_Search", points: Sequence[Point]) -> str:
     return sentence + ("." if target.name == "cost_per_hour" else f". Its bounds: {nearest.floor.reason}.")
 
 
-def _all_fail(search: "_Search", points: Sequence[Point]) -> str:
+def _all_fail(search: "_PlanSearch", points: Sequence[Point]) -> str:
     """Bounds leave some, and all of those fail."""
     targets = search.targets
     judgement = min((judgement for _, judgement in search.judgements), key=lambda j: j.miss)
@@ -103,7 +103,7 @@ def _all_fail(search: "_Search", points: Sequence[Point]) -> str:
     )
 
 
-def _rests_on(search: "_Search", points: Sequence[Point]) -> list[str]:
+def _rests_on(search: "_PlanSearch", points: Sequence[Point]) -> list[str]:
     sentences = []
     certainty, method = search.certainty, search.setup.method
     if method != "simulate":
@@ -129,7 +129,7 @@ def _rests_on(search: "_Search", points: Sequence[Point]) -> list[str]:
     return sentences
 
 
-def _untried(search: "_Search") -> str:
+def _untried(search: "_PlanSearch") -> str:
     count = len(search.untried)
     cheaper = "" if search.best is None else " that would be better"
     if search.budget_ended:

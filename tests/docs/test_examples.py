@@ -44,12 +44,12 @@ def test_readme_scenario(tmp_path: Path) -> None:
 
 def commands() -> list[tuple[str, str]]:
     """Every command, and what the README quotes of its output (nothing, for most)."""
-    found = []
+    rows = []
     for block in re.finditer(r"((?:^    \S.*\n)+)\n?((?:^> .*\n)*)", README, re.MULTILINE):
         lines = re.findall(r"^    (?:\$ )?(psmodel [a-z].*?)(?:\s+#.*)?$", block[1], re.MULTILINE)
         quoted = " ".join(line.removeprefix("> ") for line in block[2].splitlines())
-        found += [(line, quoted) for line in lines if not line.startswith(ELSEWHERE) and "…" not in line]
-    return found
+        rows += [(line, quoted) for line in lines if not line.startswith(ELSEWHERE) and "…" not in line]
+    return rows
 
 
 @pytest.mark.parametrize(("command", "quoted"), commands())

@@ -45,10 +45,10 @@ def test_it_runs_and_shows_what_it_says(path: Path) -> None:
     for picture in pictures:
         with Image.open(BytesIO(base64.b64decode(picture))) as opened:
             assert np.asarray(opened.convert("L")).std() > 5, "an empty picture"
-    shown = [
+    outputs = [
         o.data.get("text/markdown", "") for c in executed.cells for o in c.get("outputs", []) if "data" in o
     ]
-    assert sum("| ---" in text for text in shown) >= TABLES
+    assert sum("| ---" in text for text in outputs) >= TABLES
 
 
 def one_cell(source: str) -> NotebookNode:

@@ -68,9 +68,9 @@ class Problem:
         surely = [c for c, x, e in zip(self.costs, excess, self.errors, strict=True) if x < -margin - 2 * e]
         if answer.best is None:
             return not surely and "Undecided" not in answer.verdict
-        chosen = list(self.points).index({k: self._given(answer, k) for k in self.points[0]})
-        acceptable = excess[chosen] <= margin + 2 * self.errors[chosen]
-        return acceptable and not any(cost < self.costs[chosen] * (1 - 1e-9) for cost in surely)
+        row = list(self.points).index({k: self._given(answer, k) for k in self.points[0]})
+        acceptable = excess[row] <= margin + 2 * self.errors[row]
+        return acceptable and not any(cost < self.costs[row] * (1 - 1e-9) for cost in surely)
 
     def _given(self, answer: Plan, key: str) -> Any:
         assert answer.best is not None

@@ -17,7 +17,7 @@ _ROUND_TRIPS = 25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class ClockReading:
     """What a process says of its clock: instants with the same `clock` are of one clock."""
 
     clock: str
@@ -40,12 +40,12 @@ def _name() -> str:
     return f"{boot} {namespace.readlink() if namespace.exists() else ''}"
 
 
-def read() -> Reading:
+def read() -> ClockReading:
     """This process's clock, now."""
-    return Reading(clock=_name(), ns=time.monotonic_ns())
+    return ClockReading(clock=_name(), ns=time.monotonic_ns())
 
 
-def offset(ask: Callable[[], Reading]) -> Offset:
+def offset(ask: Callable[[], ClockReading]) -> Offset:
     """Offset of the clock that `ask` reads, wherever that runs."""
     best = Offset(ns=0, uncertainty_ns=2**62)
     for _ in range(_ROUND_TRIPS):

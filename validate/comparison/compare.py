@@ -18,7 +18,7 @@ OURS, UNFITTED = "psmodel", "psmodel, not fitted"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ComparisonRow:
     """One metric of one scenario; times in s.
 
     Attributes
@@ -94,8 +94,8 @@ class Comparison:
         Metric → coefficient of variation of one run among its repetitions: no model can do better on a single run.
     """
 
-    rows: tuple[Row, ...]
-    calibration: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
+    calibration: tuple[ComparisonRow, ...]
     scores: tuple[Score, ...]
     coverage: float | None
     noise: Mapping[str, float]
@@ -161,8 +161,8 @@ def compare(
     calibration_groups, held_out_groups = by_scenario(calibration_runs), by_scenario(held_out)
     rivals = rivals or Rivals(calibration_groups)
     names = labels([runs[0].scenario for runs in (*calibration_groups, *held_out_groups)])
-    rows: list[Row] = []
-    calibration: list[Row] = []
+    rows: list[ComparisonRow] = []
+    calibration: list[ComparisonRow] = []
     for metric in SCORED:
         for groups, target in ((calibration_groups, calibration), (held_out_groups, rows)):
             for runs in groups:
@@ -185,14 +185,14 @@ def _row(
     forward: Forward,
     rivals: Rivals,
     names: Mapping[str, str],
-) -> Row | None:
+) -> ComparisonRow | None:
     scenario = runs[0].scenario
     times = values(runs, metric)
     if not times or min(times) <= 0:
         return None
     interval = fit.predict(scenario, forward)[metric]
     unfitted = to_seconds(forward(scenario, IDEAL)[metric])
-    return Row(
+    return ComparisonRow(
         scenario=names[content(scenario)],
         content=content(scenario),
         metric=metric,
@@ -209,7 +209,7 @@ def _row(
     )
 
 
-def _scores(rows: Sequence[Row]) -> tuple[Score, ...]:
+def _scores(rows: Sequence[ComparisonRow]) -> tuple[Score, ...]:
     scores = []
     for metric in (*dict.fromkeys(r.metric for r in rows), "all"):
         selection = [r for r in rows if metric in (r.metric, "all")]

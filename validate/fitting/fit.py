@@ -14,7 +14,7 @@ from psmodel.calibration import COEFFICIENTS, Calibration, CalibrationError, rea
 from psmodel.region import Region
 from psmodel.scenario import Scenario
 from validate.fitting.model_response import Forward, scales
-from validate.fitting.observables import WAIT, Machine, to_seconds
+from validate.fitting.observables import WAIT, MachineFacts, to_seconds
 
 Array = NDArray[np.float64]
 SCHEMA_VERSION = 1
@@ -25,7 +25,7 @@ _GIVEN = 200
 _LIMITS = (2.5, 97.5)
 
 
-def impersonal(machine: Machine) -> dict[str, Any]:
+def impersonal(machine: MachineFacts) -> dict[str, Any]:
     """What a fit or a report says of a machine: not its name, but the fingerprint that tells it from others."""
     facts = {key: value for key, value in machine.to_json().items() if key not in ("host", "machine_id")}
     return facts | {"fingerprint": machine.fingerprint}

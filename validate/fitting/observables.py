@@ -17,7 +17,7 @@ SCORED = ("pull_time_s", "push_time_s", "iteration_time_s", "ingress_time_s")
 """Metrics that predictions are judged by."""
 
 
-class Machine(Protocol):
+class MachineFacts(Protocol):
     """Where a measurement was taken."""
 
     @property
@@ -44,7 +44,7 @@ class Observed(Protocol):
         ...
 
     @property
-    def environment(self) -> Machine:
+    def environment(self) -> MachineFacts:
         """Where it ran."""
         ...
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from psmodel.trace import Span
 from psmodel.units import format_time
-from validate.comparison.compare import Row
+from validate.comparison.compare import ComparisonRow
 from validate.wording import plain
 
 _INK, _MUTED = "#222222", "#666666"
@@ -60,7 +60,9 @@ def _log_time_axes(axes: Any, low: float, high: float) -> None:
         axis.set_minor_formatter(NullFormatter())
 
 
-def predicted_against_measured(held_out: Sequence[Row], calibration: Sequence[Row]) -> Figure:
+def predicted_against_measured(
+    held_out: Sequence[ComparisonRow], calibration: Sequence[ComparisonRow]
+) -> Figure:
     """Every metric: what was predicted, with its interval, over what was measured, with its range."""
     with rc_context(_RC):
         figure = Figure(figsize=(5.2, 5.0), layout="constrained")
@@ -113,7 +115,7 @@ def predicted_against_measured(held_out: Sequence[Row], calibration: Sequence[Ro
         return figure
 
 
-def errors(rows: Sequence[Row], noise: float) -> Figure:
+def errors(rows: Sequence[ComparisonRow], noise: float) -> Figure:
     """Relative error of every held-out prediction, with its interval, beside the run-to-run noise."""
     with rc_context(_RC):
         names = {p.content: plain(p.scenario, _LONGEST) for p in rows}

@@ -6,7 +6,7 @@ import numpy as np
 
 from psmodel.results import Array
 from psmodel.units import format_time
-from validate.actors.presence import Presence
+from validate.actors.presence import ProcessReport
 
 SILENCE_S = 2.0
 """Shortest silence that is spoken of."""
@@ -48,7 +48,9 @@ def _lower_median(values: Array) -> float:
     return float(np.sort(values)[(values.size - 1) // 2]) if values.size else 0.0
 
 
-def retransmissions(before: Mapping[str, Presence], after: Mapping[str, Presence]) -> tuple[str, ...]:
+def retransmissions(
+    before: Mapping[str, ProcessReport], after: Mapping[str, ProcessReport]
+) -> tuple[str, ...]:
     """A sentence for each host that sent many segments twice during the run; hosts by the name of an actor there."""
     sentences = []
     namespaces = set()

@@ -20,7 +20,7 @@ from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import model_only
 from validate.actors.dtypes import epsilon
-from validate.actors.presence import Presence
+from validate.actors.presence import ProcessReport
 from validate.machine.computing import compute_by, with_compute_on
 from validate.machine.environment import Load, Watch, environment, processes_with
 from validate.measurements.measurement import Instants, Measurement, Updates
@@ -132,8 +132,8 @@ class _Seen:
     actors: Actors
     started_at: datetime
     load: Load
-    before: Mapping[str, Presence]
-    after: Mapping[str, Presence]
+    before: Mapping[str, ProcessReport]
+    after: Mapping[str, ProcessReport]
     worker_logs: list[tuple[NDArray[np.int64], NDArray[Any]]]
     shard_logs: list[tuple[NDArray[np.int64], float, float]]
 
@@ -184,7 +184,7 @@ def _watched(
     import ray
 
     actors: Actors | None = None
-    before: Mapping[str, Presence] = {}
+    before: Mapping[str, ProcessReport] = {}
     finished = False
     try:
         actors = guarded(make, vigil.look)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from psmodel.random_streams import compute_times, update_costs
 from psmodel.scenario import Scenario
 from validate.actors import clocks
-from validate.actors.presence import Presence
+from validate.actors.presence import ProcessReport
 from validate.machine.computing import ComputeBy
 from validate.testbeds.base import Placement
 
@@ -51,8 +51,8 @@ class Actors:
     ) -> None:
         import ray
 
-        from validate.actors.shard import Coordinator, ParameterServerShard
-        from validate.actors.worker import INSTANTS, Worker
+        from validate.actors.shard import CoordinatorActor, ParameterServerShard
+        from validate.actors.worker import INSTANTS, WorkerActor
 
         self.columns = INSTANTS
         self.scenario = scenario
@@ -62,7 +62,7 @@ class Actors:
         if scenario.update_cost.is_random or scenario.update_cost.expected() > 0:
             costs = [list(islice(c, updates)) for c in update_costs(scenario, repetition)]
         self.longest_step_s = max(float(times_by_worker.max()), *(max(c or [0.0]) for c in costs))
-        shard_class, worker_class = ray.remote(ParameterServerShard), ray.remote(Worker)
+        shard_class, worker_class = ray.remote(ParameterServerShard), ray.remote(WorkerActor)
         quorum = scenario.quorum if scenario.backup_workers else None
         decompress = (
             scenario.compression.decompress_time / scenario.total_elements if scenario.compression else 0.0
@@ -74,7 +74,7 @@ class Actors:
             for k in used(scenario)
         ]
         slack = scenario.staleness_bound or 0
-        coordinator = ray.remote(Coordinator).options(**placement.coordinator_options)
+        coordinator = ray.remote(CoordinatorActor).options(**placement.coordinator_options)
         self._coordinator = coordinator.remote(scenario.workers, slack, scenario.quorum)
         job = _job(scenario, compute_by)
         self._workers = [
@@ -86,14 +86,14 @@ class Actors:
         self.worker_offsets: list[clocks.Offset] = []
         self.shard_offsets: list[clocks.Offset] = []
 
-    def connect(self) -> dict[str, Presence]:
+    def connect(self) -> dict[str, ProcessReport]:
         """Wait until all are there, and see how their clocks stand; who is where, by name."""
         import ray
 
         there = self.presence()
 
-        def ask(actor: Any) -> clocks.Reading:
-            reading: clocks.Reading = ray.get(actor.clock.remote())
+        def ask(actor: Any) -> clocks.ClockReading:
+            reading: clocks.ClockReading = ray.get(actor.clock.remote())
             return reading
 
         self.worker_offsets, self.shard_offsets = (
@@ -102,7 +102,7 @@ class Actors:
         )
         return there
 
-    def presence(self) -> dict[str, Presence]:
+    def presence(self) -> dict[str, ProcessReport]:
         """Actor's name → its process and what TCP did on its host."""
         import ray
 

@@ -13,7 +13,7 @@ from validate.measurements.measurement import Measurement, key
 from validate.measurements.store import Store
 from validate.runs import failures, supervised
 from validate.runs.run import RunFailed, TestbedLost, run
-from validate.suites.suite import Run, Suite
+from validate.suites.suite import PlannedRun, Suite
 from validate.testbeds import on_this_machine
 from validate.testbeds.base import Testbed
 
@@ -75,7 +75,7 @@ class Outcome:
         return cls(**{**handed_on, "failed": failed, "given_up": tuple(handed_on["given_up"])})
 
 
-def missing(suite: Suite, store: Store, *, testbed: str) -> list[Run]:
+def missing(suite: Suite, store: Store, *, testbed: str) -> list[PlannedRun]:
     """The suite's runs that the store does not hold, in the suite's order, as they are on this machine."""
     keys = store.keys()
     planned = [replace(r, scenario=on_this_machine(r.scenario, testbed)) for r in suite.runs()]
@@ -130,7 +130,7 @@ def run_suite(
 
 
 def _make_all(
-    todo: Sequence[Run],
+    todo: Sequence[PlannedRun],
     suite: Suite,
     store: Store,
     bed: Testbed,
@@ -139,8 +139,8 @@ def _make_all(
     before: Outcome,
 ) -> tuple[Outcome, TestbedLost | None]:
     measurements: list[Measurement] = []
-    broken: list[tuple[Run, RunFailed | CannotRun]] = []
-    again: list[Run] = []
+    broken: list[tuple[PlannedRun, RunFailed | CannotRun]] = []
+    again: list[PlannedRun] = []
     goodput: dict[object, Mapping[str, float]] = {}
     remaining = len(todo)
     loss: TestbedLost | None = None
@@ -174,7 +174,7 @@ def _make_all(
     return outcome, loss
 
 
-def _write_down(store: Path, planned: Run, suite: Suite, testbed: str, error: Exception) -> None:
+def _write_down(store: Path, planned: PlannedRun, suite: Suite, testbed: str, error: Exception) -> None:
     failures.add(
         store,
         key=_key(planned, suite, testbed),
@@ -186,7 +186,7 @@ def _write_down(store: Path, planned: Run, suite: Suite, testbed: str, error: Ex
 
 
 def _make(
-    planned: Run,
+    planned: PlannedRun,
     suite: Suite,
     bed: Testbed,
     goodput: dict[object, Mapping[str, float]],
@@ -208,7 +208,7 @@ def _make(
     return measurement
 
 
-def _key(planned: Run, suite: Suite, testbed: str) -> str:
+def _key(planned: PlannedRun, suite: Suite, testbed: str) -> str:
     return key(
         planned.scenario,
         testbed=testbed,

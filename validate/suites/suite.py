@@ -24,7 +24,7 @@ Part = Literal["calibration", "held_out"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class PlannedRun:
     """One planned run of a suite."""
 
     scenario: Scenario
@@ -65,14 +65,14 @@ class Suite:
         """Both parts."""
         return self.calibration + self.held_out
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[PlannedRun]:
         """Every run, in the suite's own random order: a drift of the machine must not look like an effect."""
         parts: tuple[tuple[Part, tuple[Scenario, ...]], ...] = (
             ("calibration", self.calibration),
             ("held_out", self.held_out),
         )
         planned = [
-            Run(scenario=scenario, part=part, repetition=repetition)
+            PlannedRun(scenario=scenario, part=part, repetition=repetition)
             for part, scenarios in parts
             for scenario in scenarios
             for repetition in range(self.repetitions)

@@ -125,7 +125,7 @@ def hush() -> None:
     """Keep Ray's own messages about processes that died off the terminal: the vigil's sentence says it."""
     from ray._private import worker
 
-    worker.print_to_stdstream = lambda *_arguments, **_named: None
+    worker.print_to_stdstream = lambda *_arguments, **_settings: None
 
 
 def first_line(error: Exception) -> str:

@@ -78,7 +78,7 @@ class NetnsTestbed:
         self._probed: dict[str, str] = {}
         self._signs = Signs()
         self._shaped: list[str] = []
-        self._links: dict[str, netlink.Link] = {}
+        self._links: dict[str, netlink.ShapedLink] = {}
 
     @classmethod
     def for_scenarios(cls, scenarios: Iterable[Scenario], *, on_progress: Progress = _silent) -> Self:

@@ -154,7 +154,7 @@ def shape(rates: Mapping[str, Rates], shaping: Shaping) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Link:
+class ShapedLink:
     """What a host's link is at a time.
 
     Attributes
@@ -169,7 +169,7 @@ class Link:
     shapers: tuple[str, str]
 
 
-def links(hosts: Iterable[str]) -> dict[str, Link]:
+def links(hosts: Iterable[str]) -> dict[str, ShapedLink]:
     """Host → its link, now."""
     result = {}
     for host in hosts:
@@ -181,11 +181,11 @@ def links(hosts: Iterable[str]) -> dict[str, Link]:
                 q for q in query("tc", ["qdisc", "show", "dev", device], netns=netns) if q.get("root")
             )
             shapers.append(f"{root['kind']} {json.dumps(root.get('options', {}), sort_keys=True)}")
-        result[host] = Link(carrier_changes=changes, shapers=(shapers[0], shapers[1]))
+        result[host] = ShapedLink(carrier_changes=changes, shapers=(shapers[0], shapers[1]))
     return result
 
 
-def changes(before: Mapping[str, Link], now: Mapping[str, Link]) -> tuple[str, ...]:
+def changes(before: Mapping[str, ShapedLink], now: Mapping[str, ShapedLink]) -> tuple[str, ...]:
     """A sentence for each link that is not what it was."""
     sentences = []
     for host, link in now.items():
