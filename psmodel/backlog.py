@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from psmodel.demands import Demands
 from psmodel.results import Array
 from psmodel.scenario import Scenario
+from psmodel.service_demands import Demands
 
 _CLEARLY = 1 + 1e-6
 

@@ -17,8 +17,8 @@ from psmodel.results import Metrics
 from psmodel.scenario import Scenario, ScenarioError
 from psmodel.scenario.features import FEATURES, PLAIN_FIELDS, Feature, features_of
 from psmodel.simulation import engine
-from psmodel.whatif.cost import load_catalogue, machines_for, price_per_hour
 from psmodel.whatif.explanations import explain
+from psmodel.whatif.prices import load_catalogue, machines_for, price_per_hour
 from tests.feature_examples import BASE, EXAMPLES
 
 COSTS = Calibration(handle_overhead_s=1e-3, put_s_per_byte=1e-9, call_latency_s=1e-3)
@@ -157,7 +157,7 @@ def test_a_price_counts_the_hosts_there_are(feature: Feature) -> None:
 
 @pytest.mark.parametrize("feature", [f for f in FEATURES if not f.real_run], ids=lambda f: f.name)
 def test_a_real_run_refuses_what_only_the_model_has(feature: Feature) -> None:
-    from validate.runs.run import run
+    from validate.runs.real_run import run
 
     with pytest.raises(CannotRun, match=feature.field):
         run(with_feature(feature), None)  # type: ignore[arg-type]

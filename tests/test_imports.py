@@ -16,8 +16,8 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES
 }
 # Room → rooms that it may import; a room is a folder of a package, or a module that lies in no folder.
-_WORDS = "errors wording units results derived trace"
-_MODEL = f"{_WORDS} storage distributions scenario calibration demands random_streams backlog limits region"
+_WORDS = "errors wording units results derived_metrics trace"
+_MODEL = f"{_WORDS} storage distributions scenario calibration service_demands random_streams backlog limits region"
 _ABOVE = f"{_MODEL} analytic queueing output_analysis network simulation predictors"
 MAY_IMPORT = {
     "psmodel.errors": "",
@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "psmodel.units": "errors wording",
     "psmodel.results": "",
     "psmodel.trace": "",
-    "psmodel.derived": "results scenario",
+    "psmodel.derived_metrics": "results scenario",
     "psmodel.storage": "errors wording",
     "psmodel.distributions": "errors wording units storage",
     "psmodel.queueing": "errors",
@@ -34,9 +34,9 @@ MAY_IMPORT = {
     "psmodel.scenario": "errors wording units results storage distributions",
     "psmodel.calibration": "errors wording storage",
     "psmodel.region": "errors units distributions scenario",
-    "psmodel.demands": "calibration scenario",
+    "psmodel.service_demands": "calibration scenario",
     "psmodel.random_streams": "scenario",
-    "psmodel.backlog": "results scenario demands",
+    "psmodel.backlog": "results scenario service_demands",
     "psmodel.limits": "errors wording units scenario",
     "psmodel.analytic": f"{_MODEL} queueing",
     "psmodel.simulation": f"{_MODEL} network output_analysis",

@@ -11,7 +11,7 @@ from typing import Literal
 from benchmarks.faults import ends
 from benchmarks.faults.cases import LOCAL, NETNS
 from benchmarks.faults.course import Case, Course, FaultRow
-from validate.machine.environment import environment
+from validate.machine.environment import this_machine
 
 _PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 _HEADINGS = ("testbed", "fault", "noticed after", "what is said", "lost", "left")
@@ -42,7 +42,7 @@ def rows(testbed: Testbed, cases: Sequence[Case], words: Sequence[str]) -> Itera
 
 def page(table: Sequence[FaultRow]) -> str:
     """The documentation's page of it."""
-    machine = environment()
+    machine = this_machine()
     load = os.getloadavg()[2]
     lines = [
         "# Faults during real runs",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from psmodel.analytic.inputs import Array, Inputs
+from psmodel.analytic.input_arrays import Array, Inputs
 from psmodel.analytic.phases import (
     Phases,
     applied_rate,

@@ -13,9 +13,9 @@ from functools import cached_property
 
 import numpy as np
 
-from psmodel.analytic import bounds as lower
+from psmodel.analytic import lower_bounds as lower
 from psmodel.analytic.asynchronous import out_of_step
-from psmodel.analytic.inputs import Inputs, crowded, inputs
+from psmodel.analytic.input_arrays import Inputs, crowded, inputs
 from psmodel.analytic.phases import Phases, in_step
 from psmodel.analytic.resources import rules_of, work
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from psmodel.analytic.inputs import Array, Inputs, LayerInputs
+from psmodel.analytic.input_arrays import Array, Inputs, LayerInputs
 from psmodel.analytic.resources import rules_of, work, work_of_phase
 from psmodel.analytic.sharing import drain_times, sharing_ends
 

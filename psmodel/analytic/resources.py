@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from psmodel.analytic.inputs import Array, Inputs
+from psmodel.analytic.input_arrays import Array, Inputs
 from psmodel.scenario import Scenario
 
 Phase = Literal["push", "pull", "compute"]

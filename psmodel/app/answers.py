@@ -12,10 +12,10 @@ from psmodel.predictors import Calibrated, answer, predictor
 from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import features_of, fixed_columns
-from psmodel.whatif.cost import Machines, cost, machines_for, undominated
 from psmodel.whatif.explanations import explain
 from psmodel.whatif.parameter_space import written
 from psmodel.whatif.plans import pareto_front
+from psmodel.whatif.prices import Machines, cost, machines_for, undominated
 
 _POINTS = 60
 _SIDE = 30

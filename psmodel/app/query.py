@@ -20,7 +20,7 @@ from psmodel.predictors import Calibrated, load_calibrated
 from psmodel.scenario import Scenario, load, packaged
 from psmodel.storage.atomic import parse_json
 from psmodel.units import parse_time
-from psmodel.whatif.cost import Catalogue, load_catalogue
+from psmodel.whatif.prices import Catalogue, load_catalogue
 
 OPTIONS = ("workers", "shards", "model_size", "bandwidth", "compute", "mode", "iterations")
 """Keys that have an option of their own on the command line."""

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from psmodel.app.answers import CHARTS, answered, listed
 from psmodel.app.event_stream import events
 from psmodel.app.files import MOST_BYTES, from_file, to_toml
-from psmodel.app.form import form
+from psmodel.app.form_keys import form
 from psmodel.app.query import Query, Settings
 from psmodel.app.runs import compared
 from psmodel.errors import BadInput, CannotRun

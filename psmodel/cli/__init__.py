@@ -16,17 +16,20 @@ from psmodel.wording import cut, plain
 
 # Command → where it lives and its one-line help (so that --help imports none of them).
 _COMMANDS = {
-    "scenarios": ("psmodel.cli.predict:scenarios", "List the packaged scenarios."),
-    "schema": ("psmodel.cli.predict:schema", "Print the JSON Schema of a scenario file."),
-    "predict": ("psmodel.cli.predict:predict", "Predict a scenario by closed forms, queueing or simulation."),
-    "simulate": ("psmodel.cli.predict:simulate", "Simulate a scenario."),
+    "scenarios": ("psmodel.cli.predictions:scenarios", "List the packaged scenarios."),
+    "schema": ("psmodel.cli.predictions:schema", "Print the JSON Schema of a scenario file."),
+    "predict": (
+        "psmodel.cli.predictions:predict",
+        "Predict a scenario by closed forms, queueing or simulation.",
+    ),
+    "simulate": ("psmodel.cli.predictions:simulate", "Simulate a scenario."),
     "sweep": ("psmodel.cli.whatif:sweep", "Predict every combination of settings, a row each."),
     "plan": ("psmodel.cli.whatif:plan", "Find the smallest or cheapest configuration that meets targets."),
     "explain": (
         "psmodel.cli.whatif:explain",
         "Say what binds, by how much, and what each change would bring.",
     ),
-    "app": ("psmodel.cli.app:app", "Ask what-ifs in the browser."),
+    "app": ("psmodel.cli.page_server:app", "Ask what-ifs in the browser."),
 }
 _ENTRY_POINTS = "psmodel.commands"
 

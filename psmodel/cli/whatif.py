@@ -24,8 +24,8 @@ from psmodel.predictors import Calibrated
 from psmodel.results import SCHEMA_VERSION
 from psmodel.scenario import Scenario
 from psmodel.units import format_time
-from psmodel.whatif.cost import Catalogue, load_catalogue
 from psmodel.whatif.parameter_space import Grid, latin_hypercube, varying, written
+from psmodel.whatif.prices import Catalogue, load_catalogue
 from psmodel.whatif.sweeps import Base, Progress, Setup, Sweep, grid
 from psmodel.whatif.sweeps import sweep as run_sweep
 

@@ -10,7 +10,6 @@ import numpy as np
 import simpy
 
 from psmodel.calibration import IDEAL, Calibration
-from psmodel.demands import Demands, demands, rack_rates
 from psmodel.limits.budget import Need, check
 from psmodel.network.fluid import Link
 from psmodel.network.network import FluidNetwork, Host, Rack
@@ -19,11 +18,12 @@ from psmodel.random_streams import compute_times, endless_compute_times, failure
 from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import alike, repeats
+from psmodel.service_demands import Demands, demands, rack_rates
+from psmodel.simulation.collection import SimulationResult, gather
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.garbage import rare_collections
-from psmodel.simulation.gather import SimulationResult, gather
 from psmodel.simulation.monitor import Monitor
-from psmodel.simulation.need import need
+from psmodel.simulation.needs import need
 from psmodel.simulation.presence import Deaths, Presence
 from psmodel.simulation.shard import Shard
 from psmodel.simulation.steady import DEFAULT_BUDGET, Budget, settle

@@ -25,7 +25,7 @@ from psmodel.output_analysis.cycle import ROUNDING
 from psmodel.results import Array, SteadyState
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import features_of, repeats
-from psmodel.simulation.gather import SimulationResult, gather
+from psmodel.simulation.collection import SimulationResult, gather
 from psmodel.simulation.usage import Reading
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import Any
 
 import simpy
 
-from psmodel.demands import Demands, Push
 from psmodel.network.fluid import Decided
 from psmodel.network.network import FluidNetwork, Host
 from psmodel.network.processor import Processor, after, when
 from psmodel.scenario import Scenario
+from psmodel.service_demands import Demands, Push
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.monitor import Monitor
 from psmodel.simulation.presence import Presence

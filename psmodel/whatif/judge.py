@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from psmodel import output_analysis
-from psmodel.derived import OF_ONE_WORKER, alone, derived
+from psmodel.derived_metrics import OF_ONE_WORKER, alone, derived
 from psmodel.errors import BadInput
 from psmodel.predictors import Predictor, predictor
 from psmodel.results import Prediction
 from psmodel.scenario import Scenario
-from psmodel.whatif.cost import SECONDS_PER_HOUR
 from psmodel.whatif.parameter_space import Point
+from psmodel.whatif.prices import SECONDS_PER_HOUR
 from psmodel.whatif.sweeps import Setup
 from psmodel.whatif.targets import COSTS, Target
 

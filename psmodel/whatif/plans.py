@@ -13,12 +13,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from psmodel.analytic import ClosedForm
-from psmodel.analytic.bounds import Floor
-from psmodel.derived import OF_ONE_WORKER, payload_per_update
+from psmodel.analytic.lower_bounds import Floor
+from psmodel.derived_metrics import OF_ONE_WORKER, payload_per_update
 from psmodel.errors import BadInput
 from psmodel.predictors import Calibrated, Predictor, predictor
 from psmodel.scenario import Scenario
-from psmodel.whatif.cost import (
+from psmodel.whatif.judge import Certainty, Judge, Judgement
+from psmodel.whatif.parameter_space import Point
+from psmodel.whatif.prices import (
     SECONDS_PER_HOUR,
     Catalogue,
     load_catalogue,
@@ -26,8 +28,6 @@ from psmodel.whatif.cost import (
     no_machine,
     price_per_hour,
 )
-from psmodel.whatif.judge import Certainty, Judge, Judgement
-from psmodel.whatif.parameter_space import Point
 from psmodel.whatif.sweeps import Base, Setup
 from psmodel.whatif.targets import COSTS, FORM, ROUNDING, Target, parse_target
 
@@ -168,8 +168,8 @@ def plan(
 ) -> Plan:
     """Search a space for the smallest or cheapest configuration that meets all targets.
 
-    By simulation (the default): a configuration whose proved bounds (`psmodel.analytic.bounds`) miss a target is never
-    simulated. The first by the objective that meets the targets by its estimate is; then those that are cheaper,
+    By simulation (the default): a configuration whose proved bounds (`psmodel.analytic.lower_bounds`) miss a target is
+    never simulated. The first by the objective that meets the targets by its estimate is; then those that are cheaper,
     the most promising first, until all have failed or their estimates miss by several times the largest error
     that estimates were seen to have, which the verdict says. Each is simulated until it is certain (`Certainty`).
 

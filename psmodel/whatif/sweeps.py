@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from psmodel.calibration import Calibration
-from psmodel.derived import derived
+from psmodel.derived_metrics import derived
 from psmodel.errors import BadInput, CannotRun
 from psmodel.limits import budget, machine
 from psmodel.predictors import Calibrated, Predictor, answer, predictor
@@ -33,8 +33,8 @@ from psmodel.results import Method, Metrics, Prediction
 from psmodel.scenario import Scenario
 from psmodel.storage import tables as table
 from psmodel.storage.journal import Journal
-from psmodel.whatif.cost import MACHINE_KEYS, Catalogue, check_cores, cost, equip, machines_for
 from psmodel.whatif.parameter_space import Grid, Point, parse_axis, resolve, settings
+from psmodel.whatif.prices import MACHINE_KEYS, Catalogue, check_cores, cost, equip, machines_for
 
 Base = Scenario | Mapping[str, Any]
 """What the points change: a scenario, or some of its keys where the points give the others."""
@@ -123,7 +123,7 @@ class Setup:
     def derived(
         self, scenario: Scenario, prediction: Prediction, predict: Predictor
     ) -> dict[str, float | None]:
-        """`psmodel.derived` of a prediction; a second simulation, of one worker alone, is not made for it."""
+        """`psmodel.derived_metrics` of a prediction; a second simulation, of one worker alone, is not made for it."""
         one = None if self.method == "simulate" else partial(_of_one_worker, predict, self.calibrated.best)
         return derived(scenario, prediction, one)
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from psmodel.units import format_time
-from psmodel.whatif.cost import MACHINE_KEYS
 from psmodel.whatif.parameter_space import Point, four_digits, settings, varying, written
+from psmodel.whatif.prices import MACHINE_KEYS
 from psmodel.whatif.targets import COSTS, Target
 
 if TYPE_CHECKING:

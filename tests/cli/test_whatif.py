@@ -12,8 +12,8 @@ from psmodel.calibration import Calibration
 from psmodel.predictors import load_calibrated
 from psmodel.region import Region
 from psmodel.scenario import load
-from psmodel.whatif.cost import load_catalogue
 from psmodel.whatif.parameter_space import written
+from psmodel.whatif.prices import load_catalogue
 from tests.command_line import run
 from validate.fitting.fit import Fit
 

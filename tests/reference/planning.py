@@ -9,13 +9,13 @@ import numpy as np
 
 from psmodel import simulation
 from psmodel.calibration import IDEAL, Calibration
-from psmodel.derived import communication_share
+from psmodel.derived_metrics import communication_share
 from psmodel.predictors import Calibrated
 from psmodel.scenario import Scenario, load
-from psmodel.whatif.cost import load_catalogue, machines_for, price_per_hour
 from psmodel.whatif.judge import Certainty
 from psmodel.whatif.parameter_space import Grid
 from psmodel.whatif.plans import Objective, Plan, plan
+from psmodel.whatif.prices import load_catalogue, machines_for, price_per_hour
 from psmodel.whatif.sweeps import Setup, grid
 from psmodel.whatif.targets import Target
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from psmodel import simulation
 from psmodel.calibration import IDEAL
-from psmodel.demands import demands, rack_rates
 from psmodel.scenario import Scenario, ScenarioError
+from psmodel.service_demands import demands, rack_rates
 from tests.simulation.test_simulation import calibrations
 
 B = 1e6

@@ -18,7 +18,7 @@ from validate.measurements.measurement import Measurement
 from validate.measurements.store import Store
 from validate.runs import failures
 from validate.runs import suite_runner as campaign
-from validate.runs.run import RunFailed, TestbedLost
+from validate.runs.real_run import RunFailed, TestbedLost
 from validate.suites import suite as suites
 from validate.suites.suite import PlannedRun, Suite
 

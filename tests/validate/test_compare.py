@@ -7,7 +7,7 @@ import pytest
 
 from tests.validate.test_fit import CASES, FORWARD, FREE, TRUTH, Run, closed_form, runs, scenario
 from validate.comparison import quality
-from validate.comparison.compare import OURS, UNFITTED, Comparison, compare
+from validate.comparison.comparisons import OURS, UNFITTED, Comparison, compare
 from validate.fitting.estimate import fit
 from validate.measurements.selection import content
 

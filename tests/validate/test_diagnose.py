@@ -8,7 +8,7 @@ from psmodel import simulation
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.scenario import Scenario
 from tests.real_records import record
-from validate.comparison.diagnose import Diagnosis, diagnose
+from validate.comparison.diagnosis import Diagnosis, diagnose
 from validate.measurements.measurement import Instants, Measurement
 
 LINKS = Scenario.model_validate(

@@ -8,7 +8,7 @@ import pytest
 from figures.kit import measured
 from psmodel.scenario import Scenario
 from psmodel.units import format_time
-from validate.comparison.compare import OURS, UNFITTED, Comparison, compare
+from validate.comparison.comparisons import OURS, UNFITTED, Comparison, compare
 from validate.fitting.estimate import fit
 from validate.fitting.fit import Fit
 from validate.fitting.model_response import simulated

@@ -14,7 +14,7 @@ from psmodel.scenario import Scenario
 from tests.real_records import SCENARIO, record
 from validate.actors import clocks
 from validate.machine.computing import compute_by
-from validate.machine.environment import Load, Watch, environment, processes_with
+from validate.machine.environment import Load, Watch, processes_with, this_machine
 from validate.measurements.measurement import Instants, Measurement, Updates, key, spans, unfinished_bytes
 
 
@@ -191,7 +191,7 @@ def test_processes_are_known_by_their_environment() -> None:
 
 
 def test_the_fingerprint_is_of_the_machine() -> None:
-    here = environment()
+    here = this_machine()
     assert here.fingerprint == type(here)(**(here.to_json() | {"ray": "9", "git_commit": None})).fingerprint
     assert here.fingerprint != type(here)(**(here.to_json() | {"cores": here.cores + 1})).fingerprint
 

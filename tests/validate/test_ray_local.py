@@ -21,7 +21,7 @@ from psmodel.scenario import Scenario, load
 from validate.machine.environment import processes_with
 from validate.measurements.measurement import Measurement, unfinished_bytes
 from validate.measurements.store import Store
-from validate.runs.run import Observation, RunFailed, run
+from validate.runs.real_run import Observation, RunFailed, run
 from validate.testbeds.local import LocalTestbed
 
 pytestmark = pytest.mark.ray
@@ -176,7 +176,7 @@ def test_what_does_not_fit_is_refused(bed: LocalTestbed) -> None:
 def test_a_run_that_takes_far_longer_than_predicted_is_stopped_and_the_next_one_is_made(
     bed: LocalTestbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("validate.runs.run.upper_limit", lambda scenario: 1.0)
+    monkeypatch.setattr("validate.runs.real_run.upper_limit", lambda scenario: 1.0)
     with pytest.raises(RunFailed, match="was stopped: it had not ended after 1 s, 10 times its prediction"):
         run(SMALL.replace(compute="30 s"), bed)
     monkeypatch.undo()

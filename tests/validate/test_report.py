@@ -15,10 +15,10 @@ from psmodel.errors import BadInput, CannotRun
 from psmodel.scenario import Scenario, ScenarioError
 from tests.command_line import run
 from tests.real_records import SCENARIO, record
-from validate.machine.environment import environment
+from validate.machine.environment import this_machine
 from validate.measurements.measurement import Instants, Measurement
 from validate.measurements.store import Store
-from validate.measurements.suspicions import suspicions
+from validate.measurements.suspect_runs import suspicions
 from validate.report import page as report_page
 from validate.report import report
 from validate.report import terminal as report_terminal
@@ -76,7 +76,7 @@ def result() -> Report:
 
 
 def renamed(result: Report, name: str, suspect: tuple[str, ...] = ()) -> Report:
-    from validate.comparison.compare import compare
+    from validate.comparison.comparisons import compare
 
     rows = runs(name, suspect)
     held_out = tuple(rows[2:])
@@ -149,7 +149,7 @@ def test_nobody_is_named(
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USER", "alice-the-user")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secret)
-    here = replace(environment(), host="alices-laptop", machine_id="feedface" * 4)
+    here = replace(this_machine(), host="alices-laptop", machine_id="feedface" * 4)
     with Store(home / "runs.sqlite") as store:
         for measurement in runs("plain"):
             store.add(replace(measurement, environment=here))

@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp
 from psmodel.calibration import IDEAL
 from psmodel.simulation import predict as simulate
 from tests.real_records import SCENARIO, record
-from validate.comparison.compare import Comparison
+from validate.comparison.comparisons import Comparison
 from validate.comparison.staleness import compare, distance, mean
 from validate.fitting.fit import load
 from validate.measurements.store import read_json

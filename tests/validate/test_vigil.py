@@ -15,7 +15,7 @@ from psmodel.scenario import Scenario
 from validate.actors.presence import ProcessReport, read
 from validate.runs.disturbance import retransmissions, silence
 from validate.testbeds import vigil as vigils
-from validate.testbeds.guarded import bounded, guarded
+from validate.testbeds.patience import bounded, guarded
 from validate.testbeds.vigil import RunFailed, Signs, TestbedLost, Vigil, Vital, upper_limit
 
 

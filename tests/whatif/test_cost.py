@@ -9,7 +9,15 @@ import pytest
 
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario, load
-from psmodel.whatif.cost import Catalogue, cost, equip, load_catalogue, machines_for, no_machine, undominated
+from psmodel.whatif.prices import (
+    Catalogue,
+    cost,
+    equip,
+    load_catalogue,
+    machines_for,
+    no_machine,
+    undominated,
+)
 from psmodel.whatif.sweeps import Setup, grid, sweep
 
 GOOD = """schema_version = 2

@@ -5,9 +5,9 @@ import pytest
 from psmodel.errors import BadInput
 from psmodel.scenario import load
 from psmodel.simulation import predict as simulate
-from psmodel.whatif.cost import load_catalogue
 from psmodel.whatif.judge import Certainty
 from psmodel.whatif.plans import Objective, plan
+from psmodel.whatif.prices import load_catalogue
 from psmodel.whatif.sweeps import Setup, grid, sweep
 from psmodel.whatif.targets import parse_target
 from tests.reference.planning import problem

@@ -15,8 +15,8 @@ from psmodel.calibration import Calibration
 from psmodel.errors import BadInput
 from psmodel.predictors import Calibrated, load_calibrated
 from psmodel.scenario import ScenarioError, load
-from psmodel.whatif.cost import load_catalogue
 from psmodel.whatif.parameter_space import latin_hypercube, resolve
+from psmodel.whatif.prices import load_catalogue
 from psmodel.whatif.sweeps import Progress, Setup, grid, sweep
 
 BASE = load("ingress-sharded", workers=8, shards=2, iterations=2)

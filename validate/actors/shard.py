@@ -1,6 +1,6 @@
 """The real parameter server, as in the Ray tutorial: shards that are actors, and what lets workers go on.
 
-The classes are plain; ``validate.runs.run`` makes actors of them. Instants are ``time.monotonic_ns()``, that is
+The classes are plain; ``validate.runs.real_run`` makes actors of them. Instants are ``time.monotonic_ns()``, that is
 CLOCK_MONOTONIC, which is one clock for all processes and network namespaces of a host. Of hosts with clocks of
 their own only intervals within one process can be compared as they are; see `validate.actors.clocks`.
 """

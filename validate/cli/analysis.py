@@ -122,7 +122,7 @@ def diagnose(run: str, plot: Path | None, calibration: Calibration, store_path: 
     \b
     psmodel validate diagnose 47bf2258 --fit fit.json
     """
-    from validate.comparison import diagnose as diagnosis
+    from validate.comparison import diagnosis as diagnosis
     from validate.measurements.stored import one
 
     result = diagnosis.diagnose(one(store_path, run), calibration)

@@ -38,7 +38,7 @@ from validate.comparison import quality
 from validate.machine.computing import compute_by
 from validate.measurements.measurement import Measurement, key, spans
 from validate.measurements.store import Store, row
-from validate.measurements.suspicions import suspicions
+from validate.measurements.suspect_runs import suspicions
 from validate.runs import failures
 from validate.wording import plain
 
@@ -90,8 +90,8 @@ def run(
     scenario = testbeds.on_this_machine(scenario, testbed, burn=burn)
     supervised(context, testbed)
     from psmodel import simulation
-    from validate.runs.run import RunFailed
-    from validate.runs.run import run as run_scenario
+    from validate.runs.real_run import RunFailed
+    from validate.runs.real_run import run as run_scenario
 
     prediction = simulation.predict(scenario, calibration).prediction
     measurements: list[Measurement] = []
@@ -356,7 +356,7 @@ def testbed() -> None:
 @click.pass_context
 def check(context: click.Context, as_json: bool) -> None:
     """Say whether this machine can host the testbeds, and what is missing."""
-    from validate.cli.doctor import show
+    from validate.cli.checkup import show
     from validate.testbeds.capabilities import abilities, findings
 
     results = findings()

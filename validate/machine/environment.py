@@ -89,7 +89,7 @@ def _git_commit() -> str | None:
 
 
 @cache
-def environment() -> Environment:
+def this_machine() -> Environment:
     """Of this machine, now."""
     return Environment(
         host=platform.node(),

@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass
 from importlib import resources
 
-from psmodel.analytic.inputs import inputs
+from psmodel.analytic.input_arrays import inputs
 from psmodel.calibration import IDEAL
 from psmodel.scenario import Scenario
 

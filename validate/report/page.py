@@ -14,7 +14,7 @@ from psmodel.results import Metrics
 from psmodel.storage.atomic import whole
 from psmodel.trace import Span
 from psmodel.units import format_size, format_time
-from validate.comparison.compare import Score
+from validate.comparison.comparisons import Score
 from validate.measurements.measurement import Measurement, spans
 from validate.measurements.selection import content
 from validate.report import plots as plots

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from psmodel.trace import Span
 from psmodel.units import format_time
-from validate.comparison.compare import ComparisonRow
+from validate.comparison.comparisons import ComparisonRow
 from validate.wording import plain
 
 _INK, _MUTED = "#222222", "#666666"

@@ -8,7 +8,7 @@ from typing import Any
 
 from psmodel.calibration import COEFFICIENTS
 from psmodel.errors import BadInput
-from validate.comparison.compare import OURS, Comparison, Score, compare
+from validate.comparison.comparisons import OURS, Comparison, Score, compare
 from validate.comparison.rivals import Rivals
 from validate.comparison.staleness import Staleness, mean
 from validate.comparison.staleness import compare as compare_staleness
@@ -17,7 +17,7 @@ from validate.fitting.fit import Fit, impersonal
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import believable, by_scenario
 from validate.measurements.stored import read
-from validate.measurements.suspicions import suspicions
+from validate.measurements.suspect_runs import suspicions
 from validate.suites.parts import Parts, split
 from validate.wording import plain
 

@@ -12,7 +12,7 @@ from validate.machine.computing import compute_by
 from validate.measurements.measurement import Measurement, key
 from validate.measurements.store import Store
 from validate.runs import failures, supervised
-from validate.runs.run import RunFailed, TestbedLost, run
+from validate.runs.real_run import RunFailed, TestbedLost, run
 from validate.suites.suite import PlannedRun, Suite
 from validate.testbeds import on_this_machine
 from validate.testbeds.base import Testbed

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 
 from psmodel.errors import BadInput, CannotRun
 from psmodel.scenario import Scenario
-from validate.testbeds.guarded import bounded
+from validate.testbeds.patience import bounded
 from validate.testbeds.vigil import Signs, TestbedLost
 
 __all__ = [

@@ -14,7 +14,7 @@ import numpy as np
 
 from psmodel.scenario import Scenario
 from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush, own_signals
-from validate.testbeds.guarded import bounded
+from validate.testbeds.patience import bounded
 from validate.testbeds.vigil import Signs, TestbedLost
 
 _SHARE = 0.001

@@ -73,7 +73,7 @@ def bases() -> list[Path]:
     return sorted({Path(tempfile.gettempdir()), Path("/tmp"), Path("/run")})
 
 
-def leftovers(places: Iterable[Path] | None = None) -> list[Leftover]:
+def find_leftovers(places: Iterable[Path] | None = None) -> list[Leftover]:
     """Everything that is left, processes first."""
     places = bases() if places is None else list(places)
     directories = [d for base in places for d in _abandoned(base)]

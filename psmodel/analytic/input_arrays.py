@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from psmodel.calibration import Calibration
-from psmodel.demands import array_costs, ask_time, demands, links, rack_rates
 from psmodel.scenario import Scenario
 from psmodel.scenario.parts import ROLES
+from psmodel.service_demands import array_costs, ask_time, demands, links, rack_rates
 
 Array = NDArray[np.float64]
 _POINTS = 32
@@ -57,7 +57,7 @@ class Inputs:
     layers
         In the order in which they are pushed: the last one first.
     reply, receive
-        As in `psmodel.demands.Demands`; shape (groups, rows).
+        As in `psmodel.service_demands.Demands`; shape (groups, rows).
     pulled, pushed_bytes
         Bytes that one worker takes in and sends out across links.
     out_of_host, into_host

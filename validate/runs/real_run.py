@@ -22,13 +22,13 @@ from psmodel.scenario.features import model_only
 from validate.actors.dtypes import epsilon
 from validate.actors.presence import ProcessReport
 from validate.machine.computing import compute_by, with_compute_on
-from validate.machine.environment import Load, Watch, environment, processes_with
+from validate.machine.environment import Load, Watch, processes_with, this_machine
 from validate.measurements.measurement import Instants, Measurement, Updates
 from validate.runs.disturbance import retransmissions, silence
 from validate.runs.logs import keep
 from validate.runs.run_actors import Actors, Observation, used
 from validate.testbeds.base import Testbed, require_iterations
-from validate.testbeds.guarded import EVERY_S, bounded, guarded
+from validate.testbeds.patience import EVERY_S, bounded, guarded
 from validate.testbeds.vigil import RunFailed, Signs, TestbedLost, Vigil, start_limit, upper_limit
 
 __all__ = ["Observation", "RunFailed", "TestbedLost", "run"]
@@ -106,7 +106,7 @@ def run(
         part=part,
         repetition=repetition,
         compute_by=spent,
-        environment=environment(),
+        environment=this_machine(),
         link_goodput=dict(goodput),
         load=watch.load,
         clock_uncertainty_s=uncertainty_s,

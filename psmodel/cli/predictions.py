@@ -21,7 +21,7 @@ from psmodel.cli.options import (
     write_trace,
 )
 from psmodel.cli.tables import print_table, quantity
-from psmodel.derived import communication_share
+from psmodel.derived_metrics import communication_share
 from psmodel.errors import BadInput
 from psmodel.limits import budget
 from psmodel.predictors import Answer, Calibrated, answer, predictor, with_bounds

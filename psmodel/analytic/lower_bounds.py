@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from psmodel.analytic.inputs import Array, Inputs
+from psmodel.analytic.input_arrays import Array, Inputs
 from psmodel.analytic.phases import endless
 from psmodel.analytic.resources import rules_of
 from psmodel.results import Bound

@@ -16,9 +16,9 @@ def clean(context: click.Context, dry_run: bool, as_json: bool) -> None:
 
     Runs under way, of whichever psmodel, and what others own are left alone.
     """
-    from validate.testbeds.leftovers import leftovers, remove
+    from validate.testbeds.leftovers import find_leftovers, remove
 
-    remnants = leftovers()
+    remnants = find_leftovers()
     stubborn = [] if dry_run else remove(remnants)
     if as_json:
         print_json(
