@@ -167,7 +167,7 @@ def _pushes(scenario: Scenario, calibration: Calibration) -> tuple[Push, ...]:
                 compress=scenario.compression.compress_time * part if scenario.compression else 0.0,
                 sizes=tuple((pushed * scenario.item_size).tolist()),
                 **{name: tuple(costs[name].tolist()) for name in ("send", "apply")},
-                receive=tuple(costs["take_in"].tolist()),
+                receive=tuple(costs["receive_push"].tolist()),
             )
         )
     return tuple(pushes)
@@ -185,7 +185,7 @@ def array_costs(
 
     `total_bytes` is the size of the model that they are parts of, the scenario's if none is given.
 
-    ``reply`` and ``receive`` as in `Demands`, ``send``, ``take_in`` (there: receive) and ``apply`` as in `Push`.
+    ``reply`` and ``receive`` as in `Demands`, ``send``, ``receive_push`` (there: receive) and ``apply`` as in `Push`.
     An empty array costs nothing, for nobody is called.
     """
     pushed = sizes if pushed is None else pushed
@@ -207,7 +207,7 @@ def array_costs(
         + calibration.submit_overhead_s
         + store(pushed)
         + calibration.put_s_per_byte * pushed,
-        "take_in": store(pushed),
+        "receive_push": store(pushed),
         "apply": apply,
     }
     return {name: np.where(sizes > 0, cost, 0.0) for name, cost in costs.items()}

@@ -38,7 +38,7 @@ class LayerInputs:
     compress: Array
     pushed: Array
     send: Array
-    take_in: Array
+    receive_push: Array
     apply: Array
 
 
@@ -59,7 +59,7 @@ class Inputs:
     reply, receive
         As in `psmodel.service_demands.Demands`; shape (groups, rows).
     pulled, pushed_bytes
-        Bytes that one worker takes in and sends out across links.
+        Bytes that one worker receives and sends out across links.
     out_of_host, into_host
         Bytes that one worker's pull and push bring out of and into the busiest shard host.
     remote_workers
@@ -134,9 +134,9 @@ class Inputs:
         return _total([layer.send for layer in self.layers])
 
     @cached_property
-    def take_in(self) -> Array:
+    def receive_push(self) -> Array:
         """Seconds of the shard's host for all layers, shape (groups, rows)."""
-        return _total([layer.take_in for layer in self.layers])
+        return _total([layer.receive_push for layer in self.layers])
 
     @cached_property
     def apply(self) -> Array:
@@ -267,7 +267,7 @@ def _layers(
                 * ((counts * layer_elements).sum(axis=0) * item / model),
                 pushed=pushed * item,
                 send=costs["send"],
-                take_in=costs["take_in"],
+                receive_push=costs["receive_push"],
                 apply=costs["apply"],
             )
         )

@@ -106,7 +106,7 @@ def push_times(i: Inputs, crowd: Array, compute: Array) -> PushTimes:
         earlier = np.maximum(earlier, (start - ready) + (behind + links[-1]).max(axis=0))
     apply = i.of_largest(last.apply) + i.update
     half_way = i.delay + i.call_latency / 2
-    served = np.maximum(arrive, earlier) + i.of_largest(last.take_in) + (crowd - 1) * apply
+    served = np.maximum(arrive, earlier) + i.of_largest(last.receive_push) + (crowd - 1) * apply
     arrived = half_way + served
     per_shard = arrived - (links[-1].max(axis=0) - links[-1])
     ended = ready + (i.send_all if i.scenario.push == "fire-and-forget" else arrived + apply + half_way)
@@ -118,7 +118,7 @@ def _one_after_the_other(i: Inputs, crowd: Array, ready: Array) -> PushTimes:
     apply = i.of_largest(i.apply)
     own = np.minimum(i.on_host, crowd) * i.pushed_bytes / i.worker_up
     visits = _shard_by_shard(i, crowd, i.apply, own, remote * i.pushed_bytes / i.shard_down)
-    time = i.shards * i.latency + i.send_all + visits + i.of_all(i.take_in)
+    time = i.shards * i.latency + i.send_all + visits + i.of_all(i.receive_push)
     last = time - i.delay - i.call_latency / 2 - apply
     # A shard's place in the order is not its group's: those before the last one are done in proportion.
     return PushTimes(ready, ready + time, np.broadcast_to(last, i.sizes.shape))

@@ -56,7 +56,7 @@ class Racks(Part):
 
     count: Annotated[int, Field(ge=1, le=MOST_HOSTS)]
     oversubscription: Annotated[float, Field(ge=1, le=MOST_FACTOR)] = 1.0
-    """How many times as much the hosts of a rack can send, or take in, as its link to the other racks."""
+    """How many times as much the hosts of a rack can send, or receive, as its link to the other racks."""
 
 
 class Background(Part):

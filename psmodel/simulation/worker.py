@@ -229,7 +229,7 @@ class Worker:
             pull.transfers.append(transfer)
             if self._monitor.may_trace:
                 when(transfer, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
-            receipt = self._taken_in(transfer, self._demands.receive[shard.member], self._processor)
+            receipt = self._receipt(transfer, self._demands.receive[shard.member], self._processor)
             when(receipt, lambda: one_less(arrived))
 
         shard.call(self._demands.reply[shard.member] * self.count, reply, begin=read)
@@ -241,8 +241,8 @@ class Worker:
                 presence.keep(transfer)
         return transfer
 
-    def _taken_in(self, transfer: simpy.Event, seconds: float, processor: Processor) -> simpy.Event:
-        """When the call is there and the host that it goes to has taken in the array, on nobody's thread."""
+    def _receipt(self, transfer: simpy.Event, seconds: float, processor: Processor) -> simpy.Event:
+        """When the call is there and the host that it goes to has received the array, on nobody's thread."""
         latency = self._demands.one_way
         if latency == seconds == 0:
             return transfer
@@ -277,7 +277,7 @@ class Worker:
             transfer = self._transfer(shard, self.host, shard.host, push.sizes[shard.member])
             if self._monitor.may_trace:
                 when(transfer, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
-            receipt = self._taken_in(transfer, push.receive[shard.member], shard.processor)
+            receipt = self._receipt(transfer, push.receive[shard.member], shard.processor)
             if self._scenario.layers or self._scenario.push == "fire-and-forget":
                 receipt = self._in_order(self._last_push[position], receipt)
             self._last_push[position] = receipt
