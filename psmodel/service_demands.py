@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from psmodel.calibration import Calibration
+from psmodel.calibration import OWN, Calibration
 from psmodel.scenario import Scenario
 from psmodel.scenario.parts import ROLES
 
@@ -210,4 +210,11 @@ def array_costs(
         "receive_push": store(pushed),
         "apply": apply,
     }
+    for name, about in OWN.items():
+        assert about.adds_to is not None
+        assert about.amount is not None
+        size = pushed if about.adds_to in ("send", "receive_push") else sizes
+        costs[about.adds_to] = costs[about.adds_to] + getattr(calibration, name) * about.amount(
+            scenario, size
+        )
     return {name: np.where(sizes > 0, cost, 0.0) for name, cost in costs.items()}

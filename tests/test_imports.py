@@ -16,7 +16,7 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES
 }
 # Room → rooms that it may import; a room is a folder of a package, or a module that lies in no folder.
-_WORDS = "errors wording units results derived_metrics trace"
+_WORDS = "errors wording records units results derived_metrics trace"
 _MODEL = f"{_WORDS} storage distributions scenario calibration service_demands random_streams backlog limits region"
 _ABOVE = f"{_MODEL} analytic queueing output_analysis network simulation predictors"
 MAY_IMPORT = {
@@ -25,13 +25,14 @@ MAY_IMPORT = {
     "psmodel.units": "errors wording",
     "psmodel.results": "",
     "psmodel.trace": "",
+    "psmodel.records": "errors wording",
     "psmodel.derived_metrics": "results scenario",
     "psmodel.storage": "errors wording",
-    "psmodel.distributions": "errors wording units storage",
+    "psmodel.distributions": "errors wording records units storage",
     "psmodel.queueing": "errors",
     "psmodel.output_analysis": "errors",
     "psmodel.network": "errors",
-    "psmodel.scenario": "errors wording units results storage distributions",
+    "psmodel.scenario": "errors wording records units results storage distributions",
     "psmodel.calibration": "errors wording storage",
     "psmodel.region": "errors units distributions scenario",
     "psmodel.service_demands": "calibration scenario",

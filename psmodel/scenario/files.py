@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from psmodel.errors import BadInput
+from psmodel.records import ScenarioError
 from psmodel.scenario.changes import changed
-from psmodel.scenario.messages import ScenarioError
 from psmodel.scenario.scenario import Scenario, from_mapping
 from psmodel.storage import atomic as files
 from psmodel.wording import excerpt, plain

@@ -18,10 +18,10 @@ from pydantic import (
 )
 
 from psmodel.distributions import Deterministic, Distribution, TimeDistribution
+from psmodel.records import ScenarioError, sentence
 from psmodel.scenario.changes import changed
 from psmodel.scenario.consistency import check
 from psmodel.scenario.counts import parse_count
-from psmodel.scenario.messages import ScenarioError, sentence
 from psmodel.scenario.parts import (
     MOST_HOSTS,
     ROLES,

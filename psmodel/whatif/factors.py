@@ -10,7 +10,6 @@ from itertools import cycle, islice
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from psmodel.scenario import Scenario, ScenarioError
 
@@ -65,10 +64,7 @@ class Factor:
         obstacle = self.obstacle(scenario)
         if obstacle:
             raise ScenarioError(obstacle)
-        try:
-            return self.multiplied(scenario, by)
-        except ValidationError as error:
-            raise ScenarioError(f"{self.name}: {error.errors()[0]['msg']}") from None
+        return self.multiplied(scenario, by)
 
 
 def _no_network(scenario: Scenario) -> str:

@@ -36,7 +36,7 @@ def caution(notes: Iterable[str]) -> None:
 
 testbed_option = click.option(
     "--testbed",
-    type=click.Choice(testbeds.NAMES),
+    type=click.Choice(testbeds.names()),
     help="Where to run; by default local for one host, netns for several.",
 )
 address_option = click.option("--address", help="The head of an existing Ray cluster, for --testbed cluster.")
@@ -49,10 +49,11 @@ def supervised(context: click.Context, testbed: str) -> None:
 
     if supervised.inside() or sandbox.inside():
         return
-    reason = None if testbed == "cluster" else sandbox.missing()
+    here = testbed in ("local", "netns")  # others may need the network, which a sandbox does not have
+    reason = sandbox.missing() if here else None
     if testbed == "netns" and reason is not None:
         raise CannotRun(f"testbed netns cannot run here: {reason}")
-    boxed = testbed != "cluster" and reason is None
+    boxed = here and reason is None
     context.exit(supervised.run(context.find_root().obj, boxed=boxed))
 
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from psmodel.errors import BadInput
+from psmodel.records import sentence
 from psmodel.scenario import Scenario
-from psmodel.scenario.messages import sentence
 from validate.wording import plain
 
 _TOLERANCE_S = 2e-6

@@ -8,14 +8,22 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from psmodel.errors import BadInput
+from psmodel.records import sentence
 from psmodel.scenario import Scenario, from_mapping, parse_toml
-from psmodel.scenario.messages import sentence
 from psmodel.units import format_rate, format_size
 from validate.measurements.selection import content
-from validate.testbeds import Name as TestbedName
+from validate.testbeds import check_name
 from validate.wording import plain
 
 SCHEMA_VERSION = 1
@@ -69,7 +77,7 @@ class SuiteFile(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     version: Annotated[int, Field(ge=1)]
     description: Annotated[str, Field(max_length=1000)] = ""
-    testbed: TestbedName
+    testbed: Annotated[str, AfterValidator(check_name)]
     repetitions: Annotated[int, Field(ge=1, le=MOST_RUNS)] = 3
     seed: Annotated[int, Field(ge=0)] = 0
     base: Annotated[dict[str, Any], BeforeValidator(_table)] = {}

@@ -1,10 +1,15 @@
-"""What is wrong with a scenario, in one sentence."""
+"""Records that are checked when they are made, and the sentence that says what is wrong with one.
+
+Pydantic reports a mistake as a `ValidationError` of several lines. Whoever writes ``Scenario(...)`` or ``Normal(...)``
+gets what a file gets: a `ScenarioError` of one sentence.
+"""
 
 import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from psmodel.distributions import KINDS
+from pydantic import BaseModel, ValidationError
+
 from psmodel.errors import BadInput
 from psmodel.wording import cut, excerpt, plain
 
@@ -13,11 +18,32 @@ class ScenarioError(BadInput):
     """A scenario that cannot be: the message is one sentence naming the field, the value and what is allowed."""
 
 
+class RecordType(type(BaseModel)):  # type: ignore[misc]
+    """Metaclass of records. Records inside a record are made by Pydantic without it, so that paths stay whole."""
+
+    def __call__(cls, *arguments: Any, **values: Any) -> Any:
+        """Make one.
+
+        Raises
+        ------
+        ScenarioError
+            With one sentence that names the field, the value and what is allowed.
+        """
+        try:
+            return super().__call__(*arguments, **values)
+        except ValidationError as error:
+            # Without the URL and the context of each error: what was given may be large.
+            first = error.errors(include_url=False)[0]
+            raise ScenarioError(sentence(first, "", cls.model_fields)) from None
+
+
+TAGS: set[str] = set()
+"""Kinds that tell records of one field apart; Pydantic puts them into paths, and no file has them there."""
 _INTERNAL = ("function-", "constrained-", "nullable", "tagged-union")
 
 
 def sentence(error: Mapping[str, Any], source: str, keys: Iterable[str]) -> str:
-    """The sentence for one of Pydantic's errors; `known` are the names that an unknown key may have meant."""
+    """The sentence for one of Pydantic's errors; `keys` are the names that an unknown key may have meant."""
     source = plain(source)
     field = _field(error["loc"])
     where = f"{source}: {field}" if source and field else source or field
@@ -42,4 +68,4 @@ def _field(loc: tuple[int | str, ...]) -> str:
     if loc[-2:] == ("deterministic", "value"):
         loc = loc[:-2]  # of a time that was given without a table
     parts = [str(part) for part in loc]
-    return cut(plain(".".join(p for p in parts if not p.startswith(_INTERNAL) and p not in KINDS)))
+    return cut(plain(".".join(p for p in parts if not p.startswith(_INTERNAL) and p not in TAGS)))
