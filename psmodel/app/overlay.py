@@ -48,8 +48,11 @@ def read(path: Path) -> tuple[Measured, ...]:
     """
     if not path.is_file():
         raise BadInput(f"--store {path}: there is no such file; `psmodel validate run` makes one")
-    readers = entry_points(group=_ENTRY_POINTS, name="store")
-    if not readers:
-        raise CannotRun("measurements cannot be read: install psmodel with its package validate")
-    reader: Callable[[Path], Iterable[Measured]] = next(iter(readers)).load()
+    try:
+        (entry,) = entry_points(group=_ENTRY_POINTS, name="store")
+        reader: Callable[[Path], Iterable[Measured]] = entry.load()
+    except (ValueError, ImportError):
+        raise CannotRun(
+            "measurements cannot be read; install with: pip install 'psmodel[validate]'"
+        ) from None
     return tuple(reader(path))

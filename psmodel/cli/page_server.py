@@ -1,11 +1,8 @@
 """app: the what-if page in the browser."""
 
-import importlib.util
 from pathlib import Path
 
 import click
-
-from psmodel.errors import CannotRun
 
 
 @click.command()
@@ -29,9 +26,6 @@ def app(host: str, port: int, no_browser: bool, store: Path | None, fit: Path | 
     psmodel app
     psmodel app --store .psmodel/measurements.sqlite --fit fit.json
     """
-    for package in ("starlette", "uvicorn"):
-        if importlib.util.find_spec(package) is None:
-            raise CannotRun(f"the page needs {package}; install it with: pip install 'psmodel[app]'")
     from psmodel.app import overlay as measured
     from psmodel.app.query import Settings
     from psmodel.app.server import address, listen, serve
