@@ -28,7 +28,7 @@ from psmodel.simulation.presence import Deaths, Presence
 from psmodel.simulation.shard import Shard
 from psmodel.simulation.steady import DEFAULT_BUDGET, Budget, settle
 from psmodel.simulation.usage import Reading, read
-from psmodel.simulation.worker import Worker
+from psmodel.simulation.worker import Surroundings, Worker
 
 _LONG = 1e6
 """Seconds of background traffic that one flow stands for; then another follows."""
@@ -268,26 +268,29 @@ class Run:
         costs = update_costs(scenario, self._replication)[: len(self.shards)]
         shards = [shard for shard in self.shards if shard.size > 0]
         costs = [cost for cost, shard in zip(costs, self.shards, strict=True) if shard.size > 0]
+        shared = Surroundings(
+            env=self._env,
+            scenario=scenario,
+            demands=self.demands,
+            network=self._network,
+            shards=shards,
+            coordinator=self._coordinator,
+            monitor=self.monitor,
+            iterations=iterations,
+            update_cost=costs,
+            outstanding=self._count,
+        )
         workers = []
         for index, count in enumerate(self._worker_counts):
             host, processor = self._host("worker", index // scenario.workers_per_host, count)
             worker = Worker(
-                self._env,
+                shared,
                 index=index,
                 count=count,
                 host=host,
                 processor=processor,
-                shards=shards,
-                scenario=scenario,
-                demands=self.demands,
-                network=self._network,
-                coordinator=self._coordinator,
-                monitor=self.monitor,
-                iterations=iterations,
                 compute_times=times[index],
-                update_cost=costs,
                 presence=self._presences.get(("worker", index)),
-                outstanding=self._count,
             )
             workers.append(worker)
             self._count(1)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,71 +21,82 @@ from psmodel.simulation.shard import Shard
 from psmodel.simulation.thread import Process, Thread
 
 
-class Worker:
-    """One process of the simulation; stands for `host.count` workers to which the very same happens.
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What all workers of a simulation share.
 
-    Parameters
+    Attributes
     ----------
-    iterations
-        How many; infinite for one that goes on until nobody looks any more.
-    compute_times
-        Seconds of each iteration's compute, one after the other.
-    update_cost
-        One iterator per shard that gives the random part of the next update's service time, s.
     shards
         Those that hold something.
-    presence
-        If it may die: whether it is there.
+    iterations
+        How many each worker does; infinite for workers that go on until nobody looks any more.
+    update_cost
+        One iterator per shard that gives the random part of the next update's service time, s.
     outstanding
         Called with +1 when a push starts and with −1 when it has been applied.
     """
 
+    env: simpy.Environment
+    scenario: Scenario
+    demands: Demands
+    network: FluidNetwork
+    shards: list[Shard]
+    coordinator: Coordinator
+    monitor: Monitor
+    iterations: float
+    update_cost: list[Iterator[float]]
+    outstanding: Callable[[int], None]
+
+
+class Worker:
+    """One process of the simulation; stands for `count` workers to which the very same happens.
+
+    Parameters
+    ----------
+    compute_times
+        Seconds of each iteration's compute, one after the other.
+    presence
+        If it may die: whether it is there.
+    """
+
     def __init__(
         self,
-        env: simpy.Environment,
+        shared: Surroundings,
         *,
         index: int,
         count: int,
         host: Host,
         processor: Processor,
-        shards: list[Shard],
-        scenario: Scenario,
-        demands: Demands,
-        network: FluidNetwork,
-        coordinator: Coordinator,
-        monitor: Monitor,
-        iterations: float,
         compute_times: Iterator[float],
-        update_cost: list[Iterator[float]],
         presence: Presence | None,
-        outstanding: Callable[[int], None],
     ) -> None:
-        self.env = env
+        self.env = shared.env
         self.index, self.count, self.host = index, count, host
         self._processor = processor
-        self._shards = shards
-        self._scenario = scenario
-        self._demands = demands
-        self._network = network
-        self._coordinator = coordinator
-        self._monitor = monitor
-        self._iterations = iterations
+        self._shards = shared.shards
+        self._scenario = shared.scenario
+        self._demands = shared.demands
+        self._network = shared.network
+        self._coordinator = shared.coordinator
+        self._monitor = shared.monitor
+        self._iterations = shared.iterations
+        self._update_cost = shared.update_cost
+        self._outstanding = shared.outstanding
         self._compute_times = enumerate(compute_times)
-        self._update_cost = update_cost
         self._presence = presence
         if presence is not None:
             presence.on_death = self._die
-        self._outstanding = outstanding
         self._name = f"worker-{index}"
-        self._thread = Thread(env, processor, presence)
-        self._accelerator = Processor(network, None)
+        self._thread = Thread(shared.env, processor, presence)
+        self._accelerator = Processor(shared.network, None)
         self._pull: Pull | None = None
         self._open: list[Pull] = []
         self._prefetched: Pull | None = None
         self._pushes_in_flight = 0
         self._fewer_in_flight: simpy.Event | None = None
         # A caller's calls reach an actor in order: a pull waits for this worker's former push to have arrived.
-        self._last_push: list[simpy.Event | None] = [None] * len(shards)
+        self._last_push: list[simpy.Event | None] = [None] * len(shared.shards)
 
     def start(self) -> simpy.Process:
         """Set off all iterations, one after the other; the process that ends with the last one."""
