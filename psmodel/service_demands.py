@@ -5,6 +5,7 @@ analysis of queueing network models", ACM Computing Surveys 10(3)). Nothing here
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,6 +96,11 @@ class Demands:
     propagation_delay: float
     head_start: float
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """Goodput of each direction of an interface, bytes/s."""
+        return {role: getattr(self, role) for role in ROLES}
+
 
 def demands(scenario: Scenario, calibration: Calibration) -> Demands:
     """Service demands of `scenario` on the system that `calibration` describes."""
@@ -131,22 +137,28 @@ def ask_time(calibration: Calibration) -> float:
     return calibration.submit_overhead_s + calibration.call_latency_s + calibration.handle_overhead_s
 
 
-def rack_rates(scenario: Scenario, d: Demands) -> list[tuple[float, float]]:
-    """Goodput (bytes/s) out of and into each rack: that of its hosts over the oversubscription; inf if empty."""
+def rack_rates(scenario: Scenario, rates: Mapping[str, float]) -> list[tuple[float, float]]:
+    """Goodput (bytes/s) out of and into each rack: that of its hosts over the oversubscription; inf if empty.
+
+    `rates` are those of the hosts, as `links` gives them.
+    """
     assert scenario.racks is not None
     count = scenario.racks.count
     over = scenario.racks.oversubscription
-    rates = []
+    of_racks = []
     for rack in range(count):
         workers, shards = (
             len(range(rack, hosts, count)) for hosts in (scenario.worker_hosts, scenario.shard_hosts)
         )
         up, down = (
             workers * worker + shards * shard
-            for worker, shard in ((d.worker_up, d.shard_up), (d.worker_down, d.shard_down))
+            for worker, shard in (
+                (rates["worker_up"], rates["shard_up"]),
+                (rates["worker_down"], rates["shard_down"]),
+            )
         )
-        rates.append((up / over or math.inf, down / over or math.inf))
-    return rates
+        of_racks.append((up / over or math.inf, down / over or math.inf))
+    return of_racks
 
 
 def _pushes(scenario: Scenario, calibration: Calibration) -> tuple[Push, ...]:

@@ -91,8 +91,8 @@ def _missing(extra: str) -> list[str]:
 
     missing = []
     for requirement in requires("psmodel") or []:
-        named, _, marker = requirement.partition(";")
-        name = re.match(r"[\w.-]+", named)
+        constraint, _, marker = requirement.partition(";")
+        name = re.match(r"[\w.-]+", constraint)
         if name is not None and re.search(rf"extra == ['\"]{extra}['\"]", marker):
             try:
                 distribution(name[0])

@@ -212,7 +212,7 @@ class Run:
     def _make_racks(self) -> list[Rack]:
         if self.scenario.racks is None:
             return []
-        rates = rack_rates(self.scenario, self.demands)
+        rates = rack_rates(self.scenario, self.demands.rates)
         return [self._network.add_rack(f"rack-{i}", up=up, down=down) for i, (up, down) in enumerate(rates)]
 
     def _disturb(self) -> None:

@@ -61,7 +61,7 @@ def test_in_step_each_has_its_share_of_the_link(per_host, hosts, shards, pull, p
 def test_links_and_racks_count_hosts() -> None:
     scenario = BASE.replace(workers_per_host=3, racks={"count": 2})
     assert scenario.worker_hosts == 3
-    assert rack_rates(scenario, demands(scenario, IDEAL)) == [(6 * B, 6 * B), (5 * B, 5 * B)]
+    assert rack_rates(scenario, demands(scenario, IDEAL).rates) == [(6 * B, 6 * B), (5 * B, 5 * B)]
     background = [{"link": "worker-2.up", "rate": B}]
     timeline = simulation.predict(BASE.replace(workers_per_host=3, background=background)).timeline
     assert timeline.pushed[:, 0].max() == pytest.approx(
