@@ -27,7 +27,7 @@ _COMMANDS = {
     "sweep": ("psmodel.cli.whatif:sweep", "Predict every combination of settings, a row each."),
     "plan": ("psmodel.cli.whatif:plan", "Find the smallest or cheapest configuration that meets targets."),
     "explain": (
-        "psmodel.cli.whatif:explain",
+        "psmodel.cli.explanations:explain",
         "Say what binds, by how much, and what each change would bring.",
     ),
     "app": ("psmodel.cli.page_server:app", "Ask what-ifs in the browser."),

@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from psmodel.cli.options import (
 from psmodel.errors import BadInput
 from psmodel.results import Prediction
 from psmodel.scenario import Scenario
-from psmodel.storage.tables import check as check_table
 from psmodel.units import format_time
 from validate import testbeds
 from validate.cli.options import (
@@ -30,17 +28,15 @@ from validate.cli.options import (
     caution,
     entered,
     store_option,
-    suite_option,
     supervised,
     testbed_option,
 )
 from validate.comparison import quality
 from validate.machine.computing import compute_by
 from validate.measurements.measurement import Measurement, key, spans
-from validate.measurements.store import Store, row
+from validate.measurements.store import Store
 from validate.measurements.suspect_runs import suspicions
 from validate.runs import failures
-from validate.wording import plain
 
 SCHEMA_VERSION = 1
 
@@ -272,78 +268,6 @@ def suites(as_json: bool) -> None:
         return
     for s in loaded:
         click.echo(f"{s.name:18} {len(s.runs()):3} runs on {s.testbed:7} {s.description}")
-
-
-@click.command("list")
-@suite_option
-@store_option
-@json_option
-def list_runs(suite: str | None, store_path: Path, as_json: bool) -> None:
-    """List the measurements of a store, or of an exported .json file."""
-    from validate.measurements.stored import read
-    from validate.suites.parts import named
-
-    stored = read(store_path)
-    caution(stored.notes)
-    reference = None if suite is None else named(suite)
-    rows = [row(m) for m in stored.runs if reference is None or reference.holds(m)]
-    failed = failures.entries(store_path)
-    if as_json:
-        document = {
-            "schema_version": SCHEMA_VERSION,
-            "measurements": rows,
-            "failed": failed,
-            "notes": list(stored.notes),
-        }
-        print_json(document)
-        return
-    for r in rows:
-        mark = "" if r["sums_ok"] and not r["suspect"] else "  (suspect)"
-        started = datetime.fromisoformat(r["started_at"]).astimezone(UTC)
-        click.echo(
-            f"{r['run_id'][:8]}  {started:%Y-%m-%d %H:%M:%S} UTC  {plain(r['testbed']):7} "
-            f"{plain(r['suite'] or '–'):12} {plain(r['scenario'])} #{r['repetition']}  "
-            f"{format_time(r['iteration_time_s'])}{mark}"
-        )
-    for failure in failed:
-        click.echo(f"failed    {failure['at'][:19]} UTC  {plain(failure['reason'], 400)}")
-    click.echo(f"{len(rows)} measurements in {store_path}, {len(failed)} failed runs beside it")
-
-
-@click.command()
-@click.argument("path", type=click.Path(path_type=Path))
-@suite_option
-@store_option
-def export(path: Path, suite: str | None, store_path: Path) -> None:
-    """Write all measurements to PATH: .csv or .parquet (a row each), or .json (raw samples too)."""
-    from validate.measurements import stored
-    from validate.suites.parts import named
-
-    check_table(path)
-    contents = stored.read(store_path)
-    caution(contents.notes)
-    reference = None if suite is None else named(suite)
-    stored.export([m for m in contents.runs if reference is None or reference.holds(m)], path)
-    click.echo(f"Written: {path}")
-
-
-@click.command("import")
-@click.argument("path", type=click.Path(path_type=Path))
-@store_option
-def import_runs(path: Path, store_path: Path) -> None:
-    """Add the runs of PATH, a store or what `export` wrote to a .json file, that are not in the store yet.
-
-    \b
-    psmodel validate import figures/measured/ingress.json
-    """
-    from validate.measurements.stored import read
-
-    contents = read(path)
-    caution(contents.notes)
-    with Store(store_path) as store:
-        caution(store.notes)
-        added = store.import_runs(contents.runs)
-    click.echo(f"{added} of {len(contents.runs)} runs added to {store_path}; the others were there")
 
 
 @click.group()
