@@ -85,7 +85,8 @@ def test_a_quantity_is_one_to_both_or_to_neither(key: str, text: str) -> None:
     except ScenarioError as error:
         # A schema knows patterns, not sizes: no bandwidth of 0, no model of half a number.
         if any(
-            words in str(error) for words in ("at least 1 bit/s", "whole number", "more than the model has")
+            words in str(error)
+            for words in ("at least 1 bit/s", "whole number", "is not a multiple", "more than the model has")
         ):
             return
         valid = False
