@@ -108,8 +108,8 @@ def test_mean_value_analysis_says_what_it_leaves_out(feature: Feature) -> None:
 def test_bundles_change_nothing(feature: Feature, calibration, monkeypatch) -> None:
     scenario = with_feature(feature)
     bundled = simulation.predict(scenario, calibration).prediction.metrics
-    monkeypatch.setattr(engine, "_workers_alike", lambda *_: False)
-    monkeypatch.setattr(engine, "_shards_alike", lambda *_: False)
+    monkeypatch.setattr(engine, "workers_alike", lambda *_: False)
+    monkeypatch.setattr(engine, "shards_alike", lambda *_: False)
     alone = simulation.predict(scenario, calibration).prediction.metrics
     for metric in fields(Metrics):
         one, other = getattr(bundled, metric.name), getattr(alone, metric.name)

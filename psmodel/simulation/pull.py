@@ -6,6 +6,7 @@ import simpy
 
 from psmodel.network.fluid import Decided
 from psmodel.network.network import FluidNetwork
+from psmodel.network.processor import when
 
 
 class Countdown:
@@ -63,3 +64,12 @@ class Pull:
         self.abandoned = True
         for transfer in self.transfers:
             network.stop(transfer)
+
+
+def in_order(env: simpy.Environment, first: simpy.Event | None, second: simpy.Event) -> simpy.Event:
+    """When both have happened: of transfers of different sizes or weights one might overtake another."""
+    if first is None or first.processed:
+        return second
+    both = env.event()
+    when(second, lambda: when(first, both.succeed))
+    return both

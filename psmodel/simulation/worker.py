@@ -1,52 +1,21 @@
 """A worker: pull, compute, push, wait, as the Ray tutorial's worker does."""
 
 import math
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
 from functools import partial
 from typing import Any
 
 import simpy
 
 from psmodel.network.fluid import Decided
-from psmodel.network.network import FluidNetwork, Host
+from psmodel.network.network import Host
 from psmodel.network.processor import Processor, after, when
-from psmodel.scenario import Scenario
-from psmodel.service_demands import Demands, Push
-from psmodel.simulation.coordinator import Coordinator
-from psmodel.simulation.monitor import Monitor
+from psmodel.service_demands import Push
 from psmodel.simulation.presence import Presence
-from psmodel.simulation.pull import Countdown, Pull, one_less
+from psmodel.simulation.pull import Countdown, Pull, in_order, one_less
 from psmodel.simulation.shard import Shard
+from psmodel.simulation.surroundings import Surroundings
 from psmodel.simulation.thread import Process, Thread
-
-
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What all workers of a simulation share.
-
-    Attributes
-    ----------
-    shards
-        Those that hold something.
-    iterations
-        How many each worker does; infinite for workers that go on until nobody looks any more.
-    update_cost
-        One iterator per shard that gives the random part of the next update's service time, s.
-    outstanding
-        Called with +1 when a push starts and with −1 when it has been applied.
-    """
-
-    env: simpy.Environment
-    scenario: Scenario
-    demands: Demands
-    network: FluidNetwork
-    shards: list[Shard]
-    coordinator: Coordinator
-    monitor: Monitor
-    iterations: float
-    update_cost: list[Iterator[float]]
-    outstanding: Callable[[int], None]
 
 
 class Worker:
@@ -83,6 +52,7 @@ class Worker:
         self._iterations = shared.iterations
         self._update_cost = shared.update_cost
         self._outstanding = shared.outstanding
+        self._trace_transfer = shared.trace_transfer
         self._compute_times = enumerate(compute_times)
         self._presence = presence
         if presence is not None:
@@ -240,7 +210,10 @@ class Worker:
             transfer = self._transfer(shard, shard.host, self.host, shard.size)
             pull.transfers.append(transfer)
             if self._monitor.may_trace:
-                when(transfer, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
+                when(
+                    transfer,
+                    lambda: self._trace_transfer("pull", self.index, shard, begin, shard.host, self.host),
+                )
             receipt = self._receipt(transfer, self._demands.receive[shard.member], self._processor)
             when(receipt, lambda: one_less(arrived))
 
@@ -288,10 +261,13 @@ class Worker:
             begin = self.env.now
             transfer = self._transfer(shard, self.host, shard.host, push.sizes[shard.member])
             if self._monitor.may_trace:
-                when(transfer, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
+                when(
+                    transfer,
+                    partial(self._trace_transfer, "push", self.index, shard, begin, self.host, shard.host),
+                )
             receipt = self._receipt(transfer, push.receive[shard.member], shard.processor)
             if self._scenario.layers or self._scenario.push == "fire-and-forget":
-                receipt = self._in_order(self._last_push[position], receipt)
+                receipt = in_order(self.env, self._last_push[position], receipt)
             self._last_push[position] = receipt
             when(
                 receipt,
@@ -299,14 +275,6 @@ class Worker:
             )
             if sequential:
                 yield countdowns[-1].event
-
-    def _in_order(self, first: simpy.Event | None, second: simpy.Event) -> simpy.Event:
-        """When both have happened: of transfers of different sizes or weights one might overtake another."""
-        if first is None or first.processed:
-            return second
-        both = self.env.event()
-        when(second, lambda: when(first, both.succeed))
-        return both
 
     def _arrived(
         self,
@@ -376,16 +344,3 @@ class Worker:
         for name, begin, end in zip(("pull", "compute", "push", "wait"), edges, edges[1:], strict=False):
             if end > begin:
                 monitor.span(self._name, name, float(begin), float(end), iteration=iteration)
-
-    def _trace_transfer(self, name: str, shard: Shard, begin: float, src: Host, dst: Host) -> None:
-        if src is not dst:
-            for link in (src.up, dst.down):
-                self._monitor.span(
-                    link.name,
-                    name,
-                    begin,
-                    self.env.now,
-                    overlapping=True,
-                    worker=self.index,
-                    shard=shard.index,
-                )

@@ -275,8 +275,8 @@ def test_a_simulation_in_bundles_is_that_of_every_worker_and_shard(scenario, cal
         )
     bundled = simulation.predict(scenario, calibration)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "_workers_alike", lambda *_: False)
-        patch.setattr(engine, "_shards_alike", lambda *_: False)
+        patch.setattr(engine, "workers_alike", lambda *_: False)
+        patch.setattr(engine, "shards_alike", lambda *_: False)
         single = simulation.predict(scenario, calibration)
     assert bundled.elapsed_s == pytest.approx(single.elapsed_s, rel=1e-9)
     for name, value in single.prediction.metrics.to_json().items():
