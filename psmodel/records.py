@@ -6,19 +6,24 @@ gets what a file gets: a `ScenarioError` of one sentence.
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from psmodel.errors import BadInput
 from psmodel.wording import cut, excerpt, plain
 
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
 
 class ScenarioError(BadInput):
     """A scenario that cannot be: the message is one sentence naming the field, the value and what is allowed."""
 
 
-class RecordType(type(BaseModel)):  # type: ignore[misc]
+class RecordType(ModelMetaclass):
     """Metaclass of records. Records inside a record are made by Pydantic without it, so that paths stay whole."""
 
     def __call__(cls, *arguments: Any, **values: Any) -> Any:

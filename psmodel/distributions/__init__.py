@@ -77,7 +77,7 @@ def _read(value: Any, packaged: ValidatorFunctionWrapHandler, info: ValidationIn
     try:
         return own.model_validate(dict(value), context=info.context)
     except ValidationError as error:
-        raise ValueError(sentence(error.errors(include_url=False)[0], kind, own.model_fields)) from None
+        raise ValueError(sentence(error.errors(include_url=False)[0], str(kind), own.model_fields)) from None
 
 
 Distribution = Annotated[

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -70,6 +70,8 @@ class TimeDistribution(BaseModel, ABC, metaclass=RecordType):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    if TYPE_CHECKING:
+        kind: str  # a field of each subclass
     times: ClassVar[tuple[str, ...]]
     """The parameters that are times; the others are numbers without a unit."""
 

@@ -1,10 +1,11 @@
 """Whether one worker or shard stands for many, and so what a simulation takes."""
 
 from psmodel.calibration import IDEAL, Calibration
+from psmodel.limits.budget import Need
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import alike
 from psmodel.service_demands import Demands, demands
-from psmodel.simulation.needs import Need, need
+from psmodel.simulation.needs import need
 
 
 def shards_alike(scenario: Scenario, d: Demands) -> bool:
