@@ -26,7 +26,7 @@ class ScenarioError(BadInput):
 class RecordType(ModelMetaclass):
     """Metaclass of records. Records inside a record are made by Pydantic without it, so that paths stay whole."""
 
-    def __call__(cls, *arguments: Any, **values: Any) -> Any:
+    def __call__(cls, *arguments: Any, **values: Any) -> Any:  # noqa: N805 (of a metaclass)
         """Make one.
 
         Raises

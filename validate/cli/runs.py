@@ -37,6 +37,7 @@ from validate.measurements.measurement import Measurement, key, spans
 from validate.measurements.store import Store
 from validate.measurements.suspect_runs import suspicions
 from validate.runs import failures
+from validate.testbeds.base import Testbed
 
 SCHEMA_VERSION = 1
 
@@ -86,43 +87,11 @@ def run(
     scenario = testbeds.on_this_machine(scenario, testbed, burn=burn)
     supervised(context, testbed)
     from psmodel import simulation
-    from validate.runs.real_run import RunFailed
-    from validate.runs.real_run import run as run_scenario
 
     prediction = simulation.predict(scenario, calibration).prediction
-    measurements: list[Measurement] = []
     with Store(store_path) as store, entered(testbed, [scenario], address) as bed:
         caution(store.notes)
-        first = sum(m.testbed == testbed and m.suite is None for m in store.measurements(scenario=scenario))
-        with progress(repetitions, scenario.name) as advance:
-            for repetition in range(first, first + repetitions):
-                try:
-                    measurement = run_scenario(
-                        scenario,
-                        bed,
-                        repetition=repetition,
-                        on_observation=_observer(scenario, advance) if watch else None,
-                        logs=store_path.parent / "logs",
-                    )
-                except RunFailed as error:
-                    failures.add(
-                        store_path,
-                        key=key(
-                            scenario,
-                            testbed=testbed,
-                            suite=None,
-                            repetition=repetition,
-                            compute_by=compute_by(scenario),
-                        ),
-                        scenario=scenario.name,
-                        repetition=repetition,
-                        suite=None,
-                        reason=str(error),
-                    )
-                    raise
-                store.add(measurement)
-                measurements.append(measurement)
-                advance(1, "")
+        measurements = _repeated(scenario, bed, store, repetitions=repetitions, watch=watch)
     if trace is not None:
         write_trace(trace, spans(measurements[-1]), scenario)
     if as_json:
@@ -141,6 +110,47 @@ def run(
     if not all(m.sums_ok for m in measurements):
         click.echo("Error: the shards' parameters are not what the pushed updates sum to", err=True)
         context.exit(1)
+
+
+def _repeated(
+    scenario: Scenario, bed: Testbed, store: Store, *, repetitions: int, watch: bool
+) -> list[Measurement]:
+    """Runs of a scenario, each stored before the next one starts; one that fails is written down."""
+    from validate.runs.real_run import RunFailed
+    from validate.runs.real_run import run as run_scenario
+
+    measurements: list[Measurement] = []
+    first = sum(m.testbed == bed.name and m.suite is None for m in store.measurements(scenario=scenario))
+    with progress(repetitions, scenario.name) as advance:
+        for repetition in range(first, first + repetitions):
+            try:
+                measurement = run_scenario(
+                    scenario,
+                    bed,
+                    repetition=repetition,
+                    on_observation=_observer(scenario, advance) if watch else None,
+                    logs=store.path.parent / "logs",
+                )
+            except RunFailed as error:
+                failures.add(
+                    store.path,
+                    key=key(
+                        scenario,
+                        testbed=bed.name,
+                        suite=None,
+                        repetition=repetition,
+                        compute_by=compute_by(scenario),
+                    ),
+                    scenario=scenario.name,
+                    repetition=repetition,
+                    suite=None,
+                    reason=str(error),
+                )
+                raise
+            store.add(measurement)
+            measurements.append(measurement)
+            advance(1, "")
+    return measurements
 
 
 def _observer(scenario: Scenario, advance: Callable[[int, str], None]) -> Callable[[Any], None]:
