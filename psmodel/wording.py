@@ -31,6 +31,16 @@ def cut(text: str, most: int = MOST_CHARACTERS) -> str:
     return f"{text[: most - 1 - half]}…{text[len(text) - half :]}"
 
 
+def label(text: str, most: int = 80) -> str:
+    """Text of others as a cell or a label shows it: on one line, plain, and not too long.
+
+    >>> label("a\\tb\\x1b[31m"), label("x" * 20, 9)
+    ('a b\\\\x1b[31m', 'xxxx…xxxx')
+    """
+    # Cut first as well: somebody's megabyte takes its time.
+    return cut(plain("".join(" " if c.isspace() else c for c in cut(text, most))), most)
+
+
 def excerpt(value: Any, most: int = MOST_CHARACTERS) -> str:
     """A value as a sentence repeats it.
 

@@ -11,6 +11,7 @@ from psmodel.cli.options import (
 )
 from psmodel.storage.tables import check as check_table
 from psmodel.units import format_time
+from psmodel.wording import label
 from validate.cli.options import (
     caution,
     store_option,
@@ -19,7 +20,6 @@ from validate.cli.options import (
 from validate.cli.runs import SCHEMA_VERSION
 from validate.measurements.store import Store, row
 from validate.runs import failures
-from validate.wording import plain
 
 
 @click.command("list")
@@ -49,12 +49,12 @@ def list_runs(suite: str | None, store_path: Path, as_json: bool) -> None:
         mark = "" if r["sums_ok"] and not r["suspect"] else "  (suspect)"
         started = datetime.fromisoformat(r["started_at"]).astimezone(UTC)
         click.echo(
-            f"{r['run_id'][:8]}  {started:%Y-%m-%d %H:%M:%S} UTC  {plain(r['testbed']):7} "
-            f"{plain(r['suite'] or '–'):12} {plain(r['scenario'])} #{r['repetition']}  "
+            f"{r['run_id'][:8]}  {started:%Y-%m-%d %H:%M:%S} UTC  {label(r['testbed']):7} "
+            f"{label(r['suite'] or '–'):12} {label(r['scenario'])} #{r['repetition']}  "
             f"{format_time(r['iteration_time_s'])}{mark}"
         )
     for failure in failed:
-        click.echo(f"failed    {failure['at'][:19]} UTC  {plain(failure['reason'], 400)}")
+        click.echo(f"failed    {failure['at'][:19]} UTC  {label(failure['reason'], 400)}")
     click.echo(f"{len(rows)} measurements in {store_path}, {len(failed)} failed runs beside it")
 
 

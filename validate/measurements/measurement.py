@@ -15,10 +15,10 @@ from psmodel.errors import BadInput
 from psmodel.results import Array, IngressClock, Metrics, Timeline, metrics
 from psmodel.scenario import Scenario
 from psmodel.trace import Span
+from psmodel.wording import label
 from validate.machine.computing import ComputeBy, with_compute_on
 from validate.machine.environment import Environment, Load
 from validate.measurements.record_check import check_samples, record_fields
-from validate.wording import plain
 
 FORMAT_VERSION = 1
 _INSTANTS = ("start", "pulled", "computed", "submitted", "pushed", "released")
@@ -248,7 +248,7 @@ def _array(name: str, values: Any) -> NDArray[Any]:
             raise ValueError
         return array.astype(np.int64) if whole else array
     except (TypeError, ValueError, OverflowError):
-        raise BadInput(f"a measurement's samples {plain(name)!r} are no numbers") from None
+        raise BadInput(f"a measurement's samples {label(name)!r} are no numbers") from None
 
 
 def key(

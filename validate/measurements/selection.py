@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from psmodel.scenario import Scenario
-from validate.wording import plain
+from psmodel.wording import label
 
 _UNREAD = ("name", "description", "schema_version")
 """Keys that nothing which is run or predicted depends on."""
@@ -66,6 +66,6 @@ def believable(runs: Sequence[JudgedRun]) -> list[JudgedRun]:
 
 def labels(scenarios: Sequence[Scenario]) -> dict[str, str]:
     """`content` → name to show: as the scenario has it, and told apart where two have the same one."""
-    names = {content(scenario): plain(scenario.name) for scenario in scenarios}
+    names = {content(scenario): label(scenario.name) for scenario in scenarios}
     values = list(names.values())
     return {key: name if values.count(name) == 1 else f"{name} #{key[:4]}" for key, name in names.items()}

@@ -21,10 +21,10 @@ import numpy as np
 from psmodel.errors import BadInput, UserError
 from psmodel.results import Metrics
 from psmodel.scenario import Scenario
+from psmodel.wording import label
 from validate.measurements import store_file
 from validate.measurements.measurement import Measurement
 from validate.measurements.store_row import Damaged, checksum_of, damage_of, measurement_of
-from validate.wording import plain
 
 _INDEXES = ("measurement_key", "measurement_suite", "sqlite_autoindex_measurement_1")
 _MOST_SAMPLES = 256 * 2**20
@@ -126,13 +126,13 @@ class Store:
         if len(matches := self._starting(run_id)) != 1:
             number = "no run" if not matches else "more than one run"
             raise BadInput(
-                f"{number} in {self.path} has an id that starts with {plain(run_id)!r}; "
+                f"{number} in {self.path} has an id that starts with {label(run_id)!r}; "
                 "`psmodel validate list` shows them"
             )
         try:
             return self._row(matches[0])[1]
         except Damaged as error:
-            raise BadInput(f"run {plain(run_id)} in {self.path} is damaged: {error}") from None
+            raise BadInput(f"run {label(run_id)} in {self.path} is damaged: {error}") from None
 
     def _starting(self, run_id: str) -> list[int]:
         try:

@@ -9,10 +9,10 @@ from typing import Any
 
 from psmodel.errors import BadInput
 from psmodel.storage import tables as table
+from psmodel.wording import label
 from validate.measurements.measurement import Measurement
 from validate.measurements.store import COLUMNS, Store, row
 from validate.measurements.store_row import damage_of
-from validate.wording import plain
 
 _MOST_BYTES = 2**30
 
@@ -60,7 +60,7 @@ def one(path: Path, run_id: str) -> Measurement:
     runs = [m for m in read(path).runs if m.run_id.startswith(run_id)]
     if len(runs) != 1:
         count = "no run" if not runs else "more than one run"
-        raise BadInput(f"{count} in {path} has an id that starts with {plain(run_id)!r}")
+        raise BadInput(f"{count} in {path} has an id that starts with {label(run_id)!r}")
     return runs[0]
 
 

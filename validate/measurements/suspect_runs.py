@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from psmodel.wording import label
 from validate.measurements.measurement import Measurement
-from validate.wording import plain
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _MOST_REASONS = 5
@@ -24,7 +24,7 @@ def suspicions(runs: Sequence[Measurement]) -> list[str]:
     for words, numbers in reasons.items():
         ranges = [_range(min(column), max(column)) for column in zip(*numbers, strict=True)]
         sentence = "".join(word + span for word, span in zip(words, [*ranges, ""], strict=True))
-        phrases.append(f"{plain(sentence, 200)} ({len(numbers)} {'run' if len(numbers) == 1 else 'runs'})")
+        phrases.append(f"{label(sentence, 200)} ({len(numbers)} {'run' if len(numbers) == 1 else 'runs'})")
     if len(phrases) > _MOST_REASONS:
         phrases[_MOST_REASONS:] = [f"{len(phrases) - _MOST_REASONS} reasons more"]
     return [f"{len(suspect)} of {len(runs)} runs are suspect: {'; '.join(phrases)}."]

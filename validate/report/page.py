@@ -14,6 +14,7 @@ from psmodel.results import Metrics
 from psmodel.storage.atomic import whole
 from psmodel.trace import Span
 from psmodel.units import format_size, format_time
+from psmodel.wording import label
 from validate.comparison.comparisons import Score
 from validate.measurements.measurement import Measurement, spans
 from validate.measurements.selection import content
@@ -30,7 +31,6 @@ from validate.report.report import (
     summary,
     warnings,
 )
-from validate.wording import plain
 
 _FILES = ("report.html", "report.json", "fit.json")
 _PHASES = ("pull", "compute", "push", "wait")
@@ -156,7 +156,7 @@ def _figures(report: Report) -> list[dict[str, str]]:
             ),
         )
     examples = _examples(report)
-    names = [plain(m.scenario.name) for m in examples]
+    names = [label(m.scenario.name) for m in examples]
     add(
         "Where the time goes",
         "Phases of one iteration, predicted (pale, above) and measured (below).",

@@ -15,8 +15,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from psmodel.trace import Span
 from psmodel.units import format_time
+from psmodel.wording import label
 from validate.comparison.comparisons import ComparisonRow
-from validate.wording import plain
 
 _INK, _MUTED = "#222222", "#666666"
 _STYLES: Mapping[str, tuple[str, str, str]] = {
@@ -118,7 +118,7 @@ def predicted_against_measured(
 def errors(rows: Sequence[ComparisonRow], noise: float) -> Figure:
     """Relative error of every held-out prediction, with its interval, beside the run-to-run noise."""
     with rc_context(_RC):
-        names = {p.content: plain(p.scenario, _LONGEST) for p in rows}
+        names = {p.content: label(p.scenario, _LONGEST) for p in rows}
         positions = {key: index for index, key in enumerate(names)}
         figure = Figure(figsize=(7.2, 1.2 + 0.42 * len(names)), layout="constrained")
         axes = figure.subplots()
@@ -173,7 +173,7 @@ def phases(rows: Sequence[tuple[str, Mapping[str, float], Mapping[str, float]]])
                     " predicted" if alpha < 1 else " measured", (edge, index + offset), va="center",
                     fontsize=7.5, color=_MUTED,
                 )  # fmt: skip
-        axes.set_yticks(range(len(rows)), [plain(name, _LONGEST) for name, _, _ in rows], color=_INK)
+        axes.set_yticks(range(len(rows)), [label(name, _LONGEST) for name, _, _ in rows], color=_INK)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xlim(right=axes.get_xlim()[1] * 1.12)
         axes.set_xlabel("time in one iteration, ms")
@@ -196,7 +196,7 @@ def resources(rows: Sequence[tuple[str, Mapping[str, float], float]]) -> Figure:
                 y += 0.2
             axes.plot([1e3 * measured] * 2, [top - 0.12, y - 0.08], color=_INK, lw=1.5)
             ticks.append((top + y - 0.2) / 2)
-            labels.append(plain(name, _LONGEST))
+            labels.append(label(name, _LONGEST))
             y += 0.25
         axes.set_yticks(ticks, labels, color=_INK)
         axes.set_ylim(y - 0.1, -0.25)

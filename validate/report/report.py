@@ -8,6 +8,7 @@ from typing import Any
 
 from psmodel.calibration import COEFFICIENTS
 from psmodel.errors import BadInput
+from psmodel.wording import label
 from validate.comparison.comparisons import OURS, Comparison, Score, compare
 from validate.comparison.rivals import Rivals
 from validate.comparison.staleness import Staleness, mean
@@ -19,7 +20,6 @@ from validate.measurements.selection import believable, by_scenario
 from validate.measurements.stored import read
 from validate.measurements.suspect_runs import suspicions
 from validate.suites.parts import Parts, split
-from validate.wording import plain
 
 SCHEMA_VERSION = 1
 STALENESS = "Staleness of updates: means, and the largest distance of the two distributions"
@@ -105,14 +105,14 @@ def from_store(
     try:
         parts = split(stored.runs, suite)
     except BadInput as error:
-        raise BadInput(f"{plain(str(path), 200)}: {error}") from None
+        raise BadInput(f"{label(str(path), 200)}: {error}") from None
     if not parts.calibration:
-        what = f"suite {plain(suite, 200)!r}" if suite else "any suite"
+        what = f"suite {label(suite, 200)!r}" if suite else "any suite"
         raise BadInput(
             f"{path} holds no calibration runs of {what}; `psmodel validate suite NAME` makes some"
         )
     # Where the file lies is nobody's business who reads the report.
-    title = f"suite {plain(Path(suite).name)}" if suite else plain(path.name)
+    title = f"suite {label(Path(suite).name)}" if suite else label(path.name)
     return _made(
         parts, stored.notes, title, free=free, mix_machines=mix_machines, seed=seed, progress=progress
     )

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
+from psmodel.wording import label
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import content, setting
 from validate.suites import suite as suites
 from validate.suites.suite import Suite
-from validate.wording import plain
 
 _FILLED_IN = ("cores_per_host", "total_cores", "compute_on")
 """Keys that a run gives where a suite does not (`testbeds.on_this_machine`, `Measurement.from_record`)."""
@@ -86,9 +86,9 @@ def split(runs: Sequence[Measurement], suite: str | None = None) -> Parts:
     if suite is not None and not (calibration or held_out):
         stored = sorted({run.suite for run in runs if run.suite is not None})
         raise BadInput(
-            f"there are no runs of suite {plain(suite, 200)!r}; "
+            f"there are no runs of suite {label(suite, 200)!r}; "
             + (
-                f"there are some of {', '.join(map(plain, stored))}"
+                f"there are some of {', '.join(map(label, stored))}"
                 if stored
                 else "there are none of any suite"
             )
@@ -114,16 +114,16 @@ def _of_version(
     others = [v for v in versions if v != version]
     if version not in versions:
         raise BadInput(
-            f"there are no runs of suite {plain(f'{name}@{version}')}; there are some of "
-            + ", ".join(plain(f"{name}@{v}") for v in versions)
+            f"there are no runs of suite {label(f'{name}@{version}')}; there are some of "
+            + ", ".join(label(f"{name}@{v}") for v in versions)
         )
     selection = [run for run in runs if _suite_of(run)[1] == version]
     if others and reference is not None and reference.version is not None:
         return selection
     if others:
         notes.append(
-            f"{len(runs) - len(selection)} runs of other versions of suite {plain(str(name))} "
-            f"({', '.join(plain(f'@{v}') for v in others)}) are left out; the newest is @{version}"
+            f"{len(runs) - len(selection)} runs of other versions of suite {label(str(name))} "
+            f"({', '.join(label(f'@{v}') for v in others)}) are left out; the newest is @{version}"
         )
     return selection
 
@@ -190,5 +190,5 @@ def _apart(calibration: Sequence[Measurement], held_out: Sequence[Measurement], 
 
 
 def _list(scenarios: Iterable[Scenario]) -> str:
-    names = list(dict.fromkeys(plain(s.name) for s in scenarios))
+    names = list(dict.fromkeys(label(s.name) for s in scenarios))
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

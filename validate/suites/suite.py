@@ -17,8 +17,8 @@ import numpy as np
 
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
+from psmodel.wording import label
 from validate.suites import suite_file
-from validate.wording import plain
 
 Part = Literal["calibration", "held_out"]
 
@@ -100,11 +100,11 @@ def load(name_or_path: str) -> Suite:
     if name_or_path in files:
         source, file = f"{name_or_path}.toml", files[name_or_path]
     elif name_or_path.endswith(".toml"):
-        source, file = plain(name_or_path, 200), Path(name_or_path)
+        source, file = label(name_or_path, 200), Path(name_or_path)
     else:
         close = difflib.get_close_matches(name_or_path, files, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(files)}"
-        raise BadInput(f"suite {plain(name_or_path)!r} is neither a packaged one nor a .toml file{hint}")
+        raise BadInput(f"suite {label(name_or_path)!r} is neither a packaged one nor a .toml file{hint}")
     values, parts = suite_file.parse(suite_file.read(file, source), source)
     return Suite(
         name=values.name,

@@ -22,9 +22,9 @@ from psmodel.errors import BadInput
 from psmodel.records import sentence
 from psmodel.scenario import Scenario, from_mapping, parse_toml
 from psmodel.units import format_rate, format_size
+from psmodel.wording import label
 from validate.measurements.selection import content
 from validate.testbeds import check_name
-from validate.wording import plain
 
 SCHEMA_VERSION = 1
 MOST_SCENARIOS, MOST_RUNS = 10_000, 100_000
@@ -41,7 +41,7 @@ Table = Mapping[str, Any]
 
 def _excerpt(value: object) -> str:
     try:
-        return plain(repr(value))
+        return label(repr(value))
     except (RecursionError, ValueError):
         return f"a {type(value).__name__}"
 
@@ -61,7 +61,7 @@ def _tables(value: object) -> object:
         )
     for key, values in (item for table in value for item in table.items()):
         if values == [] and key not in _SEQUENCES:
-            raise ValueError(f"{plain(key)} = [] has no value, which makes no scenario; it has at least one")
+            raise ValueError(f"{label(key)} = [] has no value, which makes no scenario; it has at least one")
     return value
 
 
@@ -98,7 +98,7 @@ class SuiteFile(BaseModel):
     def _names_one(cls, value: str) -> str:
         if "@" in value or not value.isprintable() or value != value.strip():
             raise ValueError(
-                f"{plain(value)!r} is no name of a suite; it is printable and has no @, which stands before a version"
+                f"{label(value)!r} is no name of a suite; it is printable and has no @, which stands before a version"
             )
         return value
 
@@ -149,7 +149,7 @@ def _brief(error: ValidationError) -> dict[str, Any]:
 
 
 def _shortened(text: str) -> str:
-    return plain(text, longest=400)
+    return label(text, 400)
 
 
 def _grids(table: Table) -> dict[str, Sequence[Any]]:
@@ -191,7 +191,7 @@ def _named(scenarios: Sequence[Scenario], source: str) -> dict[str, Scenario]:
         own_names = [different[key] for key in keys if different[key].name]
         if own_names and len(keys) > 1:
             raise BadInput(
-                f"{source}: {len(keys)} different scenarios are named {plain(name)!r}; give each a name of its own, or "
+                f"{source}: {len(keys)} different scenarios are named {label(name)!r}; give each a name of its own, or "
                 "none, and it gets one"
             )
         tails = _distinct([different[key] for key in keys])
@@ -231,7 +231,7 @@ def _distinct(scenarios: Sequence[Scenario]) -> list[str]:
     ]
     keys = dict.fromkeys(key for of in settings for key in of if key not in ("name", "description"))
     varying = [key for key in keys if len({str(of.get(key)) for of in settings}) > 1]
-    tails = ["".join(f" {key}={plain(str(of[key]), 24)}" for key in varying if key in of) for of in settings]
+    tails = ["".join(f" {key}={label(str(of[key]), 24)}" for key in varying if key in of) for of in settings]
     return [
         tail if tails.count(tail) == 1 else f"{tail} #{content(scenario)[:6]}"
         for tail, scenario in zip(tails, scenarios, strict=True)
