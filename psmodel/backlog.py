@@ -1,4 +1,4 @@
-"""Whether pushes that nobody waits for come faster than they can be applied: then what waits grows without end."""
+"""Warn where fire-and-forget pushes come faster than they can be applied, so that the backlog grows without end."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""One door to all methods, and what a fit's uncertainty does to their answers."""
+"""Look up a method by name; propagate a fit's uncertainty to its predictions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ _SIMULATED_DRAWS = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrated:
-    """What is known of the coefficients.
+    """Best-fit coefficients, their bootstrap draws, and the region they were fitted in.
 
     Attributes
     ----------
@@ -67,9 +67,7 @@ def load_calibrated(path: Path) -> Calibrated:
     best = Calibration.from_json(values, str(path))
     entries = values.get("draws", [])
     if not isinstance(entries, list) or not all(isinstance(draw, dict) for draw in entries):
-        raise CalibrationError(
-            f"{path}: draws is no list of tables; a fit holds one table of coefficients a draw"
-        )
+        raise CalibrationError(f"{path}: draws must be a list of tables, one table of coefficients per draw")
     draws = [
         Calibration.from_json(best.to_json() | draw, f"{path}: draws[{i}]") for i, draw in enumerate(entries)
     ]

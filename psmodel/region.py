@@ -1,4 +1,4 @@
-"""Where the calibration runs were: a prediction outside is an extrapolation."""
+"""The region of scenarios that calibration runs covered; a prediction outside it is an extrapolation."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What one iteration asks of every resource: the service demands that closed forms and simulation share.
+"""Service demands: the time that one iteration keeps each resource busy. Closed forms and simulation share them.
 
 A service demand is the time a resource is busy for one customer (Denning & Buzen 1978, "The operational
 analysis of queueing network models", ACM Computing Surveys 10(3)). Nothing here waits for anything.

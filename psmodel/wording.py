@@ -1,4 +1,4 @@
-"""Text of others (names, paths, values) in our sentences: on one line, short, and nothing that a terminal obeys."""
+"""Make others' text (names, paths, values) safe to print: one line, short, without control characters."""
 
 from typing import Any
 

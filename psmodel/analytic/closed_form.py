@@ -1,4 +1,4 @@
-r"""Closed forms: how long an iteration takes, what limits it, and what of that is exact, bound or estimate.
+r"""Closed forms: how long an iteration takes, what limits it, and which metrics are exact, bounds or estimates.
 
 With N workers, K shards, M bytes and links of B bytes/s, a full push brings N·M/K bytes to each shard and takes
 M bytes out of each worker, so that it cannot take less than

@@ -1,4 +1,4 @@
-"""What the closed forms need of a scenario, or of many that differ in a few numbers: one array element each.
+"""Inputs of the closed forms: those of one scenario, or of many that differ in a few numbers, one array element each.
 
 Shards of one size are a group, so that a scenario with thousands of shards costs no more than one with a few.
 """

@@ -1,4 +1,4 @@
-"""What the page is told without a simulation: prediction, bounds, curves, map and prices, all by closed forms."""
+"""Answers of the page that need no simulation: prediction, bounds, curves, map and prices by closed forms."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

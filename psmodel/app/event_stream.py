@@ -1,4 +1,4 @@
-"""A simulation in a process of its own: it tells how far it is, and it ends when nobody waits for it any more."""
+"""Run a simulation in a subprocess, stream its progress, and stop it when the client disconnects."""
 
 import json
 import multiprocessing
@@ -26,7 +26,7 @@ _TOO_LARGE = (
     "workers, shards or iterations"
 )
 _ROWS = 8
-"""So many workers, and so many rows of shards, are drawn."""
+"""Most rows of workers, and of shards, in the timeline."""
 _MOST_CALLS = 20_000
 """A timeline of more messages per iteration is neither drawn nor simulated."""
 _CYCLES = 3

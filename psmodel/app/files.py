@@ -1,4 +1,4 @@
-"""Scenario files for the page: read one that somebody brings, write one to take along."""
+"""Scenario files of the page: read an uploaded file, write one for download."""
 
 import json
 from collections.abc import Mapping

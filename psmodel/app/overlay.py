@@ -1,4 +1,4 @@
-"""Real runs to lay over predictions, from whoever keeps them.
+"""Real runs to show over predictions, from a store of measurements.
 
 The package that measures says so by an entry point ``store`` of the group ``psmodel.measurements``: a function
 from the path of a store to its runs. `psmodel` thus never imports it.

@@ -1,4 +1,4 @@
-"""What the page asks: a scenario by name with some of its keys changed, as a query string says it.
+"""Parse the page's query string: a scenario by name, and the keys that are changed in it.
 
 >>> query = Query.of({"scenario": "ingress-single", "shards": "100"}, Settings())
 >>> query.scenario.shards, query.command("predict")
@@ -97,9 +97,7 @@ class Query:
         elif name in settings.scenarios:
             base = settings.scenarios[name]
         else:
-            raise BadInput(
-                f"scenario {name!r} is not on this page; there are {', '.join(settings.scenarios)}"
-            )
+            raise BadInput(f"unknown scenario {name!r}; choose one of {', '.join(settings.scenarios)}")
         repeated = values.pop("replications", None)
         target, budget = values.pop("target", None), values.pop("budget", None)
         for key in values:

@@ -174,7 +174,7 @@ calibration_option = _fit_option("calibration", lambda *arguments: _read_fit(*ar
 
 
 def method_option(default: Method) -> Callable[[Any], Any]:
-    """--method: all that there are."""
+    """--method, with every method as a choice."""
     return click.option("--method", type=click.Choice(get_args(Method)), default=default, show_default=True)
 
 
@@ -187,7 +187,7 @@ def percentage(_: click.Context, parameter: click.Parameter, text: str | None) -
     except ValueError:
         value = 0.0
     if not 0 < value < 1:
-        raise BadInput(f"--{parameter.name} {text}: it is a share between 0 and 1, like 1% or 0.01")
+        raise BadInput(f"--{parameter.name} {text}: must be between 0 and 1, like 1% or 0.01")
     return value
 
 

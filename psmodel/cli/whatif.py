@@ -74,7 +74,7 @@ def _catalogue_option(default: str | None) -> Callable[[Any], Any]:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write the table as .parquet, .csv or .json. Stopped, the same command goes on where it was.",
+    help="Write the table as .parquet, .csv or .json. If it is stopped, rerun the same command to resume.",
 )
 @click.option(
     "--plot",

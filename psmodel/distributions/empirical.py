@@ -1,4 +1,4 @@
-"""Times that were measured."""
+"""The empirical distribution of measured times."""
 
 import re
 from collections.abc import Sequence

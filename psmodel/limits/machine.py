@@ -1,4 +1,4 @@
-"""What this process may use: cores and memory, as the kernel's control groups leave them (containers, batch jobs).
+"""Cores and memory that this process may use, as the kernel's control groups limit them (containers, batch jobs).
 
 Sources: cgroups(7); Documentation/admin-guide/cgroup-v2.rst (cpu.max, memory.max, memory.current) and
 cgroup-v1/memory.rst, scheduler/sched-bwc.rst (cpu.cfs_quota_us) of the Linux kernel. On other systems than Linux there

@@ -1,4 +1,4 @@
-"""Hosts, links and the network that shares them max–min fairly.
+"""Hosts, links, and a network whose transfers share them max–min fairly.
 
 A host has an up link and a down link of its own; the core between hosts is not a limit unless hosts are put
 into racks, whose uplink and downlink every flow that leaves or enters the rack then passes.

@@ -1,4 +1,4 @@
-"""Numbers of parameters as people say them: "1.2 billion" is read, letters that mean several things are not."""
+"""Parse numbers of parameters as people write them ("1.2 billion"); refuse letters that may mean several things."""
 
 import re
 from fractions import Fraction

@@ -64,7 +64,7 @@ def load(name_or_path: str, **changes: Any) -> Scenario:
         values.setdefault("name", plain(path.stem)[:200])
     else:
         close = difflib.get_close_matches(name_or_path[:100], files, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(files)}"
+        hint = f"; did you mean {close[0]!r}?" if close else f"; choose one of {', '.join(files)}"
         raise ScenarioError(
             f"scenario {excerpt(name_or_path)} is neither a packaged one nor a .toml or .json file{hint}"
         )

@@ -1,4 +1,4 @@
-"""Whether one worker or shard stands for many, and so what a simulation takes."""
+"""Decide whether one simulated worker or shard can stand for many, and what the simulation then needs."""
 
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.limits.budget import Need

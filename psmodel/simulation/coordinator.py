@@ -1,4 +1,4 @@
-"""Lets workers go on by the rule of the training mode."""
+"""Barriers: when a worker may start its next iteration in each training mode."""
 
 import math
 from collections import defaultdict

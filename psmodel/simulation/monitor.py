@@ -1,4 +1,4 @@
-"""What a simulation watches: streamed into aggregates, so that memory does not grow with the number of messages."""
+"""Statistics of a running simulation, aggregated as it goes: memory does not grow with the number of messages."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a simulation will take, estimated from its size before anything is allocated."""
+"""Estimate the memory and time of a simulation from its size, before anything is allocated."""
 
 import math
 

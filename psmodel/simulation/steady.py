@@ -1,4 +1,4 @@
-"""The steady state of a scenario: how long to simulate, what of it to keep, and how far to trust its mean.
+"""The steady state of a scenario: how long to simulate, which part to keep, and how precise its mean is.
 
 Workers go on without end, and now and then the run is looked at, each time after half as many iterations again.
 

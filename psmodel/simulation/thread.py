@@ -1,4 +1,4 @@
-"""A worker's thread: it works on a processor, dies with its process, and goes on where it was or begins anew."""
+"""A worker's thread: it works on a processor, dies with its process, and then resumes or starts again."""
 
 from collections.abc import Generator
 from typing import Any

@@ -1,4 +1,4 @@
-"""How busy resources have been, and how many calls waited, between two instants of a simulation."""
+"""Utilisation of resources and mean queue lengths between two instants of a simulation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

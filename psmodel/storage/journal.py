@@ -1,4 +1,4 @@
-"""A file of finished results that survives a kill: one whole JSON line each."""
+"""An append-only journal of results, one JSON line each, that survives a kill."""
 
 import fcntl
 import json

@@ -1,4 +1,4 @@
-"""What an explanation scales: one row per factor, the only place that knows how a scenario is made larger or smaller.
+"""The factors that an explanation scales, one row each: how a scenario gets twice the bandwidth, workers, shards.
 
 A count that a scenario lists one number for each of is scaled with its list: workers by repeating their factors, shards
 by spreading their weights over another number of them.

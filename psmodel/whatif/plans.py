@@ -194,7 +194,7 @@ def plan(
     """
     parsed = tuple(parse_target(t) if isinstance(t, str) else t for t in targets)
     if not parsed:
-        raise BadInput(f"there is no target; {FORM}")
+        raise BadInput(f"give at least one target; {FORM}")
     if minimise not in get_args(Objective):
         raise BadInput(f"minimise = {minimise!r}; it is one of {', '.join(get_args(Objective))}")
     setup = setup or Setup(method="simulate")

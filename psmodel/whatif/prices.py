@@ -204,7 +204,7 @@ def _sufficient(scenario: Scenario, role: Role) -> Callable[[Machine], bool]:
 
 
 def undominated(machines: Iterable[Machine]) -> list[Machine]:
-    """Those than which no other is both cheaper and as fast, the cheapest first."""
+    """The Pareto-optimal ones in price and rate, the cheapest first."""
     front: list[Machine] = []
     for machine in sorted(machines, key=lambda m: (m.price_per_hour, -m.bandwidth)):
         if not front or machine.bandwidth > front[-1].bandwidth:

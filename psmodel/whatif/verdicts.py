@@ -1,4 +1,4 @@
-"""The sentences of a plan: what the answer is, and what it rests on."""
+"""The sentences of a plan: its answer and the evidence for it."""
 
 import math
 from collections.abc import Mapping, Sequence

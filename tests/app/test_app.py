@@ -144,7 +144,7 @@ def test_measurements_lie_over_their_own_scenario(url: str) -> None:
         ({"bandwidth": "10"}, "no unit"),
         ({"mode": "ssp"}, "staleness_bound"),
         ({"compute_cv": "much"}, "compute_cv"),
-        ({"scenario": "/etc/passwd"}, "not on this page"),
+        ({"scenario": "/etc/passwd"}, "unknown scenario"),
         ({"sede": "1"}, "unknown key"),
         ({"replications": "0"}, "replications"),
         ({"target": "soon"}, "target: 'soon' is not a time"),
@@ -644,7 +644,7 @@ def test_every_key_can_be_set_and_a_chart_that_is_missing_says_why(url: str, pag
     expect(page.locator("#q-bandwidth")).to_have_value("1 Gbit/s to 10 Gbit/s")
     groups.get_by_label("Racks", exact=True).uncheck()
     expect(page.locator("#also")).not_to_contain_text("racks")
-    page.get_by_text("Back to the scenario's own values").click()
+    page.get_by_text("Reset").click()
     expect(page.locator("#also")).to_be_hidden()
 
 

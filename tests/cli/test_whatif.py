@@ -147,7 +147,7 @@ def test_the_readme_shows_rows_of_the_front(capsys: pytest.CaptureFixture[str], 
     arguments[arguments.index("--plot") + 1] = str(tmp_path / "front.png")
     _, out, _ = run(capsys, *arguments, "--json")
     front = {(row["machine"], row["shards"]): row for row in json.loads(out)["front"]}
-    table = readme.partition("| machine (cheaper or faster")[2].partition("\n\n")[0].splitlines()[2:]
+    table = readme.partition("| machine (Pareto-optimal")[2].partition("\n\n")[0].splitlines()[2:]
     assert len(table) == 5
     for line in table:
         machine, shards, *cells = (cell.strip(" *") for cell in line.strip("|").split("|"))

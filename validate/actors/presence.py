@@ -1,4 +1,4 @@
-"""What an actor's process says of itself: which one it is, and what TCP did on its host."""
+"""What an actor reports of its process: its id, its network namespace, and its host's TCP counters."""
 
 import os
 from dataclasses import dataclass

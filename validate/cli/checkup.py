@@ -1,4 +1,4 @@
-"""`psmodel doctor`: what this machine can do, and what is missing, in words."""
+"""`psmodel doctor`: what this machine can do, and what it lacks."""
 
 from dataclasses import asdict
 

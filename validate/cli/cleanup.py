@@ -1,4 +1,4 @@
-"""`psmodel validate clean`: what earlier runs left, and its end."""
+"""`psmodel validate clean`: list and remove what earlier runs left behind."""
 
 import click
 

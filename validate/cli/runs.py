@@ -1,4 +1,4 @@
-"""Commands that make and list measurements: run, suite, suites, list, export, testbed check."""
+"""Commands that make measurements: run, suite, suites, testbed check."""
 
 import statistics
 from collections.abc import Callable, Sequence

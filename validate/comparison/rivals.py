@@ -1,4 +1,4 @@
-"""The baselines beside the model: fitted to the same runs, those over links apart from those on one machine."""
+"""Baselines fitted to the model's calibration runs, separately for runs over links and on one machine."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Which runs to make next, so that what one cares about is known best for the time they take.
+"""Choose the runs that narrow the intervals of predictions most for the time they take.
 
 A run's information is JᵀJ, J the model's Jacobian by the coefficients divided by the standard deviation of what is
 measured; informations add up, and what is expected of a coefficient beforehand is one more. Runs are chosen one

@@ -1,4 +1,4 @@
-"""What a fit found, how sure it is of it, and what it predicts with which interval."""
+"""The result of a fit: coefficients, their uncertainty, and predictions with intervals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

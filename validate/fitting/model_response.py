@@ -16,7 +16,7 @@ from validate.fitting.observables import signals
 Array = NDArray[np.float64]
 Predictor = Callable[[Scenario, Calibration], Metrics]
 _COARSE_STEP = 0.1
-"""The same where who comes first stays ahead: out of step another order of events moves a mean by a jump."""
+"""Step of the derivative for scenarios out of step, where the order of events can change and a mean then jumps."""
 _REPLICATIONS = 2
 """Suites repeat a run twice, with the same random numbers as the simulation's first two replications."""
 _STEP = 1e-4

@@ -1,4 +1,4 @@
-"""What of a run's metrics is compared with the model's, and on which scale."""
+"""The metrics of a run that a fit compares with the model's, and the scale on which it compares them."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a measurement was taken on, and whether the machine was quiet meanwhile."""
+"""The hardware and software that a measurement was taken on, and the machine's load meanwhile."""
 
 import hashlib
 import os

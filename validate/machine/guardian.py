@@ -1,4 +1,4 @@
-"""Ends what a local testbed started when its owner dies without having done so, by SIGKILL say.
+"""Stop the processes of a local testbed when its owner dies without stopping them, for example by SIGKILL.
 
 A process of its own, in a session of its own: it waits for the lock that the owner of a testbed's directory holds
 as long as it lives (flock(2)), then ends every process that was started with the directory's token and removes

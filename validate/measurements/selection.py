@@ -1,4 +1,4 @@
-"""Which runs count, and as runs of what: a scenario is told from others by what it says, not by its name."""
+"""Select the runs that count, and group them by the content of their scenario, not by its name."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a row of a store holds, taken apart with care: nothing of it is believed before it has been checked."""
+"""Parse a row of a store; everything is checked before it is used."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Why runs should not be believed, said once for all of them."""
+"""Sentences that say why runs are suspect, one for all runs of a kind."""
 
 import re
 from collections.abc import Sequence

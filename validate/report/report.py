@@ -108,9 +108,7 @@ def from_store(
         raise BadInput(f"{label(str(path), 200)}: {error}") from None
     if not parts.calibration:
         what = f"suite {label(suite, 200)!r}" if suite else "any suite"
-        raise BadInput(
-            f"{path} holds no calibration runs of {what}; `psmodel validate suite NAME` makes some"
-        )
+        raise BadInput(f"{path} has no calibration runs for {what}; `psmodel validate suite NAME` makes some")
     # Where the file lies is nobody's business who reads the report.
     title = f"suite {label(Path(suite).name)}" if suite else label(path.name)
     return _made(

@@ -1,4 +1,4 @@
-"""What speaks against a run that finished: silence where there should be work, and segments sent again."""
+"""Signs that a finished run was disturbed: workers that stood still, and retransmitted TCP segments."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Runs that could not be made, in a file beside the store: a line of JSON each."""
+"""The log of failed runs beside the store, one JSON line each."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""The actors of one run: where they are, how they are, and what they logged."""
+"""The actors of one run: start them, query them, collect their logs."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Makes the runs of a suite that a store does not hold yet: stop it whenever you like, and start it again."""
+"""Make the runs of a suite that a store does not hold yet; resumable at any time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager

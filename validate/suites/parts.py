@@ -1,4 +1,4 @@
-"""Which stored runs a fit may see and which it is scored on: never the same scenario, whatever its name.
+"""Split stored runs into calibration and held-out runs; no scenario is in both, whatever its name.
 
 The part comes from the suite's file where there is one of the runs' version (given by its path, or packaged), since
 a scenario may have been moved or taken out after it was run; else from what was stored with each run.

@@ -103,7 +103,7 @@ def load(name_or_path: str) -> Suite:
         source, file = label(name_or_path, 200), Path(name_or_path)
     else:
         close = difflib.get_close_matches(name_or_path, files, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(files)}"
+        hint = f"; did you mean {close[0]!r}?" if close else f"; choose one of {', '.join(files)}"
         raise BadInput(f"suite {label(name_or_path)!r} is neither a packaged one nor a .toml file{hint}")
     values, parts = suite_file.parse(suite_file.read(file, source), source)
     return Suite(

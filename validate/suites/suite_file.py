@@ -1,4 +1,4 @@
-"""What may stand in a suite's file, and the scenarios it stands for."""
+"""The format of a suite's file, and the scenarios that it expands to."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""What this machine can do for a real run, and what is missing, in words."""
+"""Check what this machine can do for a real run, and name what it lacks."""
 
 import os
 import shutil

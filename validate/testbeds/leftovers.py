@@ -1,4 +1,4 @@
-"""What earlier runs of psmodel left on this machine, and its end.
+"""Find and remove what earlier runs of psmodel left on this machine.
 
 Nothing should be left (`runs.supervised`, `machine.guardian`); this is for what a power cut, a kill of
 everything at once or an earlier version did leave. What is ours is told by marks that nobody else makes:

@@ -1,4 +1,4 @@
-"""A box of kernel namespaces that a testbed lives in: when its holder dies, the kernel removes all of it.
+"""A sandbox of kernel namespaces for a testbed; when its owner dies, the kernel removes everything in it.
 
 Outside, :func:`command` is what starts ``unshare`` (user, network, mount and process namespaces); this same file,
 run as the box's first process, mounts private file systems and starts the command. Nothing needs root where

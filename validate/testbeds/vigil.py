@@ -1,4 +1,4 @@
-"""Whether everything that takes part in a run is still there and answers.
+"""Watch a run: whether every process and host that takes part is alive and answers.
 
 On this machine a process is looked at below /proc (proc(5)): it is gone, stopped (state T), or alive. Another
 host answers if the port of its raylet accepts a connection (connect(2), not blocking); that costs three empty
