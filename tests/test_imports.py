@@ -132,6 +132,13 @@ def test_architecture_names_every_room() -> None:
     assert not missing
 
 
+def test_every_path_that_architecture_names_is_there() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`([\w/.]+\.(?:py|toml|md))`", text))
+    assert len(paths) >= 10
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+
+
 def test_every_room_is_a_room() -> None:
     assert {room(module) for module in MODULES if "." in module} == MAY_IMPORT.keys()
 
