@@ -39,7 +39,7 @@ class RecordType(ModelMetaclass):
         except ValidationError as error:
             # Without the URL and the context of each error: what was given may be large.
             first = error.errors(include_url=False)[0]
-            raise ScenarioError(sentence(first, "", cls.model_fields)) from None
+            raise ScenarioError(sentence(first, "", cls.model_fields)) from None  # type: ignore[attr-defined]
 
 
 TAGS: set[str] = set()
