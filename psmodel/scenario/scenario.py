@@ -152,6 +152,7 @@ class Scenario(Part):
     """Iterations before them, kept apart; 0 where `iterations` is given alone. In the steady state the warm-up is
     found."""
     seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+    """Seed of all random numbers."""
 
     @field_validator("iterations", "warmup")
     @classmethod
