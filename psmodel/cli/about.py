@@ -11,7 +11,7 @@ _WAYS_IN = (
     (
         "Ask",
         "psmodel predict ingress-single --shards 10",
-        'psmodel plan --workers 100 --model-size 1GB --bandwidth 50Gbps --shards 1:99:1 --target "iteration_time<=0.5s"',
+        "psmodel plan --workers 100 --model-size 1GB --bandwidth 50Gbps --shards 1:99:1 --target 'push_time<=0.2s'",
     ),
     ("See", "psmodel app"),
     ("Check", "psmodel demo", "psmodel doctor"),

@@ -11,7 +11,7 @@ from psmodel.calibration import Calibration
 from psmodel.predictors import load_calibrated
 from psmodel.region import Region
 from psmodel.scenario import load
-from psmodel.whatif.cost import load_catalogue
+from psmodel.whatif.prices import load_catalogue
 from tests.command_line import run
 from validate.fitting.fit import Fit
 
@@ -69,10 +69,12 @@ def test_a_fit_gives_its_draws_to_what_ifs(tmp_path: Path) -> None:
     )  # fmt: skip
     path = tmp_path / "fit.json"
     path.write_text(json.dumps(fit.to_json()))
-    known = load_calibrated(path)
-    assert known.best == fit.calibration
-    assert [draw.copy_s_per_byte for draw in known.draws] == fit.draws[: len(known.draws), 0].tolist()
-    assert len(known.draws) >= 100
+    calibrated = load_calibrated(path)
+    assert calibrated.best == fit.calibration
+    assert [draw.copy_s_per_byte for draw in calibrated.draws] == fit.draws[
+        : len(calibrated.draws), 0
+    ].tolist()
+    assert len(calibrated.draws) >= 100
 
 
 @pytest.mark.parametrize(
@@ -114,10 +116,10 @@ def test_plan_goes_from_a_question_to_answer_and_picture(
     target = ["--target", "iteration_time<=0.7s", "--minimise", "shards"]
     code, out, _ = run(capsys, "plan", *QUESTION, *target, "--plot", str(picture), "--json")
     assert code == 0
-    found = json.loads(out)
-    assert found["best"]["shards"] == 92  # 2·100·0.32 s / K <= 0.7 s
+    result = json.loads(out)
+    assert result["best"]["shards"] == 92  # 2·100·0.32 s / K <= 0.7 s
     cheapest = min(m.price_per_hour for m in load_catalogue().machine if m.bandwidth >= 25e9 / 8)
-    assert found["best"]["cost_per_hour"] == pytest.approx(192 * cheapest)
+    assert result["best"]["cost_per_hour"] == pytest.approx(192 * cheapest)
     assert picture.exists()
 
 
