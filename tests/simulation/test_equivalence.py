@@ -275,13 +275,15 @@ def test_a_simulation_in_bundles_is_that_of_every_worker_and_shard(scenario, cal
         )
     bundled = simulation.predict(scenario, calibration)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "_workers_alike", lambda *_: False)
-        patch.setattr(engine, "_shards_alike", lambda *_: False)
+        patch.setattr(engine, "workers_alike", lambda *_: False)
+        patch.setattr(engine, "shards_alike", lambda *_: False)
         single = simulation.predict(scenario, calibration)
     assert bundled.elapsed_s == pytest.approx(single.elapsed_s, rel=1e-9)
     for name, value in single.prediction.metrics.to_json().items():
-        found = getattr(bundled.prediction.metrics, name)
-        assert found == (value if value is None else pytest.approx(value, rel=1e-9, abs=1e-12)), name
+        value_in_bundles = getattr(bundled.prediction.metrics, name)
+        assert value_in_bundles == (value if value is None else pytest.approx(value, rel=1e-9, abs=1e-12)), (
+            name
+        )
     assert bundled.timeline.staleness == single.timeline.staleness
     np.testing.assert_allclose(bundled.timeline.released, single.timeline.released, rtol=1e-9)
     np.testing.assert_allclose(bundled.timeline.ingress, single.timeline.ingress, rtol=1e-9)

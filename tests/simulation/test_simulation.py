@@ -119,13 +119,13 @@ def test_never_beats_a_lower_bound(scenario, calibration) -> None:
 @given(scenario=scenarios(placements=("dedicated", "colocated")))
 def test_every_byte_is_carried_once(scenario) -> None:
     run = Run(scenario, Calibration(), replication=0, trace=False)
-    network, asked = run._network, dict.fromkeys(run._network.hosts.values(), 0.0)
-    transfer, brought = network.transfer, dict(asked)
+    network, supplied = run._network, dict.fromkeys(run._network.hosts.values(), 0.0)
+    transfer, received = network.transfer, dict(supplied)
 
     def watched(src: Host, dst: Host, nbytes: float) -> Decided:
         if src is not dst:
-            asked[src] += nbytes * dst.count
-            brought[dst] += nbytes * src.count
+            supplied[src] += nbytes * dst.count
+            received[dst] += nbytes * src.count
         return transfer(src, dst, nbytes)
 
     network.transfer = watched  # type: ignore[method-assign]
@@ -134,7 +134,7 @@ def test_every_byte_is_carried_once(scenario) -> None:
         assert link.carried <= link.capacity * run._env.now * (1 + 1e-9) + 1e-6
     exact = not any(failure.role == "worker" for failure in scenario.failures)  # else pulls are given up
     for host in network.hosts.values():
-        for carried, of in ((host.up.carried, asked[host]), (host.down.carried, brought[host])):
+        for carried, of in ((host.up.carried, supplied[host]), (host.down.carried, received[host])):
             assert carried == pytest.approx(of, rel=1e-9) if exact else carried <= of * (1 + 1e-9)
     if scenario.backup_workers or not exact:
         return  # how often who pulls and pushes depends on who is late, or dies

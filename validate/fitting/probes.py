@@ -12,7 +12,7 @@ import numpy as np
 
 from psmodel.calibration import COEFFICIENTS, Calibration
 from psmodel.units import format_size
-from validate.fitting.observables import Machine, Observed
+from validate.fitting.observables import MachineFacts, Observed
 
 _GOODPUT_ERROR = 0.003
 """Of a stream of a second: relative, beyond what repeated ones scatter."""
@@ -58,7 +58,7 @@ def probes(runs: Iterable[Observed]) -> dict[str, Probe]:
     return found
 
 
-def memory_rate(machine: Machine) -> float | None:
+def memory_rate(machine: MachineFacts) -> float | None:
     """Bytes/s that all cores of a machine copy at once, where its environment says so."""
     rate = machine.to_json().get("memory_together_bytes_per_s")
     return rate if isinstance(rate, int | float) and rate > 0 else None
