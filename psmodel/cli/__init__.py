@@ -20,10 +20,10 @@ _COMMANDS = {
     "schema": ("psmodel.cli.predict:schema", "Print the JSON Schema of a scenario file."),
     "predict": ("psmodel.cli.predict:predict", "Predict a scenario by closed forms, queueing or simulation."),
     "simulate": ("psmodel.cli.predict:simulate", "Simulate a scenario."),
-    "sweep": ("psmodel.cli.whatif:sweep", "Predict every combination of settings, a row each."),
-    "plan": ("psmodel.cli.whatif:plan", "Find the smallest or cheapest configuration that meets targets."),
+    "sweep": ("psmodel.cli.sweep:sweep", "Predict every combination of settings, a row each."),
+    "plan": ("psmodel.cli.plan:plan", "Find the smallest or cheapest configuration that meets targets."),
     "explain": (
-        "psmodel.cli.whatif:explain",
+        "psmodel.cli.explain:explain",
         "Say what binds, by how much, and what each change would bring.",
     ),
     "app": ("psmodel.cli.app:app", "Ask what-ifs in the browser."),

@@ -35,8 +35,7 @@ from validate.cli.options import (
     testbed_option,
 )
 from validate.comparison import quality
-from validate.machine.computing import compute_by
-from validate.measurements.measurement import Measurement, key, spans
+from validate.measurements.measurement import Measurement, spans
 from validate.measurements.store import Store, row
 from validate.measurements.suspicions import suspicions
 from validate.runs import failures
@@ -90,41 +89,22 @@ def run(
     scenario = testbeds.on_this_machine(scenario, testbed, burn=burn)
     supervised(context, testbed)
     from psmodel import simulation
-    from validate.runs.run import RunFailed
-    from validate.runs.run import run as run_scenario
+    from validate.runs.kept import next_repetition, run_and_keep
 
     prediction = simulation.predict(scenario, calibration).prediction
     made: list[Measurement] = []
     with Store(store_path) as store, entered(testbed, [scenario], address) as bed:
         caution(store.notes)
-        first = sum(m.testbed == testbed and m.suite is None for m in store.measurements(scenario=scenario))
+        first = next_repetition(store, scenario, testbed)
         with progress(repetitions, scenario.name) as advance:
             for repetition in range(first, first + repetitions):
-                try:
-                    measurement = run_scenario(
-                        scenario,
-                        bed,
-                        repetition=repetition,
-                        on_observation=_observer(scenario, advance) if watch else None,
-                        logs=store_path.parent / "logs",
-                    )
-                except RunFailed as error:
-                    failures.add(
-                        store_path,
-                        key=key(
-                            scenario,
-                            testbed=testbed,
-                            suite=None,
-                            repetition=repetition,
-                            compute_by=compute_by(scenario),
-                        ),
-                        scenario=scenario.name,
-                        repetition=repetition,
-                        suite=None,
-                        reason=str(error),
-                    )
-                    raise
-                store.add(measurement)
+                measurement = run_and_keep(
+                    scenario,
+                    bed,
+                    store,
+                    repetition=repetition,
+                    on_observation=_observer(scenario, advance) if watch else None,
+                )
                 made.append(measurement)
                 advance(1, "")
     if trace is not None:
