@@ -10,11 +10,11 @@ from psmodel.whatif.targets import COSTS
 from psmodel.whatif.verdicts import named, title
 
 if TYPE_CHECKING:
-    from psmodel.whatif.finalists import Choice, Trial
+    from psmodel.whatif.finalists import RealChoice, Trial
     from psmodel.whatif.plans import Plan
 
 
-def show_choice(choice: "Choice", answer: "Plan", points: Grid) -> None:
+def show_choice(choice: "RealChoice", answer: "Plan", points: Grid) -> None:
     """Sentences and a table on stdout."""
     click.echo(f"\nMeasured on {choice.testbed}: {_sentence(choice, answer, points)}")
     metrics = dict.fromkeys(
@@ -52,13 +52,15 @@ def _decision(trial: "Trial") -> str:
     return trial.decision if trial.runs else "not needed"
 
 
-def _sentence(choice: "Choice", answer: "Plan", points: Grid) -> str:
+def _sentence(choice: "RealChoice", answer: "Plan", points: Grid) -> str:
     undecided = [named(t.finalist.row, points) for t in choice.trials if t.runs and t.decision == "undecided"]
     left = f" Undecided: {' and '.join(undecided)}; --runs allows more." if undecided else ""
     if choice.best is None:
         return f"no finalist {'certainly ' if undecided else ''}meets the targets.{left}"
-    chosen = named(choice.best.finalist.row, points)
-    planned = None if answer.best is None else named(answer.best, points)
-    if chosen == planned:
-        return f"{chosen} meets the targets, as predicted.{left}"
-    return f"{chosen} meets the targets, where {planned or 'no configuration'} was predicted to.{left}"
+    choice_words = named(choice.best.finalist.row, points)
+    plan_words = None if answer.best is None else named(answer.best, points)
+    if choice_words == plan_words:
+        return f"{choice_words} meets the targets, as predicted.{left}"
+    return (
+        f"{choice_words} meets the targets, where {plan_words or 'no configuration'} was predicted to.{left}"
+    )

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from psmodel.analytic import ClosedForm
-from psmodel.analytic.bounds import Floor
-from psmodel.derived import OF_ONE_WORKER, payload_per_update
+from psmodel.analytic.lower_bounds import Floor
+from psmodel.derived_metrics import OF_ONE_WORKER, payload_per_update
 from psmodel.predictors import Calibrated, Predictor, predictor
 from psmodel.scenario import Scenario
-from psmodel.whatif.cost import Catalogue, cost_of_1000, machines_for, price_per_hour
 from psmodel.whatif.parameter_space import Point
+from psmodel.whatif.prices import Catalogue, cost_of_1000, machines_for, price_per_hour
 from psmodel.whatif.setup import Base, Setup
 from psmodel.whatif.targets import Target
 
@@ -76,18 +76,20 @@ class Candidate:
         return float(getattr(self.scenario, minimise))
 
 
-def candidates(
+def configurations(
     base: Base, points: Sequence[Point], setup: Setup, catalogue: Catalogue, tell: Callable[[str], None]
 ) -> Iterator[Candidate]:
     quick = replace(
-        setup, known=Calibrated(best=setup.known.best), method="mva" if setup.method == "mva" else "analytic"
+        setup,
+        calibrated=Calibrated(best=setup.calibrated.best),
+        method="mva" if setup.method == "mva" else "analytic",
     )
     other = predictor(quick.method)
     for number, point in enumerate(points):
         tell(f"estimating {number + 1} of {len(points)}")
         scenario = setup.scenario(base, point)
         machines = machines_for(scenario, point, catalogue)
-        closed = ClosedForm(scenario=scenario, calibration=setup.known.best)
+        closed = ClosedForm(scenario=scenario, calibration=setup.calibrated.best)
         yield Candidate(
             point=point,
             scenario=scenario,

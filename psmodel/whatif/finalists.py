@@ -11,15 +11,15 @@ from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from psmodel import output_analysis
-from psmodel.derived import OF_ONE_WORKER, derived
+from psmodel.derived_metrics import OF_ONE_WORKER, derived
 from psmodel.errors import BadInput, CannotRun
 from psmodel.output_analysis import Estimate
 from psmodel.predictors import predictor
 from psmodel.results import Metrics
 from psmodel.scenario import Scenario
 from psmodel.whatif.candidates import Candidate, Objective
-from psmodel.whatif.cost import cost_of_1000
 from psmodel.whatif.judge import Certainty, Decision, Judgement, decision_of
+from psmodel.whatif.prices import cost_of_1000
 from psmodel.whatif.setup import Setup
 from psmodel.whatif.targets import COSTS, Target
 
@@ -84,7 +84,7 @@ def real_runs(testbed: str) -> RealRuns:
     return make(testbed)
 
 
-def finalists(
+def finalists_of(
     possible: Sequence[Candidate],
     judgements: Sequence[tuple[Candidate, Judgement]],
     best: tuple[Candidate, Judgement] | None,
@@ -95,22 +95,22 @@ def finalists(
 
     Where no configuration meets the targets, the two that miss least.
     """
-    judged = {id(candidate): judgement for candidate, judgement in judgements}
+    decisions = {id(candidate): judgement for candidate, judgement in judgements}
 
     def miss(candidate: Candidate) -> float:
-        judgement = judged.get(id(candidate))
+        judgement = decisions.get(id(candidate))
         return candidate.estimated_miss(targets) if judgement is None else judgement.miss
 
     if best is None:
-        chosen = sorted(possible, key=miss)[:2]
+        contenders = sorted(possible, key=miss)[:2]
     else:
         price = best[0].cost(minimise)
         better = (c for c in possible if c.cost(minimise) < price)
         further = (c for c in possible if c.cost(minimise) > price and miss(c) <= 1)
         nearest, following = min(better, key=miss, default=None), next(further, None)
-        chosen = [c for c in (nearest, best[0], following) if c is not None]
-    rows = {id(c): judged[id(c)].row if id(c) in judged else c.estimate for c in chosen}
-    ordered = sorted(chosen, key=lambda c: c.cost(minimise))
+        contenders = [c for c in (nearest, best[0], following) if c is not None]
+    rows = {id(c): decisions[id(c)].row if id(c) in decisions else c.estimate for c in contenders}
+    ordered = sorted(contenders, key=lambda c: c.cost(minimise))
     return tuple(Finalist(scenario=c.scenario, row=rows[id(c)], price=c.price) for c in ordered)
 
 
@@ -148,7 +148,7 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class RealChoice:
     """The choice by real runs: the best finalist that meets every target, or None; certain or not."""
 
     testbed: str
@@ -184,7 +184,7 @@ def check(targets: Sequence[Target], scenarios: Sequence[Scenario], runs: RealRu
 
 
 def choose(
-    planned: Sequence[Finalist],
+    candidates: Sequence[Finalist],
     targets: Sequence[Target],
     *,
     testbed: str,
@@ -193,24 +193,24 @@ def choose(
     setup: Setup,
     certainty: Certainty,
     progress: Callable[[str], None],
-) -> Choice:
+) -> RealChoice:
     """Run the finalists for real, the best first, until the choice is certain.
 
     One is run until it is certain that it meets or misses the targets (the sequential test that simulations are judged
     by), or `Certainty.budget` runs of it are made. Of what is dearer than one that meets them no run is needed.
     """
-    error = certainty.risk / max(1, len(planned)) / len(targets)
+    error = certainty.risk / max(1, len(candidates)) / len(targets)
     trials: list[Trial] = []
-    for finalist in planned:
+    for finalist in candidates:
         scenario = prepared(finalist.scenario)
-        made: list[RealRun] = []
+        results: list[RealRun] = []
         values: dict[str, list[float | None]] = {}
         decision: Decision = "undecided"
         needed = not any(trial.decision == "meets" for trial in trials)
-        while needed and decision == "undecided" and len(made) < certainty.budget:
-            progress(f"{finalist.row['scenario']}, run {len(made) + 1}")
-            made.append(run(scenario))
-            for name, value in _told(scenario, made[-1].metrics, finalist.price).items():
+        while needed and decision == "undecided" and len(results) < certainty.budget:
+            progress(f"{finalist.row['scenario']}, run {len(results) + 1}")
+            results.append(run(scenario))
+            for name, value in _told(scenario, results[-1].metrics, finalist.price).items():
                 values.setdefault(name, []).append(value)
             decision = decision_of(
                 targets, values, certain=False, indifference=certainty.indifference, error=error
@@ -221,15 +221,15 @@ def choose(
                 decision=decision,
                 predicted=_predicted(scenario, finalist.price, setup),
                 measured=_means(values),
-                runs=tuple(made),
+                runs=tuple(results),
             )
         )
     best = next((trial for trial in trials if trial.decision == "meets"), None)
-    tried = [trial for trial in trials if trial.runs]
-    return Choice(
+    ended = [trial for trial in trials if trial.runs]
+    return RealChoice(
         testbed=testbed,
         best=best,
-        is_certain=all(trial.decision != "undecided" for trial in tried),
+        is_certain=all(trial.decision != "undecided" for trial in ended),
         trials=tuple(trials),
     )
 
@@ -243,13 +243,13 @@ def _told(scenario: Scenario, metrics: Metrics, price: float | None) -> dict[str
 
 def _predicted(scenario: Scenario, price: float | None, setup: Setup) -> dict[str, float | None]:
     predict = predictor(setup.method, replications=setup.replications)
-    return _told(scenario, predict(scenario, setup.known.best).metrics, price)
+    return _told(scenario, predict(scenario, setup.calibrated.best).metrics, price)
 
 
 def _means(values: Mapping[str, Sequence[float | None]]) -> dict[str, Estimate]:
-    complete = {name: [v for v in listed if v is not None] for name, listed in values.items()}
+    complete = {name: [v for v in column if v is not None] for name, column in values.items()}
     return {
-        name: output_analysis.replications(listed)
-        for name, listed in complete.items()
-        if listed and len(listed) == len(values[name]) and name not in COSTS[:1]
+        name: output_analysis.replications(column)
+        for name, column in complete.items()
+        if column and len(column) == len(values[name]) and name not in COSTS[:1]
     }

@@ -40,14 +40,14 @@ _MORE = ("shards", "bandwidth")
 
 def allows(scenario: Scenario, calibration: Calibration, targets: Sequence[Target]) -> bool:
     """Whether more shards and more bandwidth can only help to meet these targets, or do no harm."""
-    asked = [target for target in targets if target.name != "cost_per_hour"]
+    others = [target for target in targets if target.name != "cost_per_hour"]
     return (
         calibration == IDEAL
         and scenario.placement == "dedicated"
         and (scenario.pull, scenario.push) == ("parallel", "blocking")
         and (scenario.mode == "bsp" or scenario.compute.is_random)
         and {feature.field for feature in features_of(scenario)} <= _FEATURES
-        and all(_HELPED.get(target.name) == target.at_most for target in asked)
+        and all(_HELPED.get(target.name) == target.at_most for target in others)
     )
 
 

@@ -13,11 +13,11 @@ from typing import Any, get_args
 
 from psmodel.errors import BadInput
 from psmodel.limits import budget
-from psmodel.whatif.candidates import Candidate, Objective, candidates
-from psmodel.whatif.cost import load_catalogue, no_machine
+from psmodel.whatif.candidates import Candidate, Objective, configurations
 from psmodel.whatif.finalists import Finalist
 from psmodel.whatif.judge import Certainty
 from psmodel.whatif.parameter_space import Point
+from psmodel.whatif.prices import load_catalogue, no_machine
 from psmodel.whatif.search import Search
 from psmodel.whatif.setup import Base, Setup
 from psmodel.whatif.targets import COSTS, FORM, ROUNDING, Target, parse_target
@@ -104,8 +104,8 @@ def plan(
 ) -> Plan:
     """Search a space for the smallest or cheapest configuration that meets all targets.
 
-    By simulation (the default): a configuration whose proved bounds (`psmodel.analytic.bounds`) miss a target is never
-    simulated. The first by the objective that meets the targets by its estimate is; then those that are cheaper,
+    By simulation (the default): a configuration whose proved bounds (`psmodel.analytic.lower_bounds`) miss a target is
+    never simulated. The first by the objective that meets the targets by its estimate is; then those that are cheaper,
     the most promising first, until all have failed or their estimates miss by several times the largest error
     that estimates were seen to have, which the verdict says. Each is simulated until it is certain (`Certainty`).
 
@@ -128,9 +128,9 @@ def plan(
     BadInput
         If a target or point is not possible, or the cost is asked and no machine type is fast enough.
     """
-    wanted = tuple(parse_target(t) if isinstance(t, str) else t for t in targets)
-    if not wanted:
-        raise BadInput(f"there is no target; {FORM}")
+    parsed = tuple(parse_target(t) if isinstance(t, str) else t for t in targets)
+    if not parsed:
+        raise BadInput(f"give at least one target; {FORM}")
     if minimise not in get_args(Objective):
         raise BadInput(f"minimise = {minimise!r}; it is one of {', '.join(get_args(Objective))}")
     setup = setup or Setup(method="simulate")
@@ -145,29 +145,29 @@ def plan(
             time_s=_S_PER_POINT * len(points),
         )
     )
-    configurations = list(candidates(base, points, setup, catalogue, tell))
-    by_price = minimise == "cost" or any(t.name in COSTS for t in wanted)
-    priced = [c for c in configurations if c.price is not None or not by_price]
+    space = list(configurations(base, points, setup, catalogue, tell))
+    by_price = minimise == "cost" or any(t.name in COSTS for t in parsed)
+    priced = [c for c in space if c.price is not None or not by_price]
     if not priced:
-        raise no_machine(configurations[0].scenario, catalogue)
-    search = Search(wanted, minimise, setup, certainty or Certainty(), len(configurations), tell)
+        raise no_machine(space[0].scenario, catalogue)
+    search = Search(parsed, minimise, setup, certainty or Certainty(), len(space), tell)
     search.go(priced)
-    return _plan(search, configurations, points)
+    return _plan(search, space, points)
 
 
-def _plan(search: Search, configurations: Sequence[Candidate], points: Sequence[Point]) -> Plan:
+def _plan(search: Search, space: Sequence[Candidate], points: Sequence[Point]) -> Plan:
     rows = {id(c): j.row for c, j in search.judgements}
     return Plan(
         targets=search.targets,
         minimise=search.minimise,
         best=search.best[1].row if search.best else None,
         verdict=verdict(search, points),
-        considered=len(configurations),
-        ruled_out=len(configurations) - len(search.possible),
+        considered=len(space),
+        ruled_out=len(space) - len(search.possible),
         tried=tuple(rows.values()),
         dominated=len(search.dominated),
         untried=len(search.untried),
-        front=pareto_front([rows.get(id(c), c.estimate) for c in configurations]),
+        front=pareto_front([rows.get(id(c), c.estimate) for c in space]),
         finalists=search.finalists(),
     )
 

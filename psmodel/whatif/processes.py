@@ -43,7 +43,7 @@ def computed(
         count, multiprocessing.get_context("spawn"), initializer=_start, initargs=(setup,)
     ) as pool:
         pending: set[Future[list[tuple[str, dict[str, Any]]]]] = set()
-        done, began = 0, time.monotonic()
+        rows_so_far, began = 0, time.monotonic()
         try:
             while True:
                 while len(pending) < 4 * count and (batch := list(islice(tasks, size))):
@@ -53,10 +53,10 @@ def computed(
                 finished, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in finished:
                     rows = future.result()
-                    done += len(rows)
+                    rows_so_far += len(rows)
                     yield rows
                 if setup.method == "simulate":
-                    per_process = done / (time.monotonic() - began) / count
+                    per_process = rows_so_far / (time.monotonic() - began) / count
                     size = min(_MOST_IN_A_BATCH, max(1, int(per_process * _BATCH_S)))
         except BrokenProcessPool:
             raise CannotRun(

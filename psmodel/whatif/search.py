@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 from psmodel.whatif.candidates import Candidate, Objective
-from psmodel.whatif.finalists import Finalist, finalists
+from psmodel.whatif.finalists import Finalist, finalists_of
 from psmodel.whatif.judge import Certainty, Judge, Judgement
 from psmodel.whatif.monotone import no_better
 from psmodel.whatif.setup import Setup
@@ -76,7 +76,7 @@ class Search:
 
     def finalists(self) -> tuple[Finalist, ...]:
         """Between whom a real run would decide."""
-        return finalists(self.possible, self.judgements, self.best, self.minimise, self.targets)
+        return finalists_of(self.possible, self.judgements, self.best, self.minimise, self.targets)
 
     def _by_value(self, judge: Judge) -> None:
         for candidate in self.possible:
@@ -87,56 +87,56 @@ class Search:
                 return
 
     def _by_simulation(self, judge: Judge) -> None:
-        left = list(self.possible)
-        while left:
+        rest = list(self.possible)
+        while rest:
             if len(self.judgements) >= self.most_tried:
-                self.budget_ended, self.untried = True, left
+                self.budget_ended, self.untried = True, rest
                 break
-            chosen = self._next(left)
-            if chosen is None:
-                self.untried = left
+            contender = self._next(rest)
+            if contender is None:
+                self.untried = rest
                 break
-            self._counts.append(len(left))
-            left.remove(chosen)
-            judgement = judge.by_simulation(chosen.scenario, chosen.point)
-            self.judgements.append((chosen, judgement))
+            self._counts.append(len(rest))
+            rest.remove(contender)
+            judgement = judge.by_simulation(contender.scenario, contender.point)
+            self.judgements.append((contender, judgement))
             if judgement.decision == "meets":
-                self.best = chosen, judgement
-                left = [c for c in left if c.cost(self.minimise) < chosen.cost(self.minimise)]
+                self.best = contender, judgement
+                rest = [c for c in rest if c.cost(self.minimise) < contender.cost(self.minimise)]
             elif judgement.decision == "misses":
-                left = self._without_those_below(chosen, left)
+                rest = self._without_those_below(contender, rest)
         if self.best is not None:
             candidate, judgement = self.best
             self.best = candidate, judge.with_intervals(judgement, candidate.scenario, candidate.point)
 
-    def _without_those_below(self, chosen: Candidate, left: list[Candidate]) -> list[Candidate]:
-        below = no_better(chosen, left, self.setup.known.best, self.targets)
+    def _without_those_below(self, contender: Candidate, rest: list[Candidate]) -> list[Candidate]:
+        below = no_better(contender, rest, self.setup.calibrated.best, self.targets)
         self.dominated += below
         leave = {id(candidate) for candidate in below}
-        return [candidate for candidate in left if id(candidate) not in leave]
+        return [candidate for candidate in rest if id(candidate) not in leave]
 
-    def _next(self, left: list[Candidate]) -> Candidate | None:
+    def _next(self, rest: list[Candidate]) -> Candidate | None:
         """Whom to simulate next; None if the estimates of all that are left miss by far."""
         bias = self.bias
-        chosen = next((c for c in left if c.estimated_miss(self.targets) * bias <= 1 + ROUNDING), None)
-        if chosen is None:
-            chosen = min(left, key=lambda c: c.estimated_miss(self.targets))
-            miss = chosen.estimated_miss(self.targets) * (bias if self.best else 1)
+        contender = next((c for c in rest if c.estimated_miss(self.targets) * bias <= 1 + ROUNDING), None)
+        if contender is None:
+            contender = min(rest, key=lambda c: c.estimated_miss(self.targets))
+            miss = contender.estimated_miss(self.targets) * (bias if self.best else 1)
             trusted = miss > 0 and math.log(miss) > _TRUST * self.error
             if trusted and len(self.judgements) >= (1 if self.best else _CHECKED):
                 return None
-        return self._halfway(chosen, left) if self._is_slow(len(left)) else chosen
+        return self._halfway(contender, rest) if self._is_slow(len(rest)) else contender
 
     def _is_slow(self, count: int) -> bool:
         """Whether the estimates lead on in small steps: two of them have not halved what is left."""
         return len(self._counts) >= 2 and 2 * count > self._counts[-2]
 
-    def _halfway(self, chosen: Candidate, left: list[Candidate]) -> Candidate:
+    def _halfway(self, contender: Candidate, rest: list[Candidate]) -> Candidate:
         """The middle of those that have no more of anything than the chosen one, or else no less: a bisection."""
-        below = no_better(chosen, left, self.setup.known.best, self.targets)
-        above = [c for c in left if no_better(c, [chosen], self.setup.known.best, self.targets)]
+        below = no_better(contender, rest, self.setup.calibrated.best, self.targets)
+        above = [c for c in rest if no_better(c, [contender], self.setup.calibrated.best, self.targets)]
         chain = sorted(above if self.best is None else below, key=lambda c: c.cost(self.minimise))
-        return chain[len(chain) // 2] if len(chain) > 2 else chosen
+        return chain[len(chain) // 2] if len(chain) > 2 else contender
 
     @property
     def _ratios(self) -> list[float]:

@@ -68,7 +68,7 @@ def sobol_indices(
     progress
         Called with the number of scenarios that were predicted one by one, and how many there are.
     """
-    tell = progress or (lambda done, of: None)
+    tell = progress or (lambda count, of: None)
     factors, left_out = _varied(scenario, calibration)
     if _in_a_grid(scenario, calibration, factors):
         logarithm = partial(_log_times, scenario, calibration, factors)

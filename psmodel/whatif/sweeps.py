@@ -30,17 +30,17 @@ def grid(*axes: str) -> Grid:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a sweep is: points `done` of `total`, of which `found` were in the journal already."""
+    """How far a sweep is: points `done` of `total`, of which `reused` were in the journal already."""
 
     done: int
-    found: int
+    reused: int
     total: int
     elapsed_s: float
 
     @property
     def rate_per_s(self) -> float:
         """Points computed per second so far."""
-        return (self.done - self.found) / self.elapsed_s if self.elapsed_s > 0 else 0.0
+        return (self.done - self.reused) / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
     @property
     def left_s(self) -> float | None:
@@ -138,34 +138,34 @@ def sweep(
     _check_size(len(points), setup, journal)
     if isinstance(points, Grid):
         _check_ends(base, points, setup)
-    kept = Journal(journal)
+    rows_by_key = Journal(journal)
     keys: list[str] = []
     started = time.monotonic()
-    found = done = 0
+    reused = count = 0
 
     def tasks() -> Iterator[Task]:
-        nonlocal found, done
-        asked: set[str] = set()
+        nonlocal reused, count
+        keys_in_work: set[str] = set()
         for point in points:
             scenario = setup.scenario(base, point)
             key = setup.key(scenario, point)
             keys.append(key)
-            if key in kept or key in asked:
-                found, done = found + 1, done + 1
+            if key in rows_by_key or key in keys_in_work:
+                reused, count = reused + 1, count + 1
                 continue
-            asked.add(key)
+            keys_in_work.add(key)
             yield key, scenario, point
 
     for rows in computed(tasks(), setup, len(points), processes):
         for key, row in rows:
-            kept.append(key, row)
-        done += len(rows)
+            rows_by_key.append(key, row)
+        count += len(rows)
         if progress is not None:
             progress(
-                Progress(done=done, found=found, total=len(points), elapsed_s=time.monotonic() - started)
+                Progress(done=count, reused=reused, total=len(points), elapsed_s=time.monotonic() - started)
             )
-    kept.sync()
-    return Sweep(keys=keys, journal=kept)
+    rows_by_key.sync()
+    return Sweep(keys=keys, journal=rows_by_key)
 
 
 _BYTES_PER_POINT = 400

@@ -1,11 +1,11 @@
-"""The sentences of a plan: what the answer is, and what it rests on."""
+"""The sentences of a plan: its answer and the evidence for it."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from psmodel.whatif.cost import MACHINE_KEYS
 from psmodel.whatif.parameter_space import Point, four_digits, settings, varying, written
+from psmodel.whatif.prices import MACHINE_KEYS
 from psmodel.whatif.targets import COSTS, Target
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def title(name: str) -> str:
 def _answer(
     candidate: "Candidate", best: Mapping[str, Any], targets: Sequence[Target], points: Sequence[Point]
 ) -> str:
-    told = "".join(
+    extra = "".join(
         f", {title(target.name)} {_value(best, target.name)}"
         for target in targets
         if target.name not in ("iteration_time_s", *COSTS)
@@ -70,7 +70,7 @@ def _answer(
         f"({four_digits(best['cost_per_1000_iterations'])} per 1000 iterations) for {_hosts(candidate, best)}"
     )
     time = _value(best, "iteration_time_s")
-    return f"{named(best, points)}: {time} per iteration{told}{price}; {_binding(best)} binds."
+    return f"{named(best, points)}: {time} per iteration{extra}{price}; {_binding(best)} binds."
 
 
 def _hosts(candidate: "Candidate", row: Mapping[str, Any]) -> str:
@@ -86,8 +86,8 @@ def _hosts(candidate: "Candidate", row: Mapping[str, Any]) -> str:
             text = f"{max(scenario.workers, scenario.shards)} hosts of type {worker}"
         case _:
             text = f"one host of type {worker}"
-    chosen = any(key in candidate.point for key in MACHINE_KEYS)
-    return text if chosen else f"{text}, the cheapest that suffices"
+    by_name = any(key in candidate.point for key in MACHINE_KEYS)
+    return text if by_name else f"{text}, the cheapest that suffices"
 
 
 def _binding(row: Mapping[str, Any]) -> str:
@@ -103,9 +103,9 @@ def _forbidden(search: "Search", points: Sequence[Point]) -> str:
     target = targets[nearest.misses_by(targets)[1]]
     best = nearest.bound(target)
     assert best is not None
-    chosen = {key: nearest.point[key] for key in varying(points)}
-    machines = {key: value for key, value in chosen.items() if key in MACHINE_KEYS}
-    rest = {key: value for key, value in chosen.items() if key not in machines}
+    values = {key: nearest.point[key] for key in varying(points)}
+    machines = {key: value for key, value in values.items() if key in MACHINE_KEYS}
+    rest = {key: value for key, value in values.items() if key not in machines}
     name = _settings(machines | settings(nearest.scenario, rest)) or nearest.scenario.name
     least = "least" if target.at_most else "most"
     sentence = (
@@ -121,9 +121,9 @@ def _all_fail(search: "Search", points: Sequence[Point]) -> str:
     judgement = min((judgement for _, judgement in search.judgements), key=lambda j: j.miss)
     row = judgement.row
     worst = max(targets, key=lambda target: target.distance(row[target.name]))
-    left = f"Bounds leave {len(search.possible)}; the" if search.setup.method == "simulate" else "The"
+    lead = f"Bounds leave {len(search.possible)}; the" if search.setup.method == "simulate" else "The"
     return (
-        f"No configuration of the {len(search.priced)} meets the targets. {left} nearest, {named(row, points)}, has "
+        f"No configuration of the {len(search.priced)} meets the targets. {lead} nearest, {named(row, points)}, has "
         f"{worst.name} = {_value(row, worst.name)} where {worst} is asked; {_binding(row)} binds."
     )
 

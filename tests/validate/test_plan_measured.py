@@ -20,12 +20,12 @@ SPACE = [
 @pytest.mark.ray
 def test_predicted_and_measured_stand_side_by_side(tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "psmodel", *SPACE, "--target", "iteration_time<=2s", "--json"],
         env=os.environ | {"PSMODEL_STORE": str(store)}, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+    assert process.returncode == 0, process.stderr
+    answer = json.loads(process.stdout)
     assert answer["best"]["shards"] == 1
     measured = answer["measured"]
     assert (measured["testbed"], measured["best"], measured["is_certain"]) == ("local", 0, True)
@@ -35,8 +35,8 @@ def test_predicted_and_measured_stand_side_by_side(tmp_path: Path) -> None:
     assert other["runs"] == [], "dearer than one that meets the target"
     assert one["predicted"]["iteration_time_s"] == pytest.approx(0.04, rel=0.01)
     assert one["measured"]["iteration_time_s"]["mean"] > 0.04
-    with Store(store, write=False) as kept:
-        runs = kept.measurements()
+    with Store(store, write=False) as opened:
+        runs = opened.measurements()
     assert len(runs) == len(one["runs"])
     assert sorted(m.repetition for m in runs) == list(range(len(runs)))
     assert {m.scenario.shards for m in runs} == {1}

@@ -11,7 +11,7 @@ from psmodel.errors import BadInput, CannotRun
 from psmodel.predictors import Calibrated
 from psmodel.scenario import Scenario, load
 from psmodel.whatif import finalists
-from psmodel.whatif.finalists import Choice, RealRun, check, choose
+from psmodel.whatif.finalists import RealChoice, RealRun, check, choose
 from psmodel.whatif.judge import Certainty
 from psmodel.whatif.plans import Plan, plan
 from psmodel.whatif.setup import Setup
@@ -33,7 +33,7 @@ def planned(**changes: Any) -> Plan:
     return plan(BASE.replace(**changes), grid("shards=1:9:1"), [TARGET], minimise="shards", setup=SETUP)
 
 
-def chosen(answer: Plan, world: Calibration, counts: Counter[int], budget: int = 30) -> Choice:
+def chosen(answer: Plan, world: Calibration, counts: Counter[int], budget: int = 30) -> RealChoice:
     """The choice in a world with other coefficients than the plan's: each run is a simulation of it."""
 
     def run(scenario: Scenario) -> RealRun:
@@ -83,7 +83,7 @@ def test_a_slower_world_chooses_the_next_one() -> None:
 
 def test_a_faster_world_chooses_the_one_below() -> None:
     fast = Calibration(copy_s_per_byte=5e-10)
-    setup = Setup(method="simulate", known=Calibrated(best=fast))
+    setup = Setup(method="simulate", calibrated=Calibrated(best=fast))
     answer = plan(BASE, grid("shards=1:9:1"), ["iteration_time<=320ms"], minimise="shards", setup=setup)
     choice = chosen(answer, IDEAL, Counter())
     assert answer.best is not None

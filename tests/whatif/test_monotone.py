@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from psmodel import simulation
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.scenario import Scenario, load
-from psmodel.whatif.candidates import candidates
-from psmodel.whatif.cost import load_catalogue
+from psmodel.whatif.candidates import configurations
 from psmodel.whatif.monotone import allows, no_better
 from psmodel.whatif.plans import plan
+from psmodel.whatif.prices import load_catalogue
 from psmodel.whatif.setup import Setup
 from psmodel.whatif.sweeps import grid
 from psmodel.whatif.targets import parse_target
@@ -112,12 +112,12 @@ def test_nothing_is_concluded_elsewhere(changes: dict[str, Any]) -> None:
 def test_less_of_something_and_more_of_another_is_no_order() -> None:
     base = load("ingress-single", workers=3, compute={"kind": "exponential", "mean": "0.1 s"})
     points = grid("shards=1,2,3", "bandwidth=5Gbps,10Gbps")
-    listed = list(candidates(base, points, Setup(method="simulate"), load_catalogue(), lambda text: None))
-    middle = listed[2]
+    space = list(configurations(base, points, Setup(method="simulate"), load_catalogue(), lambda text: None))
+    middle = space[2]
     assert (middle.scenario.shards, middle.point["bandwidth"]) == (2, "5Gbps")
-    worse = no_better(middle, listed, IDEAL, TARGETS)
+    worse = no_better(middle, space, IDEAL, TARGETS)
     assert [(c.scenario.shards, c.point["bandwidth"]) for c in worse] == [(1, "5Gbps"), (2, "5Gbps")]
-    assert no_better(middle, listed, IDEAL, (parse_target("staleness_p95<=1"),)) == []
+    assert no_better(middle, space, IDEAL, (parse_target("staleness_p95<=1"),)) == []
 
 
 @pytest.mark.parametrize("off", [0.4, 3.0])

@@ -66,6 +66,6 @@ def on(testbed: str) -> FinalistRuns:
         If there is no such testbed.
     """
     name, _, address = testbed.partition(":")
-    if name not in testbeds.NAMES or (name == "cluster") != bool(address):
+    if name not in testbeds.names() or (name == "cluster") != bool(address):
         raise BadInput(f"--measure {testbed}: there is no such testbed; {_FORM}")
     return FinalistRuns(testbed=name, address=address or None)

@@ -7,7 +7,7 @@ from validate.machine.computing import compute_by
 from validate.measurements.measurement import Measurement, key
 from validate.measurements.store import Store
 from validate.runs import failures
-from validate.runs.run import Observation, RunFailed, run
+from validate.runs.real_run import Observation, RunFailed, run
 from validate.testbeds.base import Testbed
 
 
@@ -29,7 +29,7 @@ def run_and_keep(
     Raises
     ------
     BadInput, CannotRun, RunFailed, TestbedLost
-        As `validate.runs.run.run`.
+        As `validate.runs.real_run.run`.
     """
     try:
         measurement = run(
