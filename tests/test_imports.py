@@ -56,9 +56,12 @@ MAY_IMPORT = {
     "validate.fitting": "measurements",
     "validate.comparison": "measurements fitting",
     "validate.published": "comparison",
+    "validate.history": "measurements fitting wording",
+    "validate.gate": "measurements fitting history wording",
     "validate.report": "measurements suites fitting comparison wording",
     "validate.plugin": "measurements",
-    "validate.cli": "machine testbeds measurements suites runs fitting comparison published report wording",
+    "validate.cli": "machine testbeds measurements suites runs fitting comparison published history gate report "
+    "wording",
 }
 RAY = {"validate.actors", "validate.runs", "validate.testbeds"}
 SIMPY = {"psmodel.network", "psmodel.simulation"}

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import ray
+
 _SNMP = Path("/proc/self/net/snmp")
 
 
@@ -15,12 +17,15 @@ class Presence:
     ----------
     namespace
         Of the network: processes with the same one share the counters.
+    node
+        Ray's id of the node that it is on.
     sent, resent
         Segments that TCP sent, and sent again, since the host came up (RFC 4022: tcpOutSegs, tcpRetransSegs).
     """
 
     pid: int
     namespace: str
+    node: str
     sent: int
     resent: int
 
@@ -32,6 +37,7 @@ def read() -> Presence:
     return Presence(
         pid=os.getpid(),
         namespace=str(Path("/proc/self/ns/net").readlink()),
+        node=ray.get_runtime_context().get_node_id(),
         sent=int(tcp["OutSegs"]),
         resent=int(tcp["RetransSegs"]),
     )

@@ -4,6 +4,8 @@ import click
 
 from validate.cli.analysis import design, diagnose, fit, published, report_command
 from validate.cli.clean import clean
+from validate.cli.gate import gate
+from validate.cli.history import baseline, compare, drift
 from validate.cli.runs import export, import_runs, list_runs, run, suite, suites, testbed
 
 
@@ -26,5 +28,9 @@ for _command in (
     design,
     diagnose,
     published,
+    gate,
+    baseline,
+    compare,
+    drift,
 ):
     validate.add_command(_command)

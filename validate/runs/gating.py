@@ -1,0 +1,123 @@
+"""The runs of a gate: a survey of the hosts, real runs one after another, and a survey again."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from psmodel.errors import CannotRun
+from psmodel.scenario import Scenario
+from validate.machine.computing import compute_by
+from validate.measurements.host_survey import HostSurvey
+from validate.measurements.measurement import Measurement, key
+from validate.measurements.store import Store
+from validate.runs import failures
+from validate.runs.run import RunFailed, TestbedLost, run
+from validate.runs.surveying import Surveying
+from validate.testbeds.base import Testbed
+
+Advance = Callable[[int, str], None]
+
+
+@dataclass(kw_only=True)
+class Course:
+    """What a gate's runs have come to so far.
+
+    Attributes
+    ----------
+    broken
+        Name of a scenario and why a run of it failed.
+    untried
+        Scenarios that were not run since the testbed was lost before.
+    """
+
+    runs: list[Measurement] = field(default_factory=list)
+    broken: list[tuple[str, str]] = field(default_factory=list)
+    untried: list[str] = field(default_factory=list)
+    survey: HostSurvey | None = None
+    lost: TestbedLost | None = None
+
+
+def surveyed(scenarios: Sequence[Scenario], testbed: str) -> Scenario | None:
+    """The scenario whose links are shaped during a survey: the one with the most hosts; None if none is of use.
+
+    Where a scenario itself gives hosts unlike links, a survey could only find that.
+    """
+    if testbed == "local":
+        return None
+    several = [s for s in scenarios if s.placement != "single-host"]
+    if testbed == "netns":
+        several = [s for s in several if s.bandwidth is not None and len({r for _, r in s.bandwidth}) == 1]
+    return max(several, key=lambda s: s.worker_hosts + s.shard_hosts, default=None)
+
+
+def cycle(
+    scenarios: Sequence[Scenario],
+    bed: Testbed,
+    surveying: Surveying | None,
+    store: Store,
+    course: Course,
+    *,
+    suite: str,
+    widest: Scenario | None,
+    seed: int,
+    advance: Advance = lambda _n, _t: None,
+) -> None:
+    """Survey, one run of each scenario in order, survey; added to the course.
+
+    Each run is stored before the next one starts. A run that fails is written down beside the store; with the testbed
+    the rest is lost.
+    """
+    first = _survey(bed, surveying, widest, seed, advance)
+    held: dict[str, int] = {}
+    for scenario in scenarios:
+        if course.lost is not None:
+            course.untried.append(scenario.name)
+            continue
+        advance(0, scenario.name)
+        repetition = held.get(scenario.name)
+        if repetition is None:
+            repetition = sum(m.suite == suite for m in store.measurements(scenario=scenario))
+        held[scenario.name] = repetition + 1
+        try:
+            made = run(
+                scenario,
+                bed,
+                repetition=repetition,
+                suite=suite,
+                part="held_out",
+                link_goodput={},
+                logs=store.path.parent / "logs",
+            )
+        except (RunFailed, CannotRun) as error:
+            course.broken.append((scenario.name, str(error)))
+            course.lost = error if isinstance(error, TestbedLost) else None
+            _write_down(store.path, scenario, bed.name, suite, repetition, str(error))
+        else:
+            store.add(made)
+            course.runs.append(made)
+        advance(1, "")
+    second = None if course.lost else _survey(bed, surveying, widest, seed + 1, advance)
+    if first is not None:
+        course.survey = first if second is None else first.followed_by(second)
+
+
+def _survey(
+    bed: Testbed, surveying: Surveying | None, widest: Scenario | None, seed: int, advance: Advance
+) -> HostSurvey | None:
+    if surveying is None or widest is None:
+        return None
+    bed.prepare(widest)
+    return surveying.survey(seed=seed, advance=advance)
+
+
+def _write_down(store: Path, scenario: Scenario, testbed: str, suite: str, repetition: int, why: str) -> None:
+    failures.add(
+        store,
+        key=key(
+            scenario, testbed=testbed, suite=suite, repetition=repetition, compute_by=compute_by(scenario)
+        ),
+        scenario=scenario.name,
+        repetition=repetition,
+        suite=suite,
+        reason=why,
+    )
