@@ -109,7 +109,7 @@ def page(trials: Sequence[dict[str, Any]], surveys: int, suites: int) -> str:
         "",
         "The hosts are parts of one machine and share its cores. The busy core is therefore one core of it to which "
         "all of the host's processes are confined, together with a process that computes; what else a busy core slows "
-        "on its host (calls, its own streams) may be named too. Drawn gates share measurements with each other, so that "
+        "on its host (calls, its own streams) may be named too. Drawn gates share measurements with each other: "
         f"they say less than {_CLEAN} gates made one by one would.",
     ]
     return "\n".join(lines) + "\n"

@@ -20,7 +20,7 @@ from validate.gate.verdict import judge
 from validate.history.expectation import Expectations
 from validate.machine.environment import environment
 from validate.measurements.store import Store
-from validate.runs.gating import Course, cycle, surveyed
+from validate.runs.gating import Course, alike, can_survey, cycle
 from validate.runs.run import TestbedLost
 from validate.runs.surveying import Surveying
 
@@ -70,14 +70,14 @@ def hold(asked: Asked) -> Held:
         If there is nothing to run: no scenario of which something is expected, and no two hosts to compare.
     """
     planned = plan(asked.covered, LEVELS[asked.level], asked.against.calibration)
-    widest = surveyed(asked.scenarios, asked.testbed)
-    if not planned.runs and widest is None:
+    shaped, survey = alike(asked.scenarios, asked.testbed), can_survey(asked.scenarios, asked.testbed)
+    if not planned.runs and not survey:
         raise CannotRun(
             f"suite {asked.suite} gives nothing to judge: without --fit or --baseline hosts are compared, and on "
             f"testbed {asked.testbed} its scenarios have no two hosts with links alike"
         )
     expectations = asked.against.expectations(planned.runs)
-    needed = [*planned.runs, *([widest] if widest else [])]
+    needed = [*planned.runs, *([shaped] if shaped else [])]
     course, number, notes = Course(), 0, []
     began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     gate = None
@@ -88,19 +88,16 @@ def hold(asked: Asked) -> Held:
             ExitStack() as stack,
         ):
             notes += store.notes
-            surveying = None
-            if widest is not None:
-                bed.prepare(widest)
-                surveying = stack.enter_context(Surveying())
-                if len(surveying.hosts) < 2:
-                    notes.append("there is one host, which is compared with no other")
-                    surveying = None
+            surveying = stack.enter_context(Surveying()) if survey else None
+            if surveying is not None and len(surveying.hosts) < 2:
+                notes.append("there is one host, which is compared with no other")
+                surveying = None
             began = time.monotonic()
             while gate is None or _goes_on(gate, course, asked.duration_s, began, number):
                 number += 1
                 with progress(len(planned.runs), f"Gate {asked.suite}") as advance:
                     cycle(
-                        planned.runs, bed, surveying, store, course, suite=f"gate:{asked.suite}", widest=widest,
+                        planned.runs, bed, surveying, store, course, suite=f"gate:{asked.suite}", shaped=shaped,
                         seed=asked.seed + 2 * number, advance=advance,
                     )  # fmt: skip
                 alpha = asked.alpha if asked.duration_s is None else share(asked.alpha, number)

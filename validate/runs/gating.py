@@ -37,17 +37,38 @@ class Course:
     lost: TestbedLost | None = None
 
 
-def surveyed(scenarios: Sequence[Scenario], testbed: str) -> Scenario | None:
-    """The scenario whose links are shaped during a survey: the one with the most hosts; None if none is of use.
+def alike(scenarios: Sequence[Scenario], testbed: str) -> Scenario | None:
+    """A scenario with all hosts that any of these has and with links alike, for a testbed to shape during a survey.
 
-    Where a scenario itself gives hosts unlike links, a survey could only find that.
+    None on a testbed whose links are what they are; also where each scenario itself gives hosts unlike links, so that a
+    survey could only find that (`can_survey`).
     """
-    if testbed == "local":
+    if testbed != "netns":
         return None
-    several = [s for s in scenarios if s.placement != "single-host"]
+    several = [
+        s
+        for s in scenarios
+        if s.placement != "single-host" and s.bandwidth is not None and len({r for _, r in s.bandwidth}) == 1
+    ]
+    if not several:
+        return None
+    shards = max(s.shard_hosts for s in several)
+    return Scenario(
+        name="survey",
+        workers=max(s.worker_hosts for s in several),
+        shards=shards,
+        elements=shards,
+        bandwidth=several[0].bandwidth,
+        iterations=1,
+        warmup=0,
+    )
+
+
+def can_survey(scenarios: Sequence[Scenario], testbed: str) -> bool:
+    """Whether the testbed has hosts that ought to be alike."""
     if testbed == "netns":
-        several = [s for s in several if s.bandwidth is not None and len({r for _, r in s.bandwidth}) == 1]
-    return max(several, key=lambda s: s.worker_hosts + s.shard_hosts, default=None)
+        return alike(scenarios, testbed) is not None
+    return testbed != "local"
 
 
 def cycle(
@@ -58,7 +79,7 @@ def cycle(
     course: Course,
     *,
     suite: str,
-    widest: Scenario | None,
+    shaped: Scenario | None,
     seed: int,
     advance: Advance = lambda _n, _t: None,
 ) -> None:
@@ -67,7 +88,7 @@ def cycle(
     Each run is stored before the next one starts. A run that fails is written down beside the store; with the testbed
     the rest is lost.
     """
-    first = _survey(bed, surveying, widest, seed, advance)
+    first = _survey(bed, surveying, shaped, seed, advance)
     held: dict[str, int] = {}
     for scenario in scenarios:
         if course.lost is not None:
@@ -96,17 +117,18 @@ def cycle(
             store.add(made)
             course.runs.append(made)
         advance(1, "")
-    second = None if course.lost else _survey(bed, surveying, widest, seed + 1, advance)
+    second = None if course.lost else _survey(bed, surveying, shaped, seed + 1, advance)
     if first is not None:
         course.survey = first if second is None else first.followed_by(second)
 
 
 def _survey(
-    bed: Testbed, surveying: Surveying | None, widest: Scenario | None, seed: int, advance: Advance
+    bed: Testbed, surveying: Surveying | None, shaped: Scenario | None, seed: int, advance: Advance
 ) -> HostSurvey | None:
-    if surveying is None or widest is None:
+    if surveying is None:
         return None
-    bed.prepare(widest)
+    if shaped is not None:
+        bed.prepare(shaped)
     return surveying.survey(seed=seed, advance=advance)
 
 
