@@ -1,5 +1,6 @@
 """The faults: what is done to a host of the testbed, and which verdict is the right one."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -80,7 +81,6 @@ class Injected:
     def __init__(self, bed: NetnsTestbed, of: Case, rate: float) -> None:
         self._bed, self._case, self._rate = bed, of, rate
         self._spinning: subprocess.Popen[bytes] | None = None
-        self._before: dict[int, set[int]] = {}
 
     def put(self) -> None:
         """The fault is there from now on, also when links are shaped for another run."""
@@ -96,8 +96,8 @@ class Injected:
         if self._spinning is not None:
             self._spinning.send_signal(signal.SIGKILL)
             self._spinning.wait()
-            for thread, cpus in self._before.items():
-                _confine(thread, cpus)
+            # Also the processes that were started meanwhile, which have inherited it.
+            self._confine(os.sched_getaffinity(0))
         if self._bed.rate_factors:
             self._bed.rate_factors = {}
             self._shape()
@@ -115,17 +115,13 @@ class Injected:
 
     def _make_busy(self) -> None:
         """The host has one core of the machine, and a process that computes has it too."""
+        self._confine({_BUSY_CPU})
         host = self._case.host
-        for pid in self._bed.cluster.host_processes()[host]:
-            for task in Path(f"/proc/{pid}/task").glob("*"):
-                thread = int(task.name)
-                self._before[thread] = os.sched_getaffinity(thread)
-                _confine(thread, {_BUSY_CPU})
         self._spinning = subprocess.Popen([*shaped_links.enter(host), sys.executable, "-S", "-c", _SPIN])
 
-
-def _confine(thread: int, cpus: set[int]) -> None:
-    try:
-        os.sched_setaffinity(thread, cpus)
-    except ProcessLookupError:
-        return
+    def _confine(self, cpus: set[int]) -> None:
+        """All threads of the host's processes may use these only."""
+        for pid in self._bed.cluster.host_processes()[self._case.host]:
+            for task in Path(f"/proc/{pid}/task").glob("*"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.sched_setaffinity(int(task.name), cpus)
