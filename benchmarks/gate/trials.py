@@ -28,7 +28,7 @@ ALPHA, MARGIN = 0.01, 0.02
 RATE = 12.5e6
 WORKERS, SHARDS = 3, 2
 _BASELINE_RUNS = 4
-_LONGEST_TRIAL_S = 16.0
+_LONGEST_TRIAL_S = 14.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from validate.fitting.fit import load as load_fit
 from validate.fitting.model_response import Forward
 from validate.history import baseline as baselines
 from validate.history.baseline import Baseline
-from validate.history.expectation import Expectation, Expectations, by_fit
+from validate.history.expectation import Expectation, Expectations, by_fit, judged
 from validate.measurements.selection import content
 
 
@@ -39,7 +39,7 @@ class Reference:
             If a baseline has none of them.
         """
         if self.fit is not None:
-            return list(scenarios)
+            return [s for s in scenarios if judged(s)]
         if self.baseline is None:
             return []
         held = [s for s in scenarios if content(s) in self.baseline.entries]

@@ -1,5 +1,6 @@
 """The runs of a gate: a survey of the hosts, real runs one after another, and a survey again."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from psmodel.scenario import Scenario
 from validate.machine.computing import compute_by
 from validate.measurements.host_survey import HostSurvey
 from validate.measurements.measurement import Measurement, key
+from validate.measurements.selection import content
 from validate.measurements.store import Store
 from validate.runs import failures
 from validate.runs.run import RunFailed, TestbedLost, run
@@ -28,6 +30,8 @@ class Course:
         Name of a scenario and why a run of it failed.
     untried
         Scenarios that were not run since the testbed was lost before.
+    repetitions
+        How often each scenario (by its `content`) has been run by gates of this suite, in earlier ones too.
     """
 
     runs: list[Measurement] = field(default_factory=list)
@@ -35,6 +39,7 @@ class Course:
     untried: list[str] = field(default_factory=list)
     survey: HostSurvey | None = None
     lost: TestbedLost | None = None
+    repetitions: Counter[str] | None = None
 
 
 def alike(scenarios: Sequence[Scenario], testbed: str) -> Scenario | None:
@@ -89,16 +94,15 @@ def cycle(
     the rest is lost.
     """
     first = _survey(bed, surveying, shaped, seed, advance)
-    held: dict[str, int] = {}
+    if course.repetitions is None:
+        course.repetitions = Counter(content(m.scenario) for m in store.measurements(suite=suite))
     for scenario in scenarios:
         if course.lost is not None:
             course.untried.append(scenario.name)
             continue
         advance(0, scenario.name)
-        repetition = held.get(scenario.name)
-        if repetition is None:
-            repetition = sum(m.suite == suite for m in store.measurements(scenario=scenario))
-        held[scenario.name] = repetition + 1
+        repetition = course.repetitions[content(scenario)]
+        course.repetitions[content(scenario)] += 1
         try:
             made = run(
                 scenario,

@@ -19,11 +19,11 @@ from validate.measurements.host_survey import Flow, HostSurvey
 from validate.testbeds.base import host_names
 from validate.testbeds.guarded import bounded
 
-ROUND_S = 0.8
+ROUND_S = 0.5
 """How long a stream is."""
 _MOST_ROUNDS = 4
-_BURSTS = 9
-_CALLS = 30
+_BURSTS = 5
+_CALLS = 20
 _BLOCKS = 3
 """Times that computing and calls are measured, host after host each time."""
 _TIMEOUT_S = 60.0
