@@ -71,7 +71,7 @@ def test_held_out_runs_of_a_sound_machine_pass(runs, expectations) -> None:
 def test_a_slow_shard_is_found_and_named(runs, expectations) -> None:
     def hit(run: Measurement) -> bool:
         s = run.scenario
-        return (s.workers, s.shards, s.push, s.pull) == (3, 2, "concurrent", "none")
+        return (s.workers, s.shards, s.push, s.pull) == (3, 2, "blocking", "none")
 
     chosen = [slowed(r, shard=1, factor=1.5) if hit(r) else r for r in runs]
     failed = [c for c in judge(chosen, expectations, alpha=0.01, margin=0.02) if not c.passed]

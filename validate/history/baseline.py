@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from psmodel.errors import BadInput
 from psmodel.storage.atomic import parse_json, read_text, whole
@@ -114,7 +114,7 @@ class Baseline:
         }
 
 
-_READ: TypeAdapter[Baseline] = TypeAdapter(Baseline, config=ConfigDict(allow_inf_nan=False))
+_READ: TypeAdapter[Baseline] = TypeAdapter(Baseline)
 
 
 def check_name(name: str) -> None:

@@ -12,6 +12,9 @@ from validate.fitting.fit import Fit
 from validate.fitting.model_response import Forward
 from validate.fitting.observables import to_seconds
 
+_LEAST_SPREAD = 1e-3
+"""Repetitions that happen to be equal do not make an expectation exact."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
@@ -38,7 +41,7 @@ class Expectation:
         return to_seconds(self.centre)
 
     def _spread(self, runs: int) -> float:
-        return math.hypot(self.shared, self.noise / math.sqrt(runs))
+        return max(_LEAST_SPREAD, math.hypot(self.shared, self.noise / math.sqrt(runs)))
 
     def p_value(self, mean: float, runs: int, margin: float) -> float:
         """Probability of a mean of `runs` logarithms at least so far off, beyond a relative margin, if all is well."""
