@@ -45,7 +45,8 @@ def test_a_rate_halved_in_the_middle_is_said_to_have_changed() -> None:
 def test_a_busy_core_is_the_cpu_of_its_host() -> None:
     verdict = made.verdict(cpu={"shard-1": 2.0})
     assert named(verdict) == [("shard-1", "CPU")]
-    assert "2 times the other hosts'" in verdict.slow[0].sentence
+    assert verdict.slow[0].relative == pytest.approx(0.5, rel=0.05)
+    assert "times the other hosts'" in verdict.slow[0].sentence
     assert named(made.verdict(calls={"shard-1": 3.0})) == [("shard-1", "calls")]
 
 

@@ -27,13 +27,13 @@ class Plan:
 def plan(scenarios: Sequence[Scenario], seconds: float, calibration: Calibration) -> Plan:
     """First one run of each scenario, as many as fit, then repetitions of those.
 
-    Scenarios of different phases and bottlenecks take turns, so that a short gate has seen each kind; at least one run
-    is made, however long it takes.
+    Scenarios that differ in how they pull and push, or in what binds, take turns, so that a short gate has seen each
+    kind; at least one run is made, however long it takes.
     """
     turns: dict[tuple[str, ...], list[Scenario]] = {}
-    for scenario in scenarios:
-        kind = tuple(bound_by(scenario, metric) + metric for metric in judged(scenario))
-        turns.setdefault(kind, []).append(scenario)
+    for s in scenarios:
+        kind = (s.mode, s.pull, s.push, *(bound_by(s, metric) for metric in judged(s)))
+        turns.setdefault(kind, []).append(s)
     order = [
         of[turn]
         for turn in range(max(map(len, turns.values()), default=0))
