@@ -94,8 +94,8 @@ def page(trials: Sequence[dict[str, Any]], surveys: int, suites: int) -> str:
         "baseline, a survey). `right` counts gates that named the host and its direction (or its CPU), and nothing of "
         "another host.",
         "",
-        f"Taken on {machine.cpu_model}, {machine.cores} cores, kernel {machine.kernel}, Ray {machine.ray}, with "
-        "nothing else running.",
+        f"Taken on {machine.cpu_model}, {machine.cores} cores, kernel {machine.kernel}, Ray {machine.ray}. "
+        f"{_others(trials)}",
         "",
         "| fault | found | right | time to the verdict |",
         "| --- | ---: | ---: | ---: |",
@@ -113,6 +113,17 @@ def page(trials: Sequence[dict[str, Any]], surveys: int, suites: int) -> str:
         f"they say less than {_CLEAN} gates made one by one would.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _others(trials: Sequence[dict[str, Any]]) -> str:
+    """How much others used the machine meanwhile."""
+    shares = [t["foreign"] for t in trials if "foreign" in t]
+    if not shares:
+        return ""
+    return (
+        f"Other processes used {100 * float(np.median(shares)):.0f} % of the CPU time in the middle one of the gates' "
+        f"runs, and {100 * max(shares):.0f} % in the worst."
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -45,6 +45,8 @@ class Trial:
         Both surveys, as they were measured.
     pushes
         Push times (s) of its runs.
+    foreign
+        Share of the machine's CPU time that processes of nobody here used during the runs.
     """
 
     fault: str
@@ -58,6 +60,7 @@ class Trial:
     seconds: float
     surveys: tuple[dict[str, Any], ...]
     pushes: tuple[float, ...]
+    foreign: float
 
 
 def scenario() -> Scenario:
@@ -136,6 +139,7 @@ class Trials:
             seconds=time.monotonic() - began,
             surveys=(asdict(first), asdict(second)),
             pushes=tuple(m.metrics.push_time_s or 0.0 for m in runs),
+            foreign=max(m.load.foreign / m.load.available for m in runs),
         )
 
     def _survey(self) -> HostSurvey:

@@ -1,6 +1,8 @@
 """The gate's verdicts: their false-alarm rate, their sentences, and the two formats that others read."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -222,3 +224,9 @@ def test_the_cause_is_the_worker_if_it_alone_is_late() -> None:
     arrived = (start + 0.19)[worker, iteration]
     even = replace(even, updates=replace(updates, begin=arrived, end=arrived))
     assert cause([even], "push_time_s").endswith("no host stands out")
+
+
+def test_ray_is_not_imported_before_a_testbed_has_set_it_up() -> None:
+    """Ray reads its settings, the token's among them, when it is imported."""
+    code = "import sys, validate.runs.run, validate.cli.gate_course; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

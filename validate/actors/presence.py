@@ -4,8 +4,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import ray
-
 _SNMP = Path("/proc/self/net/snmp")
 
 
@@ -32,6 +30,8 @@ class Presence:
 
 def read() -> Presence:
     """Of this process, now."""
+    import ray  # not before the testbed's settings are there, which Ray reads when it is imported
+
     names, values = (line.split() for line in _SNMP.read_text().splitlines() if line.startswith("Tcp:"))
     tcp = dict(zip(names, values, strict=True))
     return Presence(

@@ -14,7 +14,6 @@ from typing import Any, Self
 import numpy as np
 
 from psmodel.errors import CannotRun
-from validate.actors.surveyor import Surveyor
 from validate.measurements.host_survey import Flow, HostSurvey
 from validate.testbeds.base import host_names
 from validate.testbeds.guarded import bounded
@@ -43,6 +42,8 @@ class Surveying:
     def __enter__(self) -> Self:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        from validate.actors.surveyor import Surveyor
 
         here = ray.get_runtime_context().get_node_id()
         names = host_names()
