@@ -66,7 +66,7 @@ def clean_suites(gates: int = _CLEAN, seed: int = 0) -> int:
 
 def rows(trials: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     """One row per kind of fault."""
-    found = []
+    found: list[tuple[str, ...]] = []
     for fault in FAULTS:
         of = [t for t in trials if t["fault"] == fault.name]
         if of:

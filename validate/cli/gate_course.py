@@ -78,7 +78,7 @@ def hold(asked: Asked) -> Held:
         )
     expectations = asked.against.expectations(planned.runs)
     needed = [*planned.runs, *([shaped] if shaped else [])]
-    course, number, notes = Course(), 0, []
+    course, number, notes = Course(), 0, list[str]()
     began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     gate = None
     try:

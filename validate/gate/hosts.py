@@ -123,7 +123,7 @@ class _Streams:
     round: NDArray[np.int64]
 
     def of(self, host: int, aspect: str) -> NDArray[np.bool_]:
-        return (self.sender if aspect == "up" else self.receiver) == host
+        return np.equal(self.sender if aspect == "up" else self.receiver, host)
 
 
 def _streams(survey: HostSurvey) -> _Streams:

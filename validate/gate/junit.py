@@ -25,7 +25,8 @@ def document(gate: Gate) -> bytes:
     for name, count in totals.items():
         root.set(name, str(count))
     ET.indent(root)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    whole: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return whole
 
 
 def _scenarios(gate: Gate) -> list[ET.Element]:
@@ -35,7 +36,7 @@ def _scenarios(gate: Gate) -> list[ET.Element]:
     names = dict.fromkeys([*(c.scenario for c in gate.checks), *broken, *skipped])
     for name in names:
         checks = [c for c in gate.checks if c.scenario == name]
-        properties = {}
+        properties: dict[str, str] = {}
         for c in checks:
             values = {"measured": c.measured_s, "expected": c.expected_s, "low": c.low_s, "high": c.high_s}
             properties |= {f"{c.metric}.{key}": f"{value:.9g}" for key, value in values.items()}
@@ -61,7 +62,7 @@ def _hosts(gate: Gate) -> list[ET.Element]:
         return suites
     for host in dict.fromkeys(e.host for e in gate.hosts.estimates):
         estimates = [e for e in gate.hosts.estimates if e.host == host]
-        properties = {}
+        properties: dict[str, str] = {}
         for e in estimates:
             values = {"value": e.value, "low": e.low, "high": e.high, "relative": e.relative}
             properties |= {f"{e.aspect}.{key}": f"{value:.9g}" for key, value in values.items()}
