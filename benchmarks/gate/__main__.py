@@ -17,7 +17,7 @@ from validate.fitting.model_response import Forward
 from validate.gate.hosts import estimate
 from validate.gate.verdict import judge
 from validate.history.expectation import by_fit
-from validate.machine.environment import environment
+from validate.machine.environment import this_machine
 from validate.measurements.selection import by_scenario, content
 from validate.measurements.stored import read as read_stored
 from validate.testbeds import sandbox
@@ -44,10 +44,11 @@ def rejudged(trial: dict[str, Any]) -> dict[str, Any]:
 
 def clean_surveys(trials: Sequence[dict[str, Any]], gates: int = _CLEAN, seed: int = 0) -> int:
     """How many of so many gates name a host, each of two surveys drawn from those of the sound testbed."""
-    pool = [survey_from(s) for t in trials for s in t["surveys"]]
+    pool = [[survey_from(s) for s in t["surveys"]] for t in trials]
     rng = np.random.default_rng(seed)
     pairs = [rng.choice(len(pool), 2, replace=False) for _ in range(gates)]
-    return sum(bool(estimate(pool[a].followed_by(pool[b]), alpha=ALPHA / 2).slow) for a, b in pairs)
+    drawn = [pool[a][0].followed_by(pool[b][1]) for a, b in pairs]
+    return sum(bool(estimate(survey, alpha=ALPHA / 2).slow) for survey in drawn)
 
 
 def clean_suites(gates: int = _CLEAN, seed: int = 0) -> int:
@@ -84,7 +85,7 @@ def rows(trials: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 def page(trials: Sequence[dict[str, Any]], surveys: int, suites: int) -> str:
     """The documentation's page of it."""
-    machine = environment()
+    machine = this_machine()
     sound = [t for t in trials if t["fault"] == SOUND.name]
     lines = [
         "# Does the gate find it?",

@@ -19,7 +19,7 @@ from validate.measurements.host_survey import Flow, HostSurvey
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import content
 from validate.measurements.store import Store
-from validate.runs.run import run
+from validate.runs.real_run import run
 from validate.runs.surveying import Surveying
 from validate.testbeds import on_this_machine
 from validate.testbeds.netns import NetnsTestbed
@@ -113,6 +113,7 @@ class Trials:
     def meet(self, of: Case) -> Trial:
         """Put the fault in, hold a gate, and take it away."""
         injected = Injected(self._bed, of, RATE)
+        self._seed += 1
         began = time.monotonic()
         try:
             if not of.fault.midway:
@@ -121,7 +122,7 @@ class Trials:
             if of.fault.midway:
                 injected.put()
             runs = [self._run(of.repeat)]
-            second = self._survey()
+            second = self._survey(turned=True)
         finally:
             injected.take_away()
         hosts, checks = verdict_of((first, second), runs, self._expectations)
@@ -142,10 +143,9 @@ class Trials:
             foreign=max(m.load.foreign / m.load.available for m in runs),
         )
 
-    def _survey(self) -> HostSurvey:
-        self._seed += 1
+    def _survey(self, *, turned: bool = False) -> HostSurvey:
         self._bed.prepare(self._scenario)
-        return self._surveying.survey(seed=self._seed)
+        return self._surveying.survey(seed=self._seed, turned=turned)
 
     def _run(self, repetition: int) -> Measurement:
         return run(self._scenario, self._bed, repetition=repetition, link_goodput={})

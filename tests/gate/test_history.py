@@ -19,7 +19,7 @@ from validate.history import baseline as baselines
 from validate.history import drift
 from validate.history.events import events, series_of
 from validate.history.side_by_side import Selection, side_by_side
-from validate.machine.environment import environment
+from validate.machine.environment import this_machine
 from validate.measurements.measurement import Instants, Measurement
 from validate.measurements.selection import content
 from validate.measurements.store import Store
@@ -114,7 +114,7 @@ def simulated(
 def history(before: Calibration, after: Calibration, days: int = 10) -> list[Measurement]:
     rng = np.random.default_rng(3)
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    other = replace(environment(), ray="9.9.9")
+    other = replace(this_machine(), ray="9.9.9")
     runs = []
     for day in range(2 * days):
         for number, case in enumerate(CASES):
@@ -126,7 +126,7 @@ def history(before: Calibration, after: Calibration, days: int = 10) -> list[Mea
                     rng,
                     run_id=f"{day}-{number}",
                     started_at=at.isoformat(),
-                    environment=environment() if day < days else other,
+                    environment=this_machine() if day < days else other,
                 )
             )
     return runs
@@ -140,7 +140,7 @@ def test_drift_says_which_coefficient_moved() -> None:
     assert {c.index for c in found} == {10}
     assert len(found) == len(CASES)
     (event,) = events(runs, pairs, found)
-    assert event.differences["ray"] == (environment().ray, "9.9.9")
+    assert event.differences["ray"] == (this_machine().ray, "9.9.9")
     assert "goodput_factor" in [m.coefficient for m in event.moved]
     moved = next(m for m in event.moved if m.coefficient == "goodput_factor")
     assert moved.low <= 0.8 - 0.95 <= moved.high
@@ -193,10 +193,10 @@ def test_a_damaged_baseline_is_refused(tmp_path: Path, change: dict, message: st
 def test_two_selections_differ_by_what_changed() -> None:
     before = Calibration(goodput_factor=0.95)
     runs = history(before, replace(before, goodput_factor=0.8))
-    result = side_by_side(runs, Selection.parse(f"ray={environment().ray}"), Selection.parse("ray=9.9.9"))
+    result = side_by_side(runs, Selection.parse(f"ray={this_machine().ray}"), Selection.parse("ray=9.9.9"))
     assert len(result.pairs) == len(CASES)
     assert all(p.differs and p.low < 0.95 / 0.8 < p.high for p in result.pairs)
-    assert result.environments == {"ray": ((environment().ray,), ("9.9.9",))}
+    assert result.environments == {"ray": ((this_machine().ray,), ("9.9.9",))}
     same = side_by_side(
         runs, Selection.parse("until=2026-01-05"), Selection.parse("since=2026-01-05,until=2026-01-11")
     )

@@ -79,7 +79,7 @@ def gate(
     psmodel validate gate ingress --fit fit.json --junit gate.xml
     """
     from validate.gate import reference
-    from validate.machine.environment import environment
+    from validate.machine.environment import this_machine
     from validate.report.page import check_file, write_text
     from validate.suites import suite as suites
     from validate.testbeds import on_this_machine
@@ -91,7 +91,7 @@ def gate(
         if path is not None:
             check_file(path)
     against = reference.read(
-        fit_path, baseline, store_path, machine=environment().fingerprint, mix_machines=mix_machines
+        fit_path, baseline, store_path, machine=this_machine().fingerprint, mix_machines=mix_machines
     )
     scenarios = [on_this_machine(s, testbed) for s in chosen.scenarios]
     covered = against.covered(scenarios)

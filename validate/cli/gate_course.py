@@ -18,10 +18,10 @@ from validate.gate.result import Gate, Reason
 from validate.gate.soak import Running, percentiles, share
 from validate.gate.verdict import judge
 from validate.history.expectation import Expectations
-from validate.machine.environment import environment
+from validate.machine.environment import this_machine
 from validate.measurements.store import Store
 from validate.runs.gating import Course, alike, can_survey, cycle
-from validate.runs.run import TestbedLost
+from validate.runs.real_run import TestbedLost
 from validate.runs.surveying import Surveying
 
 
@@ -148,7 +148,7 @@ def _gate(
         broken=tuple(Reason(scenario=name, reason=why) for name, why in course.broken),
         unjudged=tuple(unjudged),
         hosts=hosts,
-        machine=environment().fingerprint,
+        machine=this_machine().fingerprint,
         started_at=started_at,
         duration_s=seconds,
     )

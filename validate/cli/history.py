@@ -8,8 +8,8 @@ import click
 from psmodel.cli.options import console, json_option, percentage, print_json, progress
 from psmodel.errors import BadInput
 from psmodel.units import format_time
+from psmodel.wording import label
 from validate.cli.options import caution, store_option
-from validate.wording import plain
 
 select_option = click.option(
     "--select", default="all", show_default=True, metavar="KEY=VALUE,…",
@@ -72,10 +72,10 @@ def list_baselines(store_path: Path, as_json: bool) -> None:
         print_json({"schema_version": baselines.SCHEMA_VERSION, "baselines": [asdict(b) for b in held]})
         return
     for b in held:
-        ray = plain(str(b.environment.get("ray")))
+        ray = label(str(b.environment.get("ray")))
         click.echo(
             f"{b.name:16} {b.made_at[:19]} UTC  {len(b.entries):3} scenarios  Ray {ray}  "
-            f"machine {', '.join(map(plain, b.machines))}"
+            f"machine {', '.join(map(label, b.machines))}"
         )
     click.echo(f"{len(held)} baselines beside {store_path}")
 
@@ -151,7 +151,7 @@ def drift(
 
     if table is not None:
         if select != "all":
-            raise BadInput(f"--select {plain(select)} chooses among the store's runs, and TABLE is given")
+            raise BadInput(f"--select {label(select)} chooses among the store's runs, and TABLE is given")
         series = list(drifts.read_csv(table))
         found = drifts.changes(series, false_discoveries)
         events = None

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from psmodel.units import format_time
+from psmodel.wording import label
 from validate.fitting.observables import signals, to_seconds
 from validate.gate.blame import cause
 from validate.history.expectation import Expectations
 from validate.history.several_tests import holm
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import believable, by_scenario, content, labels
-from validate.wording import plain
 
 ALPHA, MARGIN = 0.01, 0.02
 """Probability of a false alarm in a whole gate; what a time may be off, relative, before it is anybody's concern."""
@@ -58,7 +58,7 @@ class Check:
         """What was expected, what came, and why."""
         half = max(self.high_s - self.expected_s, self.expected_s - self.low_s)
         said = (
-            f"{PHASES[self.metric]} of {plain(self.scenario)}: expected {format_time(self.expected_s)} ± "
+            f"{PHASES[self.metric]} of {label(self.scenario)}: expected {format_time(self.expected_s)} ± "
             f"{format_time(half)}, got {format_time(self.measured_s)}"
         )
         if self.passed:

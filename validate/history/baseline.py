@@ -13,13 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from psmodel.errors import BadInput
 from psmodel.storage.atomic import parse_json, read_text, whole
+from psmodel.wording import label
 from validate.fitting.fit import impersonal
 from validate.fitting.noise import run_to_run
 from validate.fitting.observables import signals
 from validate.history.expectation import Expectation, judged
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import by_scenario, content
-from validate.wording import plain
 
 SCHEMA_VERSION = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -127,7 +127,7 @@ def check_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise BadInput(
-            f"baseline name {plain(name)!r} cannot be used: write up to 64 letters, digits, '.', '_' and '-', "
+            f"baseline name {label(name)!r} cannot be used: write up to 64 letters, digits, '.', '_' and '-', "
             "the first a letter or digit"
         )
 
@@ -194,7 +194,7 @@ def load(store: Path, name: str) -> Baseline:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise BadInput(f"{path} is no whole baseline: {plain(where)}: {first['msg']}") from None
+        raise BadInput(f"{path} is no whole baseline: {label(where)}: {first['msg']}") from None
     for entry in read.entries.values():
         if (
             entry.runs < 1
@@ -202,7 +202,7 @@ def load(store: Path, name: str) -> Baseline:
             or min(entry.noise.values(), default=1) < 0
         ):
             raise BadInput(
-                f"{path} is no whole baseline: scenario {plain(entry.scenario)} has no noise of its means"
+                f"{path} is no whole baseline: scenario {label(entry.scenario)} has no noise of its means"
             )
     if not read.freedom > 0:
         raise BadInput(f"{path} is no whole baseline: freedom is {read.freedom}; it is above 0")

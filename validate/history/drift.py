@@ -21,8 +21,8 @@ from scipy.stats import t as student
 from psmodel.errors import BadInput
 from psmodel.storage.atomic import read_text
 from psmodel.units import format_time
+from psmodel.wording import label
 from validate.history.several_tests import benjamini_hochberg
-from validate.wording import plain
 
 Array = NDArray[np.float64]
 SCHEMA_VERSION = 1
@@ -79,7 +79,7 @@ class Change:
         times = self.factor if self.factor >= 1 else 1 / self.factor
         word = "slower" if self.factor > 1 else "faster"
         return (
-            f"{plain(self.series)}: {times:.3g} times {word} from {plain(self.before)} to {plain(self.after)} "
+            f"{label(self.series)}: {times:.3g} times {word} from {label(self.before)} to {label(self.after)} "
             f"({format_time(self.before_s)} to {format_time(self.after_s)}, factor {self.low:.3g} to {self.high:.3g})"
         )
 
@@ -195,7 +195,7 @@ def read_csv(path: Path) -> tuple[Series, ...]:
             if not row[column].strip():
                 continue
             labels[column].append(row[0])
-            times[column].append(_time(row[column], f"{path}, line {number}, {plain(header[column])}"))
+            times[column].append(_time(row[column], f"{path}, line {number}, {label(header[column])}"))
     return tuple(
         Series(name=header[c], labels=tuple(labels[c]), times=tuple(times[c])) for c in range(1, len(header))
     )
@@ -207,5 +207,5 @@ def _time(text: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not (0 < value < math.inf):
-        raise BadInput(f"{where}: {plain(text)!r} is no time; it is a number of seconds above 0")
+        raise BadInput(f"{where}: {label(text)!r} is no time; it is a number of seconds above 0")
     return value

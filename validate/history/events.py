@@ -9,6 +9,7 @@ from scipy.stats import t as student
 
 from psmodel.calibration import COEFFICIENTS
 from psmodel.errors import BadInput
+from psmodel.wording import label
 from validate.fitting.estimate import fit
 from validate.fitting.fit import Fit
 from validate.fitting.model_response import Forward, scales
@@ -17,7 +18,6 @@ from validate.history.expectation import judged
 from validate.history.several_tests import holm
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import by_scenario, content, labels
-from validate.wording import plain
 
 _ALPHA = 0.05
 
@@ -160,7 +160,7 @@ def _event(
         until=high.isoformat(),
         changes=tuple(together),
         moved=moved,
-        differences={k: (plain(str(one[k])), plain(str(other[k]))) for k in one if one[k] != other.get(k)},
+        differences={k: (label(str(one[k])), label(str(other[k]))) for k in one if one[k] != other.get(k)},
         note=note,
     )
 

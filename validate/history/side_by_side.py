@@ -9,13 +9,13 @@ import numpy as np
 from scipy.stats import t as student
 
 from psmodel.errors import BadInput
+from psmodel.wording import label
 from validate.fitting.noise import Block, run_to_run
 from validate.fitting.observables import signals, to_seconds
 from validate.history.expectation import judged
 from validate.history.several_tests import benjamini_hochberg
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import by_scenario, content, labels
-from validate.wording import plain
 
 SCHEMA_VERSION = 1
 FALSE_DISCOVERIES = 0.05
@@ -59,11 +59,11 @@ class Selection:
                 key, equals, value = (piece.strip() for piece in part.partition("="))
                 if not equals or key not in KEYS or not value:
                     raise BadInput(
-                        f"selection {plain(text)!r}: {plain(part)!r} is no key=value; keys are {', '.join(KEYS)}, "
+                        f"selection {label(text)!r}: {label(part)!r} is no key=value; keys are {', '.join(KEYS)}, "
                         "joined by commas, or all"
                     )
                 if key in values:
-                    raise BadInput(f"selection {plain(text)!r} gives {key} twice")
+                    raise BadInput(f"selection {label(text)!r} gives {key} twice")
                 values[key] = value
         since, until = (_instant(text, key, values.pop(key, None)) for key in ("since", "until"))
         return cls(text=text, values=values, since=since, until=until)
@@ -94,7 +94,7 @@ class Selection:
         """
         chosen = [run for run in runs if self.holds(run)]
         if not chosen:
-            raise BadInput(f"selection {plain(self.text)!r} has none of the store's {len(runs)} runs")
+            raise BadInput(f"selection {label(self.text)!r} has none of the store's {len(runs)} runs")
         return chosen
 
 
@@ -105,7 +105,7 @@ def _instant(text: str, key: str, value: str | None) -> datetime | None:
         return _aware(datetime.fromisoformat(value))
     except ValueError:
         raise BadInput(
-            f"selection {plain(text)!r}: {key} {plain(value)!r} is no date; write it like 2026-01-31 or "
+            f"selection {label(text)!r}: {key} {label(value)!r} is no date; write it like 2026-01-31 or "
             "2026-01-31T12:00"
         ) from None
 
@@ -165,7 +165,7 @@ def side_by_side(runs: Sequence[Measurement], first: Selection, second: Selectio
     common = [key for key in groups[0] if key in groups[1]]
     if not common:
         raise BadInput(
-            f"selections {plain(first.text)!r} and {plain(second.text)!r} have no scenario in common"
+            f"selections {label(first.text)!r} and {label(second.text)!r} have no scenario in common"
         )
     names = labels([groups[0][key][0].scenario for key in common])
     # One noise for both sides: the same scenarios, and more repetitions to tell it from.
@@ -224,7 +224,7 @@ def _environments(
         values: dict[str, set[str]] = {}
         for environment in {run.environment for run in part}:
             for name, value in environment.to_json().items():
-                values.setdefault(name, set()).add(plain(str(value)))
+                values.setdefault(name, set()).add(label(str(value)))
         sets.append(values)
     return {
         name: (tuple(sorted(sets[0][name])), tuple(sorted(sets[1][name])))

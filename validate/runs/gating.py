@@ -13,7 +13,7 @@ from validate.measurements.measurement import Measurement, key
 from validate.measurements.selection import content
 from validate.measurements.store import Store
 from validate.runs import failures
-from validate.runs.run import RunFailed, TestbedLost, run
+from validate.runs.real_run import RunFailed, TestbedLost, run
 from validate.runs.surveying import Surveying
 from validate.testbeds.base import Testbed
 
@@ -121,19 +121,25 @@ def cycle(
             store.add(made)
             course.runs.append(made)
         advance(1, "")
-    second = None if course.lost else _survey(bed, surveying, shaped, seed + 1, advance)
+    second = None if course.lost else _survey(bed, surveying, shaped, seed, advance, turned=True)
     if first is not None:
         course.survey = first if second is None else first.followed_by(second)
 
 
 def _survey(
-    bed: Testbed, surveying: Surveying | None, shaped: Scenario | None, seed: int, advance: Advance
+    bed: Testbed,
+    surveying: Surveying | None,
+    shaped: Scenario | None,
+    seed: int,
+    advance: Advance,
+    *,
+    turned: bool = False,
 ) -> HostSurvey | None:
     if surveying is None:
         return None
     if shaped is not None:
         bed.prepare(shaped)
-    return surveying.survey(seed=seed, advance=advance)
+    return surveying.survey(seed=seed, turned=turned, advance=advance)
 
 
 def _write_down(store: Path, scenario: Scenario, testbed: str, suite: str, repetition: int, why: str) -> None:
