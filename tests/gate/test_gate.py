@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import xmlschema
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.parser import text_string_to_metric_families as prometheus_text
 
 from psmodel.scenario import Scenario
+from tests.command_line import run
 from tests.gate import made
 from tests.real_records import record
 from validate.fitting import fit as fits
@@ -141,7 +143,11 @@ def test_junit_is_valid_by_the_common_schema() -> None:
 
 
 def test_openmetrics_is_read_by_prometheus() -> None:
-    families = {f.name: f for f in text_string_to_metric_families(openmetrics.text(everything()))}
+    text = openmetrics.text(everything())
+    # node_exporter's textfile collector reads Prometheus' older format, in which it is valid too.
+    older = {f.name: f for f in prometheus_text(text)}
+    assert older["psmodel_gate_passed"].samples[0].value == 0
+    families = {f.name: f for f in text_string_to_metric_families(text)}
     assert families["psmodel_gate_passed"].samples[0].value == 0
     measured = {s.labels["scenario"]: s.value for s in families["psmodel_gate_measured_seconds"].samples}
     assert measured["N3 K2"] == 0.4
@@ -218,12 +224,34 @@ def test_the_cause_is_the_worker_if_it_alone_is_late() -> None:
     updates = Updates(
         shard=shard, worker=worker, iteration=iteration, staleness=worker * 0, begin=arrived, end=arrived
     )
-    run = record("x", scenario=scenario, instants=instants, updates=updates, hosts=(("worker 2", "node-c"),))
-    assert cause([run], "push_time_s") == "egress of host node-c"
-    even = replace(run, instants=replace(instants, pushed=start + 0.2))
+    late = record("x", scenario=scenario, instants=instants, updates=updates, hosts=(("worker 2", "node-c"),))
+    assert cause([late], "push_time_s") == "egress of host node-c"
+    even = replace(late, instants=replace(instants, pushed=start + 0.2))
     arrived = (start + 0.19)[worker, iteration]
     even = replace(even, updates=replace(updates, begin=arrived, end=arrived))
     assert cause([even], "push_time_s").endswith("no host stands out")
+
+
+def test_stored_runs_are_judged_without_making_any(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit, store = MEASURED / "ingress.fit.json", MEASURED / "ingress.json"
+    gate = ("validate", "gate", "ingress", "--store", str(store), "--select", "all", "--json")
+    code, out, err = run(
+        capsys, *gate, "--fit", str(fit), "--mix-machines", "--junit", str(tmp_path / "g.xml")
+    )
+    assert code == 0, err
+    document = json.loads(out)
+    assert document["hosts"] is None
+    assert len(document["checks"]) == 37
+    xmlschema.XMLSchema(str(SCHEMA)).validate(str(tmp_path / "g.xml"))
+    code, _, err = run(capsys, *gate)
+    assert (code, "give one" in err) == (2, True)
+    code, _, err = run(capsys, *gate[:-2], "since=2100-01-01", "--fit", str(fit), "--mix-machines")
+    assert (code, "no held-out runs of suite ingress@3" in err) == (2, True)
+    other = json.loads(fit.read_text())
+    other["environment"]["fingerprint"] = "0123456789ab"
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    code, _, err = run(capsys, *gate, "--fit", str(tmp_path / "other.json"))
+    assert (code, "of another machine (0123456789ab)" in err) == (2, True)
 
 
 def test_ray_is_not_imported_before_a_testbed_has_set_it_up() -> None:

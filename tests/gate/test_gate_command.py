@@ -125,7 +125,7 @@ def test_another_machine_s_baseline_is_refused(place: Path) -> None:
     path.with_name("other.json").write_text(json.dumps(other))
     done = psmodel("gate", "tiny.toml", "--baseline", "other", cwd=place)
     assert done.returncode == 2
-    assert "of another machine (0123456789ab" in done.stderr
+    assert "of another machine (0123456789ab)" in done.stderr
 
 
 def test_nothing_to_judge_is_exit_3(place: Path) -> None:

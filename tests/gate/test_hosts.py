@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from psmodel.errors import BadInput
 from tests.gate import made
+from validate.gate import accepted_hosts
 from validate.gate.hosts import estimate
 from validate.gate.result import lists
 
@@ -46,7 +48,7 @@ def test_a_busy_core_is_the_cpu_of_its_host() -> None:
     verdict = made.verdict(cpu={"shard-1": 2.0})
     assert named(verdict) == [("shard-1", "CPU")]
     assert verdict.slow[0].relative == pytest.approx(0.5, rel=0.05)
-    assert "times the other hosts'" in verdict.slow[0].sentence
+    assert "times as long as the other hosts" in verdict.slow[0].sentence
     assert named(made.verdict(calls={"shard-1": 3.0})) == [("shard-1", "calls")]
 
 
@@ -74,3 +76,28 @@ def test_what_schedulers_are_told() -> None:
     assert given["slurm"] == "--exclude=worker-1,shard-0" or given["slurm"] == "--exclude=shard-0,worker-1"
     assert "kubectl label node worker-1 psmodel.dev/slow=true" in given["kubernetes"].splitlines()
     assert lists(made.verdict()) == {}
+
+
+def test_unlike_hosts_that_were_accepted_are_held_against_what_they_were(tmp_path) -> None:
+    unlike = {"up": {"worker-0": 0.6}, "down": {"worker-0": 0.6}, "cpu": {"shard-0": 3.0}}
+    first = made.verdict(**unlike)
+    assert set(first.slow_hosts) == {"worker-0", "shard-0"}
+    store = tmp_path / "m.sqlite"
+    assert accepted_hosts.load(store) is None
+    accepted_hosts.save(first, store)
+    known = accepted_hosts.load(store)
+    again = estimate(made.survey(**unlike, seed=1), alpha=0.01, known=known)
+    assert not again.slow
+    unlike["up"] = {"worker-0": 0.6 * 0.85}
+    worse = estimate(made.survey(**unlike, seed=2), alpha=0.01, known=known)
+    assert named(worse) == [("worker-0", "up")]
+    assert worse.slow[0].value == pytest.approx(0.6 * 0.85 * made.RATE, rel=0.03)
+    assert "15 % less than when it was accepted" in worse.slow[0].sentence
+
+
+@pytest.mark.parametrize("text", ["{}", "[", '{"schema_version": 1, "hosts": {"a": {"up": -1}}}'])
+def test_a_damaged_file_of_hosts_is_refused(tmp_path, text: str) -> None:
+    store = tmp_path / "m.sqlite"
+    accepted_hosts.file_of(store).write_text(text)
+    with pytest.raises(BadInput):
+        accepted_hosts.load(store)

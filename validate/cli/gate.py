@@ -1,20 +1,34 @@
 """The gate: is this cluster as it should be, and if not, which host is to blame?"""
 
-from dataclasses import asdict
+from collections import Counter
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from psmodel.cli.options import json_option, percentage, print_json
 from psmodel.errors import BadInput
 from psmodel.units import format_rate, parse_time
-from validate.cli.options import address_option, caution, store_option, supervised, testbed_option
+from psmodel.wording import label
+from validate.cli.options import (
+    address_option,
+    caution,
+    store_option,
+    supervised,
+    testbed_option,
+)
 from validate.gate.plan import LEVELS
+from validate.measurements.selection import content
+from validate.measurements.store import Store
 
 if TYPE_CHECKING:
+    from validate.gate.hosts import HostVerdict
     from validate.gate.result import Gate
     from validate.gate.soak import Running
+
+_GATES = "gate:"
+"""What the suite of runs that gates have made begins with."""
 
 
 @click.command()
@@ -25,6 +39,10 @@ if TYPE_CHECKING:
 @click.option(
     "--baseline", help="Hold them against the baseline of this name (`psmodel validate baseline save`)."
 )
+@click.option(
+    "--select", metavar="KEY=VALUE,…",
+    help="Judge these stored runs of the suite instead of making any, like since=2026-01-31; all of them: all.",
+)  # fmt: skip
 @click.option(
     "--level", type=click.Choice(list(LEVELS)), default="1min", show_default=True,
     help="How long to measure; starting Ray comes on top.",
@@ -46,6 +64,10 @@ if TYPE_CHECKING:
     "--openmetrics", type=click.Path(path_type=Path),
     help="Write OpenMetrics to this file, for node_exporter's textfile collector.",
 )  # fmt: skip
+@click.option(
+    "--accept-hosts", is_flag=True,
+    help="Hosts may be as unlike each other as they are now; later gates hold each against what it is now.",
+)  # fmt: skip
 @click.option("--mix-machines", is_flag=True, help="Accept a fit or baseline of another machine.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of who sends to whom in the survey.")
 @testbed_option
@@ -58,12 +80,14 @@ def gate(
     name: str,
     fit_path: Path | None,
     baseline: str | None,
+    select: str | None,
     level: str,
     duration: str | None,
     false_alarms: float,
     margin: float,
     junit: Path | None,
     openmetrics: Path | None,
+    accept_hosts: bool,
     mix_machines: bool,
     seed: int,
     testbed: str | None,
@@ -78,9 +102,10 @@ def gate(
     \b
     psmodel validate gate ingress --fit fit.json --junit gate.xml
     """
-    from validate.gate import reference
+    from validate.cli.gate_stored import of_stored
+    from validate.gate import accepted_hosts, reference
     from validate.machine.environment import this_machine
-    from validate.report.page import check_file, write_text
+    from validate.report.page import check_file
     from validate.suites import suite as suites
     from validate.testbeds import on_this_machine
 
@@ -90,23 +115,52 @@ def gate(
     for path in (junit, openmetrics):
         if path is not None:
             check_file(path)
-    against = reference.read(
-        fit_path, baseline, store_path, machine=this_machine().fingerprint, mix_machines=mix_machines
-    )
+    against = reference.read(fit_path, baseline, store_path)
+    if select is not None:
+        result = of_stored(
+            chosen, against, select, store_path, mix_machines=mix_machines, alpha=false_alarms, margin=margin
+        )
+        _tell(result, junit, openmetrics, {"store": str(store_path)}, as_json=as_json)
+        context.exit(result.exit_code)
+    if not mix_machines:
+        against.require([this_machine().fingerprint])
     scenarios = [on_this_machine(s, testbed) for s in chosen.scenarios]
+    made_for = f"{_GATES}{chosen.label}"
+    repetitions = _earlier(store_path, made_for)
     covered = against.covered(scenarios)
+    known = None if accept_hosts else accepted_hosts.load(store_path)
     supervised(context, testbed)
     from validate.cli.gate_course import Asked, hold
 
     held = hold(
         Asked(
-            suite=chosen.label, scenarios=scenarios, covered=covered, against=against, level=level,
-            duration_s=seconds, alpha=false_alarms, margin=margin, seed=seed, testbed=testbed, address=address,
+            suite=chosen.label, label=made_for, scenarios=scenarios, covered=covered,
+            repetitions=repetitions, known=known,
+            against=against, level=level, duration_s=seconds, alpha=false_alarms, margin=margin, seed=seed,
+            testbed=testbed, address=address,
             store=store_path,
         )
     )  # fmt: skip
     caution(held.notes)
     result = held.gate
+    if accept_hosts and result.hosts is not None:
+        caution([f"hosts are accepted as they are: {accepted_hosts.save(result.hosts, store_path)}"])
+        result = replace(result, hosts=result.hosts.accepted())
+    more: dict[str, Any] = {"store": str(store_path)}
+    if seconds is not None:
+        more["soak"] = {"cycles": held.cycles, "percentiles": [asdict(r) for r in held.running]}
+    _tell(result, junit, openmetrics, more, as_json=as_json)
+    if seconds is not None and not as_json:
+        _show_soak(held.cycles, held.running)
+    context.exit(result.exit_code)
+
+
+def _tell(
+    result: "Gate", junit: Path | None, openmetrics: Path | None, more: dict[str, Any], *, as_json: bool
+) -> None:
+    """Write the files that are asked for, and the verdict to stdout."""
+    from validate.report.page import write_text
+
     if junit is not None:
         from validate.gate.junit import document
 
@@ -116,15 +170,17 @@ def gate(
 
         write_text(openmetrics, text(result))
     if as_json:
-        soak = {"cycles": held.cycles, "percentiles": [asdict(r) for r in held.running]}
-        print_json(
-            result.to_json() | {"store": str(store_path)} | ({} if seconds is None else {"soak": soak})
-        )
+        print_json(result.to_json() | more)
     else:
         _show(result)
-        if seconds is not None:
-            _show_soak(held.cycles, held.running)
-    context.exit(result.exit_code)
+
+
+def _earlier(store: Path, suite: str) -> Counter[str]:
+    """How often gates of that label have run each scenario (by its `content`)."""
+    if not store.exists():
+        return Counter()
+    with Store(store, write=False) as held:
+        return Counter(content(run.scenario) for run in held.measurements(suite=suite))
 
 
 def _seconds(duration: str) -> float:
@@ -148,6 +204,7 @@ def _show(result: "Gate") -> None:
     if hosts is not None:
         count = len({e.host for e in hosts.estimates})
         click.echo(f"{count} hosts, links of {format_rate(hosts.link_rate)} of payload:")
+        _show_hosts(hosts)
         for slow in hosts.slow:
             click.echo(f"SLOW  {slow.sentence}")
         if not hosts.slow:
@@ -161,12 +218,21 @@ def _show(result: "Gate") -> None:
             click.echo(f"              and in the pods' nodeAffinity {given['kubernetes_affinity']}")
     left = len({u.scenario for u in result.unjudged})
     if left:
-        click.echo(f"{left} scenarios were not judged: {result.unjudged[0].reason}")
+        what = "scenario was" if left == 1 else "scenarios were"
+        click.echo(f"{left} {what} not judged: {result.unjudged[0].reason}")
     word = {0: "PASS", 1: "FAIL", 3: "NOTHING COULD BE JUDGED"}[result.exit_code]
     click.echo(
-        f"{word}: suite {result.suite} against {result.against}, {len(result.checks)} checks in "
+        f"{word}: suite {result.suite} against {result.against}, checks: {len(result.checks)}, in "
         f"{result.duration_s:.0f} s; a sound cluster fails with a probability of at most {100 * result.alpha:g} %"
     )
+
+
+def _show_hosts(hosts: "HostVerdict") -> None:
+    """A line per host: what it is in each aspect, with half of the 95 % interval."""
+    words = {"up": "sends", "down": "takes in", "CPU": "fixed work", "calls": "a call"}
+    for host in dict.fromkeys(e.host for e in hosts.estimates):
+        said = ", ".join(f"{words[e.aspect]} {e.text}" for e in hosts.estimates if e.host == host)
+        click.echo(f"      {label(host)}: {said}")
 
 
 def _show_soak(cycles: int, running: "tuple[Running, ...]") -> None:

@@ -1,6 +1,7 @@
 """How a gate is held: what it runs, cycle after cycle, and what comes of it."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from psmodel.cli.options import progress
 from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
 from validate.cli.options import entered
-from validate.gate.hosts import HostVerdict, estimate
+from validate.gate.hosts import HostVerdict, Known, estimate
 from validate.gate.plan import LEVELS, Plan, plan
 from validate.gate.reference import Reference
 from validate.gate.result import Gate, Reason
@@ -31,15 +32,24 @@ class Asked:
 
     Attributes
     ----------
+    label
+        The suite of the runs that are made.
     covered
         The scenarios of which something is expected.
+    repetitions
+        As `validate.runs.gating.Course` has them.
+    known
+        Hosts as they were accepted.
     duration_s
         Of a soak; None: one cycle.
     """
 
     suite: str
+    label: str
     scenarios: Sequence[Scenario]
     covered: Sequence[Scenario]
+    repetitions: Counter[str]
+    known: Known | None
     against: Reference
     level: str
     duration_s: float | None
@@ -77,8 +87,9 @@ def hold(asked: Asked) -> Held:
             f"testbed {asked.testbed} its scenarios have no two hosts with links alike"
         )
     expectations = asked.against.expectations(planned.runs)
-    needed = [*planned.runs, *([shaped] if shaped else [])]
-    course, number, notes = Course(), 0, list[str]()
+    needed = [*planned.runs, *([shaped] if shaped else [])] or list(asked.scenarios)
+    course = Course(repetitions=asked.repetitions)
+    number, notes = 0, list[str]()
     began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     gate = None
     try:
@@ -97,7 +108,7 @@ def hold(asked: Asked) -> Held:
                 number += 1
                 with progress(len(planned.runs), f"Gate {asked.suite}") as advance:
                     cycle(
-                        planned.runs, bed, surveying, store, course, suite=f"gate:{asked.suite}", shaped=shaped,
+                        planned.runs, bed, surveying, store, course, suite=asked.label, shaped=shaped,
                         seed=asked.seed + 2 * number, advance=advance,
                     )  # fmt: skip
                 alpha = asked.alpha if asked.duration_s is None else share(asked.alpha, number)
@@ -133,12 +144,15 @@ def _gate(
     # What is judged both ways shares the probability of a false alarm.
     both = course.survey is not None and bool(planned.runs)
     part = alpha / 2 if both else alpha
-    hosts: HostVerdict | None = None if course.survey is None else estimate(course.survey, alpha=part)
-    unjudged = [Reason(scenario=s.name, reason=_why_not(asked)) for s in planned.left_out]
+    hosts: HostVerdict | None = (
+        None if course.survey is None else estimate(course.survey, alpha=part, known=asked.known)
+    )
+    too_long = f"{asked.level} did not suffice for it"
+    unjudged = [Reason(scenario=s.name, reason=too_long) for s in planned.left_out]
     covered = {id(s) for s in asked.covered}
     nothing = f"{asked.against.name} says nothing of it"
     unjudged += [Reason(scenario=s.name, reason=nothing) for s in asked.scenarios if id(s) not in covered]
-    unjudged += [Reason(scenario=name, reason="the testbed was lost before") for name in course.untried]
+    unjudged += [Reason(scenario=name, reason=why) for name, why in dict.fromkeys(course.untried)]
     return Gate(
         suite=asked.suite,
         against=asked.against.name,
@@ -152,7 +166,3 @@ def _gate(
         started_at=started_at,
         duration_s=seconds,
     )
-
-
-def _why_not(asked: Asked) -> str:
-    return f"{asked.level} did not suffice for it"

@@ -5,11 +5,14 @@ common, it is min(up of the sender, down of the receiver); links are alike but f
 therefore taken out first, with all streams that it explains, and the others are judged by the streams that are left:
 a step-down rule with Holm's levels, so that with probability 1 − alpha no link of a cluster of like hosts is named.
 Computing and calls are compared with the median of the other hosts, block by block.
+
+Hosts that are unlike each other, and were accepted so, are held against what they were: all of this is then done with
+what each differs by from then.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -21,9 +24,12 @@ from validate.measurements.host_survey import HostSurvey
 
 Array = NDArray[np.float64]
 Aspect = Literal["up", "down", "CPU", "calls"]
+Known = Mapping[str, Mapping[str, float]]
+"""Host → aspect → value when the host was accepted: rates in bytes/s, times in s."""
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 LINK_MARGIN, WORK_MARGIN = 0.03, 0.25
 """Relative differences between hosts that are nobody's concern: of links, and of computing and calls."""
+_OTHERS, _BEFORE = "the other hosts", "when it was accepted"
 _LEAST_NOISE = 0.005
 """Standard deviation of the logarithm of a rate that is assumed at least."""
 _CHANGED = 0.1
@@ -45,6 +51,8 @@ class Estimate:
         Speed as a part of what the cluster has in common: 0.85 is 15 % too slow.
     slow
         Whether that is certain.
+    than
+        What it is compared with, in words.
     changed
         Second half ÷ first half of a slow link's rate, if it has changed meanwhile.
     """
@@ -57,7 +65,15 @@ class Estimate:
     relative: float
     p_value: float
     slow: bool
+    than: str = _OTHERS
     changed: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The value and its interval in one unit."""
+        show = format_rate if self.aspect in ("up", "down") else format_time
+        half = max(self.high - self.value, self.value - self.low)
+        return f"{show(self.value)} ± {100 * half / self.value:.1f} %"
 
     @property
     def sentence(self) -> str:
@@ -66,7 +82,7 @@ class Estimate:
         if self.aspect in ("up", "down"):
             said = (
                 f"{'egress' if self.aspect == 'up' else 'ingress'} of host {self.host}: {format_rate(self.value)} "
-                f"({format_rate(self.low)} to {format_rate(self.high)}), {less} less than the other hosts"
+                f"({format_rate(self.low)} to {format_rate(self.high)}), {less} less than {self.than}"
             )
             if self.changed is not None:
                 said += f"; it changed meanwhile, to {100 * self.changed:.0f} % of what it was"
@@ -74,7 +90,7 @@ class Estimate:
         what = "CPU" if self.aspect == "CPU" else "calls"
         return (
             f"{what} of host {self.host}: {format_time(self.value)} ({format_time(self.low)} to "
-            f"{format_time(self.high)}), {1 / self.relative:.2g} times the other hosts'"
+            f"{format_time(self.high)}), {1 / self.relative:.2g} times as long as {self.than}"
         )
 
 
@@ -95,19 +111,26 @@ class HostVerdict:
         """Hosts of which something is slow, the worst first."""
         return tuple(dict.fromkeys(e.host for e in self.slow))
 
+    def accepted(self) -> "HostVerdict":
+        """The same with nothing called slow."""
+        return replace(self, estimates=tuple(replace(e, slow=False) for e in self.estimates))
 
-def estimate(survey: HostSurvey, *, alpha: float, link_margin: float = LINK_MARGIN) -> HostVerdict:
+
+def estimate(survey: HostSurvey, *, alpha: float, known: Known | None = None) -> HostVerdict:
     """Every host's links, computing and calls.
 
     Parameters
     ----------
     alpha
         Probability of naming anything of a cluster of like hosts.
+    known
+        What hosts were when they were accepted; of use only if it has all of them.
     """
+    usual = known if known is not None and set(survey.hosts) <= known.keys() else None
     # Links, computing and calls are tested apart: 2 H, H and H hypotheses.
-    links, rate = _links(survey, alpha / 2, link_margin)
-    cpu = _work(survey.hosts, survey.cpu, "CPU", alpha / 4)
-    calls = _work(survey.hosts, survey.calls, "calls", alpha / 4)
+    links, rate = _links(survey, alpha / 2, usual)
+    cpu = _work(survey.hosts, survey.cpu, "CPU", alpha / 4, usual)
+    calls = _work(survey.hosts, survey.calls, "calls", alpha / 4, usual)
     found = {(e.host, e.aspect): e for e in (*links, *cpu, *calls)}
     ordered = [found[host, aspect] for host in survey.hosts for aspect in ASPECTS if (host, aspect) in found]
     return HostVerdict(estimates=tuple(ordered), link_rate=rate)
@@ -126,18 +149,30 @@ class _Streams:
         return np.equal(self.sender if aspect == "up" else self.receiver, host)
 
 
-def _streams(survey: HostSurvey) -> _Streams:
+def _shares(survey: HostSurvey, known: Known | None) -> dict[tuple[str, str], float]:
+    """(host, way) → logarithm of its link's rate as a part of the fastest one's, when they were accepted."""
+    ways = [(host, way) for host in survey.hosts for way in ("up", "down")]
+    if known is None:
+        return dict.fromkeys(ways, 0.0)
+    fastest = max(known[host][way] for host, way in ways)
+    return {(host, way): math.log(known[host][way] / fastest) for host, way in ways}
+
+
+def _streams(survey: HostSurvey, shares: Mapping[tuple[str, str], float]) -> _Streams:
     place = {host: i for i, host in enumerate(survey.hosts)}
     return _Streams(
         sender=np.array([place[f.sender] for f in survey.flows], np.int64),
         receiver=np.array([place[f.receiver] for f in survey.flows], np.int64),
-        log_rate=np.log([f.rate for f in survey.flows]),
+        log_rate=np.array(
+            [math.log(f.rate) - min(shares[f.sender, "up"], shares[f.receiver, "down"]) for f in survey.flows]
+        ),
         round=np.array([f.round for f in survey.flows], np.int64),
     )
 
 
-def _links(survey: HostSurvey, alpha: float, margin: float) -> tuple[list[Estimate], float]:
-    streams = _streams(survey)
+def _links(survey: HostSurvey, alpha: float, known: Known | None) -> tuple[list[Estimate], float]:
+    shares = _shares(survey, known)
+    streams = _streams(survey, shares)
     open_links: list[tuple[int, Aspect]] = [(h, a) for h in range(len(survey.hosts)) for a in ("up", "down")]
     noise, freedom = _noise(streams, len(survey.hosts))
     common = _common(streams, len(survey.hosts))
@@ -155,7 +190,11 @@ def _links(survey: HostSurvey, alpha: float, margin: float) -> tuple[list[Estima
                 continue
             below = float(streams.log_rate[mine].mean()) - common
             error = noise * math.sqrt(1 / mine.sum() + 1 / max(1, (~explained).sum()))
-            scores[link] = (float(student.cdf((below - math.log1p(-margin)) / error, freedom)), below, error)
+            scores[link] = (
+                float(student.cdf((below - math.log1p(-LINK_MARGIN)) / error, freedom)),
+                below,
+                error,
+            )
         if not scores:
             break
         worst = min(scores, key=lambda link: (scores[link][0], scores[link][1]))
@@ -170,12 +209,13 @@ def _links(survey: HostSurvey, alpha: float, margin: float) -> tuple[list[Estima
         Estimate(
             host=survey.hosts[host],
             aspect=aspect,
-            value=math.exp(common + below),
-            low=math.exp(common + below - reach * error),
-            high=math.exp(common + below + reach * error),
+            value=math.exp(common + below + shares[survey.hosts[host], aspect]),
+            low=math.exp(common + below + shares[survey.hosts[host], aspect] - reach * error),
+            high=math.exp(common + below + shares[survey.hosts[host], aspect] + reach * error),
             relative=math.exp(below),
             p_value=p,
             slow=slow,
+            than=_OTHERS if known is None else _BEFORE,
             changed=_change(streams, host, aspect) if slow else None,
         )
         for (host, aspect), (p, below, error, slow) in found.items()
@@ -228,14 +268,20 @@ def _change(streams: _Streams, host: int, aspect: str) -> float | None:
 
 
 def _work(
-    hosts: Sequence[str], times: Mapping[str, Sequence[float]], aspect: Aspect, alpha: float
+    hosts: Sequence[str],
+    times: Mapping[str, Sequence[float]],
+    aspect: Aspect,
+    alpha: float,
+    known: Known | None,
 ) -> list[Estimate]:
     """Times of a work that is the same on each host; in each block against the median of the others."""
     blocks = min((len(times[h]) for h in hosts), default=0)
     if blocks < 2 or len(hosts) < 2:
         return []
     logs = np.log(np.array([times[h][:blocks] for h in hosts]))
-    against = np.array([logs[i] - np.median(np.delete(logs, i, axis=0), axis=0) for i in range(len(hosts))])
+    usual = np.array([0.0 if known is None else math.log(known[h][aspect]) for h in hosts])
+    level = logs - usual[:, None]
+    against = np.array([level[i] - np.median(np.delete(level, i, axis=0), axis=0) for i in range(len(hosts))])
     centred = against - np.median(against, axis=1, keepdims=True)
     freedom = max(2.0, 0.37 * len(hosts) * (blocks - 1))
     noise = max(_LEAST_NOISE, _MAD * float(np.median(np.abs(centred))) * math.sqrt(blocks / (blocks - 1)))
@@ -254,6 +300,7 @@ def _work(
             relative=math.exp(-float(slower[i])),
             p_value=float(p[i]),
             slow=bool(p[i] < alpha / len(hosts)),
+            than=_OTHERS if known is None else _BEFORE,
         )
         for i, host in enumerate(hosts)
     ]

@@ -24,7 +24,11 @@ class Plan:
     seconds: float
 
 
-def plan(scenarios: Sequence[Scenario], seconds: float, calibration: Calibration) -> Plan:
+def plan(
+    scenarios: Sequence[Scenario],
+    seconds: float,
+    calibration: Calibration,
+) -> Plan:
     """First one run of each scenario, as many as fit, then repetitions of those.
 
     Scenarios that differ in how they pull and push, or in what binds, take turns, so that a short gate has seen each

@@ -1,6 +1,6 @@
 """What a gate's scenarios are held against: a fit, a baseline, or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,9 +18,16 @@ from validate.measurements.selection import content
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A fit or a baseline, and what it is called; neither: nothing is expected of any scenario."""
+    """A fit or a baseline, and what it is called; neither: nothing is expected of any scenario.
+
+    Attributes
+    ----------
+    machines
+        Fingerprints of those that it was made on.
+    """
 
     name: str
+    machines: tuple[str, ...] = ()
     fit: Fit | None = None
     baseline: Baseline | None = None
     _forward: Forward = field(default_factory=Forward)
@@ -36,16 +43,19 @@ class Reference:
         Raises
         ------
         BadInput
-            If a baseline has none of them.
+            If it says something of none of them.
         """
-        if self.fit is not None:
-            return [s for s in scenarios if judged(s)]
-        if self.baseline is None:
+        if self.fit is None and self.baseline is None:
             return []
-        held = [s for s in scenarios if content(s) in self.baseline.entries]
+        if self.baseline is not None:
+            entries = self.baseline.entries
+            held = [s for s in scenarios if content(s) in entries]
+        else:
+            held = [s for s in scenarios if judged(s)]
         if not held:
             raise BadInput(
-                f"{self.name} has none of the suite's scenarios; `psmodel validate baseline save` makes one of its runs"
+                f"{self.name} says nothing of the suite's scenarios here; `psmodel validate suite` makes their runs, "
+                "of which a fit or a baseline can be made"
             )
         return held
 
@@ -62,39 +72,37 @@ class Reference:
                 found[key] = self.baseline.expectation(key)
         return found
 
+    def require(self, machines: Iterable[str]) -> None:
+        """Refuse to judge runs of machines that it was not made on.
 
-def read(
-    fit_path: Path | None, baseline: str | None, store: Path, *, machine: str, mix_machines: bool
-) -> Reference:
+        Raises
+        ------
+        BadInput
+            If one of them (a fingerprint) is another.
+        """
+        others = sorted(set(machines) - set(self.machines))
+        if others and (self.fit or self.baseline):
+            raise BadInput(
+                f"{self.name} is of another machine ({', '.join(self.machines)}) than the runs ({', '.join(others)}); "
+                "make one of theirs, or accept it with --mix-machines"
+            )
+
+
+def read(fit_path: Path | None, baseline: str | None, store: Path) -> Reference:
     """What --fit or --baseline names.
-
-    Parameters
-    ----------
-    machine
-        Fingerprint of this one.
-    mix_machines
-        Accept what was made on another machine.
 
     Raises
     ------
     BadInput
-        If both are given, there is no such thing, or it is of another machine.
+        If both are given, or there is no such thing.
     """
     if fit_path is not None and baseline is not None:
         raise BadInput("--fit and --baseline are both given; runs are held against one of them")
     if fit_path is not None:
         fit = load_fit(fit_path)
-        reference = Reference(name=f"fit {fit_path}", fit=fit)
-        machines: tuple[str, ...] = (str(fit.environment.get("fingerprint", "")),)
-    elif baseline is not None:
+        machine = str(fit.environment.get("fingerprint", ""))
+        return Reference(name=f"fit {fit_path}", machines=(machine,), fit=fit)
+    if baseline is not None:
         of_name = baselines.load(store, baseline)
-        reference = Reference(name=f"baseline {baseline}", baseline=of_name)
-        machines = of_name.machines
-    else:
-        return Reference(name="the other hosts")
-    if machine not in machines and not mix_machines:
-        raise BadInput(
-            f"{reference.name} is of another machine ({', '.join(machines)}, this one is {machine}); make one here, "
-            "or accept it with --mix-machines"
-        )
-    return reference
+        return Reference(name=f"baseline {baseline}", machines=of_name.machines, baseline=of_name)
+    return Reference(name="the other hosts")

@@ -12,7 +12,7 @@ from validate.gate.blame import cause
 from validate.history.expectation import Expectations
 from validate.history.several_tests import holm
 from validate.measurements.measurement import Measurement
-from validate.measurements.selection import believable, by_scenario, content, labels
+from validate.measurements.selection import by_scenario, content, labels
 
 ALPHA, MARGIN = 0.01, 0.02
 """Probability of a false alarm in a whole gate; what a time may be off, relative, before it is anybody's concern."""
@@ -79,7 +79,7 @@ def judge(
 
     With probability at least 1 − alpha nothing fails if all is as expected (Holm's rule over all checks).
     """
-    groups = [g for g in by_scenario(believable(list(runs))) if content(g[0].scenario) in expectations]
+    groups = [_believable(g) for g in by_scenario(runs) if content(g[0].scenario) in expectations]
     names = labels([g[0].scenario for g in groups])
     checks: list[Check] = []
     for group in groups:
@@ -105,6 +105,11 @@ def judge(
                 )
             )
     return _decide(checks, {content(g[0].scenario): g for g in groups}, expectations, alpha, margin)
+
+
+def _believable(runs: Sequence[Measurement]) -> list[Measurement]:
+    """The runs without the suspect ones, if there are others."""
+    return [run for run in runs if not run.suspect] or list(runs)
 
 
 def _decide(

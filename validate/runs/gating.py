@@ -29,17 +29,17 @@ class Course:
     broken
         Name of a scenario and why a run of it failed.
     untried
-        Scenarios that were not run since the testbed was lost before.
+        Name of a scenario and why it was not run.
     repetitions
         How often each scenario (by its `content`) has been run by gates of this suite, in earlier ones too.
     """
 
     runs: list[Measurement] = field(default_factory=list)
     broken: list[tuple[str, str]] = field(default_factory=list)
-    untried: list[str] = field(default_factory=list)
+    untried: list[tuple[str, str]] = field(default_factory=list)
     survey: HostSurvey | None = None
     lost: TestbedLost | None = None
-    repetitions: Counter[str] | None = None
+    repetitions: Counter[str] = field(default_factory=Counter)
 
 
 def alike(scenarios: Sequence[Scenario], testbed: str) -> Scenario | None:
@@ -94,11 +94,9 @@ def cycle(
     the rest is lost.
     """
     first = _survey(bed, surveying, shaped, seed, advance)
-    if course.repetitions is None:
-        course.repetitions = Counter(content(m.scenario) for m in store.measurements(suite=suite))
     for scenario in scenarios:
         if course.lost is not None:
-            course.untried.append(scenario.name)
+            course.untried.append((scenario.name, "the testbed was lost before"))
             continue
         advance(0, scenario.name)
         repetition = course.repetitions[content(scenario)]
@@ -113,10 +111,12 @@ def cycle(
                 link_goodput={},
                 logs=store.path.parent / "logs",
             )
-        except (RunFailed, CannotRun) as error:
+        except RunFailed as error:
             course.broken.append((scenario.name, str(error)))
             course.lost = error if isinstance(error, TestbedLost) else None
             _write_down(store.path, scenario, bed.name, suite, repetition, str(error))
+        except CannotRun as error:
+            course.untried.append((scenario.name, str(error)))
         else:
             store.add(made)
             course.runs.append(made)
