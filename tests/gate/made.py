@@ -8,6 +8,7 @@ from validate.gate.hosts import HostVerdict, estimate
 from validate.gate.result import Gate, Reason
 from validate.gate.verdict import Check
 from validate.measurements.host_survey import Flow, HostSurvey
+from validate.runs.surveying import rounds
 
 RATE = 12e6
 HOSTS = ("shard-0", "shard-1", "worker-0", "worker-1", "worker-2")
@@ -22,17 +23,17 @@ def survey(
     hosts: tuple[str, ...] = HOSTS,
     noise: float = 0.01,
     seed: int = 0,
-    rounds: int = 8,
     later: tuple[dict[str, float], dict[str, float]] | None = None,
 ) -> HostSurvey:
     """Streams at min(up, down) of their ends; factors below 1 are slow. `later`: up and down in the second half."""
     rng = np.random.default_rng(seed)
     flows = []
-    for number in range(rounds):
-        ups, downs = (up or {}, down or {}) if later is None or number < rounds / 2 else later
-        shift = 1 + number % (len(hosts) - 1)
-        for i, sender in enumerate(hosts):
-            receiver = hosts[(i + shift) % len(hosts)]
+    planned = rounds(len(hosts), seed)
+    # Two surveys, as a gate makes them: the second one turns each pair around.
+    both = [*planned, *([pair[::-1] for pair in pairs] for pairs in planned)]
+    for number, pairs in enumerate(both):
+        ups, downs = (up or {}, down or {}) if later is None or number < len(planned) else later
+        for sender, receiver in ((hosts[i], hosts[j]) for i, j in pairs):
             factor = min(ups.get(sender, 1.0), downs.get(receiver, 1.0))
             rate = RATE * factor * math.exp(noise * rng.standard_normal())
             flows.append(Flow(round=number, sender=sender, receiver=receiver, rate=rate))

@@ -32,6 +32,8 @@ LINK_MARGIN, WORK_MARGIN = 0.03, 0.25
 _OTHERS, _BEFORE = "the other hosts", "when it was accepted"
 _LEAST_NOISE = 0.005
 """Standard deviation of the logarithm of a rate that is assumed at least."""
+_MOSTLY = 0.8
+"""Part of the streams whose pair was there before, from which on repetitions tell the noise."""
 _CHANGED = 0.1
 """A link has changed meanwhile if its rate of the second half differs by so much."""
 _MAD = 1.4826
@@ -239,12 +241,12 @@ def _common(streams: _Streams, hosts: int) -> float:
 def _noise(streams: _Streams, hosts: int) -> tuple[float, float]:
     """Standard deviation of one stream's logarithm and its degrees of freedom, by the median absolute deviation.
 
-    From repetitions of the same pair; where no pair was repeated, from what host effects leave of all streams.
+    From repetitions of the same pair; where pairs were not repeated, from what senders' medians leave of all streams.
     """
     pair = streams.sender * hosts + streams.receiver
     _, of, counts = np.unique(pair, return_inverse=True, return_counts=True)
     repeated = counts[of] > 1
-    if repeated.any():
+    if repeated.mean() > _MOSTLY:
         means = np.bincount(of, streams.log_rate) / counts
         # A deviation from the mean of c repetitions is smaller than one from the truth.
         left = (streams.log_rate - means[of])[repeated] * np.sqrt(counts[of] / (counts[of] - 1.0))[repeated]

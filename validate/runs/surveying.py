@@ -132,24 +132,26 @@ class Surveying:
 
 
 def rounds(hosts: int, seed: int) -> list[list[tuple[int, int]]]:
-    """Who sends to whom: in each round pairs without a host twice, no pair in two rounds; of an odd number one rests.
+    """Who sends to whom: in each round pairs without a host twice, of an odd number one rests.
 
-    The rounds of a tournament by the circle method: one place stays, the others move on by one. Directions alternate,
-    so that each host sends about as often as it receives.
+    The rounds of a tournament by the circle method: one place stays, the others move on by one, and directions
+    alternate, so that each host sends about as often as it receives. Few hosts have so few pairs that they meet again,
+    the other way round: without repetitions nothing would tell noise from a slow link.
 
-    >>> rounds(4, 0)
-    [[(2, 3), (0, 1)], [(1, 2), (3, 0)], [(2, 0), (1, 3)]]
+    >>> rounds(3, 0)
+    [[(1, 0)], [(1, 2)], [(2, 0)], [(0, 1)], [(2, 1)], [(0, 2)]]
     """
     order = np.random.default_rng(seed).permutation(hosts).tolist()
     places = order if hosts % 2 == 0 else [*order, -1]
-    planned = []
+    once = []
     for number in range(min(len(places) - 1, MOST_ROUNDS)):
         half = len(places) // 2
         pairs = list(zip(places[:half], reversed(places[half:]), strict=True))
-        turned = [pair[::-1] if (number + place) % 2 else pair for place, pair in enumerate(pairs)]
-        planned.append([pair for pair in turned if -1 not in pair])
+        turned = [pair[::-1] if (place or number) % 2 else pair for place, pair in enumerate(pairs)]
+        once.append([pair for pair in turned if -1 not in pair])
         places = [places[0], places[-1], *places[1:-1]]
-    return planned
+    back = [[pair[::-1] for pair in pairs] for pairs in once]
+    return [pairs for number in range(MOST_ROUNDS // len(once)) for pairs in (back if number % 2 else once)]
 
 
 def _call_time(actor: Any) -> float:
