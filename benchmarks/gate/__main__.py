@@ -24,7 +24,7 @@ from validate.testbeds import sandbox
 
 _ROOT = Path(__file__).parents[2]
 _FILE = _ROOT / ".benchmarks" / "gate.jsonl"
-_PAGE = _ROOT / "docs" / "gate.md"
+_PAGE = _ROOT / "docs" / "background" / "gate.md"
 _RESULTS = _ROOT / "benchmarks" / "results" / "gate.json"
 _MEASURED = _ROOT / "figures" / "measured"
 _CLEAN = 200

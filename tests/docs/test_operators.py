@@ -14,7 +14,7 @@ from psmodel.cli import psmodel
 from validate.testbeds import sandbox
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "guides" / "operate.md").read_text(encoding="utf-8")
 # Runs in the sandbox: a cluster of four hosts with links of 100 Mbit/s, and the commands as its user gives them.
 OWNER = """
 import json, os, subprocess, sys
