@@ -34,6 +34,7 @@ from psmodel.scenario.parts import (
     LinkRate,
     Part,
     Racks,
+    SlowLink,
     Stragglers,
     one_rate_sets_all,
 )
@@ -101,6 +102,8 @@ class Scenario(Part):
     """Workers that share one dedicated host in the same way; `worker_up` and `worker_down` are the host's."""
     racks: Racks | None = None
     """Racks of dedicated hosts; none given: the core of the network limits nothing."""
+    slow_links: tuple[SlowLink, ...] = ()
+    """Links of single hosts that carry less than `bandwidth`, where hosts are unlike each other."""
     background: tuple[Background, ...] = ()
     """Traffic of others on single links."""
     cores_per_host: Annotated[int, Field(ge=1, le=MOST_HOSTS)] | None = None
@@ -251,6 +254,18 @@ class Scenario(Part):
     def item_size(self) -> int:
         """Bytes of one parameter."""
         return _ITEM_SIZE[self.dtype]
+
+    @cached_property
+    def link_shares(self) -> dict[str, float]:
+        """Link (``shard-0.down``) → its rate over that of the others of its kind, of those in `slow_links`."""
+        if self.bandwidth is None:
+            return {}
+        shares: dict[str, float] = {}
+        for slow in self.slow_links:
+            role, way = slow.link.partition("-")[0], slow.link.rpartition(".")[2]
+            share = min(1.0, slow.rate / getattr(self.bandwidth, f"{role}_{way}"))
+            shares[slow.link] = min(share, shares.get(slow.link, 1.0))
+        return shares
 
     @property
     def is_steady(self) -> bool:
