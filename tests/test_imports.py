@@ -51,7 +51,7 @@ MAY_IMPORT = {
     "validate.testbeds": "machine",
     "validate.actors": "machine",
     "validate.measurements": "machine wording",
-    "validate.suites": "measurements testbeds wording",
+    "validate.suites": "machine measurements testbeds wording",
     "validate.runs": "machine testbeds actors measurements suites wording",
     "validate.fitting": "measurements",
     "validate.comparison": "measurements fitting",

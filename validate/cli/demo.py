@@ -66,7 +66,7 @@ def demo(context: click.Context, out: Path, as_json: bool) -> None:
             chosen,
             store,
             testbed=chosen.testbed,
-            entered=lambda scenarios: entered(chosen.testbed, scenarios, None),
+            entered=lambda scenarios: entered(chosen.testbed, scenarios, None, path),
             progress=progress,
             earlier=Outcome.earlier(supervision.earlier()),
         )

@@ -1,8 +1,10 @@
 """Commands that make and list measurements: run, suite, suites, list, export, testbed check."""
 
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +29,17 @@ from psmodel.units import format_time
 from validate import testbeds
 from validate.cli.options import (
     address_option,
+    allowance,
     caution,
     entered,
+    limit_options,
+    probe_links_option,
+    show_forecast,
     store_option,
     suite_option,
     supervised,
     testbed_option,
+    with_probed_links,
 )
 from validate.comparison import quality
 from validate.machine.computing import compute_by
@@ -46,9 +53,11 @@ SCHEMA_VERSION = 1
 
 
 @click.command()
-@scenario_options
+@partial(scenario_options, build=with_probed_links)
 @testbed_option
 @address_option
+@probe_links_option
+@limit_options
 @click.option("--repetitions", type=click.IntRange(1), default=3, show_default=True)
 @click.option(
     "--burn",
@@ -68,6 +77,10 @@ def run(
     scenario: Scenario,
     testbed: str | None,
     address: str | None,
+    probe_links: bool,
+    dry_run: bool,
+    max_bandwidth: float | None,
+    max_duration: float | None,
     repetitions: int,
     burn: bool,
     watch: bool,
@@ -88,18 +101,26 @@ def run(
             '--burn with compute_on = "accelerator"; burning the compute time is compute_on = "cpu"'
         )
     scenario = testbeds.on_this_machine(scenario, testbed, burn=burn)
+    if dry_run:
+        show_forecast(
+            [scenario] * repetitions, testbed=testbed, store=store_path, max_bandwidth=max_bandwidth,
+            max_duration=max_duration, as_json=as_json,
+        )  # fmt: skip
+        return
     supervised(context, testbed)
+    allowed = allowance(max_bandwidth, max_duration)
     from psmodel import simulation
+    from validate.runs.forecast import traffic
     from validate.runs.run import RunFailed
     from validate.runs.run import run as run_scenario
 
-    prediction = simulation.predict(scenario, calibration).prediction
     made: list[Measurement] = []
-    with Store(store_path) as store, entered(testbed, [scenario], address) as bed:
+    with Store(store_path) as store, entered(testbed, [scenario], address, store_path) as bed:
         caution(store.notes)
         first = sum(m.testbed == testbed and m.suite is None for m in store.measurements(scenario=scenario))
         with progress(repetitions, scenario.name) as advance:
             for repetition in range(first, first + repetitions):
+                began = time.monotonic()
                 try:
                     measurement = run_scenario(
                         scenario,
@@ -107,6 +128,7 @@ def run(
                         repetition=repetition,
                         on_observation=_observer(scenario, advance) if watch else None,
                         logs=store_path.parent / "logs",
+                        at_most_s=allowed.left_s(),
                     )
                 except RunFailed as error:
                     failures.add(
@@ -127,6 +149,10 @@ def run(
                 store.add(measurement)
                 made.append(measurement)
                 advance(1, "")
+                if len(made) < repetitions:
+                    allowed.pause(max(traffic(scenario).values()), began)
+    scenario = made[0].scenario
+    prediction = simulation.predict(scenario, calibration).prediction
     if trace is not None:
         write_trace(trace, spans(made[-1]), scenario)
     if as_json:
@@ -199,6 +225,7 @@ def _show(prediction: Prediction, made: Sequence[Measurement]) -> None:
 @click.argument("name")
 @testbed_option
 @address_option
+@limit_options
 @store_option
 @json_option
 @click.pass_context
@@ -207,6 +234,9 @@ def suite(
     name: str,
     testbed: str | None,
     address: str | None,
+    dry_run: bool,
+    max_bandwidth: float | None,
+    max_duration: float | None,
     store_path: Path,
     as_json: bool,
 ) -> None:
@@ -216,11 +246,21 @@ def suite(
     psmodel validate suite smoke
     psmodel validate suite ingress
     """
+    from validate.runs.suite_runner import missing
     from validate.suites import suite as suites
 
     chosen = suites.load(name)
     testbed = testbed or chosen.testbed
+    if dry_run:
+        with Store(store_path) as store:
+            todo = [r.scenario for r in missing(chosen, store, testbed=testbed)]
+        show_forecast(
+            todo, testbed=testbed, store=store_path, max_bandwidth=max_bandwidth, max_duration=max_duration,
+            as_json=as_json,
+        )  # fmt: skip
+        return
     supervised(context, testbed)
+    allowed = allowance(max_bandwidth, max_duration)
     from validate.runs import supervised as supervision
     from validate.runs.suite_runner import Outcome, run_suite
 
@@ -230,9 +270,10 @@ def suite(
             chosen,
             store,
             testbed=testbed,
-            entered=lambda scenarios: entered(testbed, scenarios, address),
+            entered=lambda scenarios: entered(testbed, scenarios, address, store_path),
             progress=progress,
             earlier=Outcome.earlier(supervision.earlier()),
+            allowance=allowed,
         )
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION, "store": str(store_path), **result.to_json()})
@@ -243,9 +284,11 @@ def suite(
         )
         for scenario, reason in result.failed:
             click.echo(f"  {scenario}: {reason}")
-        if result.left:
+        if result.over:
+            click.echo(f"  {result.left} runs were not tried: {result.over}; run the suite again")
+        elif result.left:
             click.echo(f"  {result.left} runs were not tried since the testbed was lost; run the suite again")
-    if result.failed:
+    if result.failed or result.over:
         context.exit(1)
 
 

@@ -9,9 +9,12 @@ from typing import Any, Self
 from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
 from validate.machine.computing import compute_by
+from validate.machine.open_links import is_open
 from validate.measurements.measurement import Measurement, key
 from validate.measurements.store import Store
 from validate.runs import failures, supervised
+from validate.runs.allowance import Allowance, NoTime
+from validate.runs.forecast import traffic
 from validate.runs.run import RunFailed, TestbedLost, run
 from validate.suites.suite import Run, Suite
 from validate.testbeds import on_this_machine
@@ -20,6 +23,7 @@ from validate.testbeds.base import Testbed
 Enter = Callable[[Sequence[Scenario]], AbstractContextManager[Testbed]]
 Progress = Callable[[int | None, str], AbstractContextManager[Callable[[int, str], None]]]
 
+UNLIMITED = Allowance()
 _LOST_IN_A_ROW = 3
 """After so many lost testbeds the machine is to blame, and the suite ends."""
 
@@ -38,6 +42,8 @@ class Outcome:
         Scenario name and reason of every run that could not be made.
     left
         How many were not even tried, since the testbed was lost and has to be started anew.
+    over
+        Why what is left was not tried, if time was over.
     given_up
         Keys of the runs that failed.
     lost_in_a_row
@@ -49,6 +55,7 @@ class Outcome:
     suspect: int
     failed: tuple[tuple[str, str], ...]
     left: int = 0
+    over: str = ""
     given_up: tuple[str, ...] = ()
     lost_in_a_row: int = 0
 
@@ -60,6 +67,7 @@ class Outcome:
             "suspect": self.suspect,
             "failed": [{"scenario": scenario, "reason": reason} for scenario, reason in self.failed],
             "left": self.left,
+            "over": self.over,
         }
 
     def handed_on(self) -> dict[str, Any]:
@@ -90,6 +98,7 @@ def run_suite(
     entered: Enter,
     progress: Progress,
     earlier: Outcome | None = None,
+    allowance: Allowance = UNLIMITED,
 ) -> Outcome:
     """Make every missing run and store it before the next one begins.
 
@@ -104,6 +113,8 @@ def run_suite(
         Shows how far it is, as `psmodel.cli.options.progress`.
     earlier
         What became of the suite on a testbed that was lost: its failed runs are not tried again.
+    allowance
+        What the runs may take of a cluster that others use too; what is left when time is over is not tried.
     """
     before = earlier or Outcome(made=0, found=0, suspect=0, failed=())
     todo = missing(suite, store, testbed=testbed)
@@ -116,7 +127,7 @@ def run_suite(
         with entered([r.scenario for r in todo]) as bed:
             with progress(len(todo), f"Suite {suite.name}") as advance:
                 outcome, lost = _make_all(
-                    todo, suite, store, bed, testbed, advance, replace(before, found=found)
+                    todo, suite, store, bed, testbed, advance, replace(before, found=found), allowance
                 )
             if lost is not None:
                 if outcome.left and outcome.lost_in_a_row < _LOST_IN_A_ROW and supervised.inside():
@@ -137,6 +148,7 @@ def _make_all(
     testbed: str,
     advance: Callable[[int, str], None],
     before: Outcome,
+    allowance: Allowance,
 ) -> tuple[Outcome, TestbedLost | None]:
     made: list[Measurement] = []
     broken: list[tuple[Run, RunFailed | CannotRun]] = []
@@ -144,14 +156,20 @@ def _make_all(
     goodput: dict[object, Mapping[str, float]] = {}
     left = len(todo)
     lost: TestbedLost | None = None
+    over = before.over
     for runs, remark, step in ((todo, "", 1), (again, ", once more", 0)):
         for planned in runs:
-            if lost is not None:
+            if lost is not None or over:
                 break
             advance(0, f"{planned.scenario.name}{remark}")
-            left -= step
+            began = allowance.clock()
             try:
-                measurement = _make(planned, suite, bed, goodput, store.path.parent / "logs")
+                measurement = _make(
+                    planned, suite, bed, goodput, store.path.parent / "logs", allowance.left_s()
+                )
+            except NoTime as error:
+                over = str(error)
+                break
             except (RunFailed, CannotRun) as error:
                 broken.append((planned, error))
                 lost = error if isinstance(error, TestbedLost) else None
@@ -161,7 +179,10 @@ def _make_all(
                 made.append(measurement)
                 if measurement.suspect and runs is todo:
                     again.append(planned)
+            left -= step
             advance(step, "")
+            if left > 0 or again:
+                over = _paused(allowance, planned.scenario, began)
     outcome = Outcome(
         made=before.made + len(made),
         found=before.found,
@@ -169,9 +190,19 @@ def _make_all(
         failed=before.failed + tuple((run.scenario.name, str(error)) for run, error in broken),
         left=left,
         given_up=before.given_up + tuple(_key(run, suite, testbed) for run, _ in broken),
+        over=over,
         lost_in_a_row=(lost is not None) + (0 if made else before.lost_in_a_row),
     )
     return outcome, lost
+
+
+def _paused(allowance: Allowance, scenario: Scenario, began: float) -> str:
+    """Pause after a run as far as need be; why no other run is made, if so."""
+    try:
+        allowance.pause(max(traffic(scenario).values()), began)
+    except NoTime as error:
+        return str(error)
+    return ""
 
 
 def _write_down(store: Path, planned: Run, suite: Suite, testbed: str, error: Exception) -> None:
@@ -191,6 +222,7 @@ def _make(
     bed: Testbed,
     goodput: dict[object, Mapping[str, float]],
     logs: Path,
+    at_most_s: float | None,
 ) -> Measurement:
     scenario = planned.scenario
     links = (scenario.bandwidth, scenario.placement)
@@ -200,8 +232,9 @@ def _make(
         repetition=planned.repetition,
         suite=f"{suite.name}@{suite.version}",
         part=planned.part,
-        link_goodput=goodput.get(links),
+        link_goodput=None if is_open(scenario) else goodput.get(links),
         logs=logs,
+        at_most_s=at_most_s,
     )
     # The same links need not be measured again before each run.
     goodput[links] = measurement.link_goodput

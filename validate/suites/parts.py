@@ -143,7 +143,7 @@ def _by_file(file: Suite, runs: Sequence[Measurement], notes: list[str]) -> list
         for s in scenarios:
             left_open = tuple(key for key in _FILLED_IN if getattr(s, key) is None)
             parts.setdefault(left_open, {})[content(s)] = part
-    found = [_part_in(parts, run.scenario) for run in runs]
+    found = [_part_in(parts, run.asked_for) for run in runs]
     gone = [run.scenario for run, part in zip(runs, found, strict=True) if part is None]
     if gone:
         notes.append(

@@ -1,12 +1,14 @@
 """Places to run a scenario for real; each starts Ray, places the actors and knows its links."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal, get_args
 
 from psmodel.errors import BadInput
 from psmodel.limits import machine
 from psmodel.scenario import Scenario
 from validate.machine.computing import with_compute_on
+from validate.machine.open_links import require_links
 from validate.testbeds.base import Testbed, require_iterations
 
 Name = Literal["local", "netns", "cluster"]
@@ -32,6 +34,7 @@ def on_this_machine(scenario: Scenario, testbed: str, *, burn: bool = False) -> 
         If it does not say how many iterations a run has.
     """
     require_iterations(scenario)
+    require_links(scenario, testbed)
     scenario = with_compute_on(scenario, "burn" if burn else "sleep")
     if scenario.cores_per_host is not None or scenario.total_cores is not None:
         return scenario
@@ -41,7 +44,14 @@ def on_this_machine(scenario: Scenario, testbed: str, *, burn: bool = False) -> 
     return scenario.replace(total_cores=cores) if testbed == "netns" else scenario
 
 
-def make(name: str, scenarios: Sequence[Scenario], *, address: str | None, on_progress: Progress) -> Testbed:
+def make(
+    name: str,
+    scenarios: Sequence[Scenario],
+    *,
+    address: str | None,
+    on_progress: Progress,
+    survey_file: Path | None = None,
+) -> Testbed:
     """The testbed of that name, large enough for each of the scenarios; not entered yet.
 
     Raises
@@ -59,12 +69,17 @@ def make(name: str, scenarios: Sequence[Scenario], *, address: str | None, on_pr
 
             return NetnsTestbed.for_scenarios(scenarios, on_progress=on_progress)
         case "cluster":
-            from validate.testbeds.cluster import ClusterTestbed
+            from validate.testbeds.cluster import ClusterTestbed, hosts_of
 
             if address is None:
                 raise BadInput(
                     "testbed cluster needs --address; write the head's, like --address 10.0.0.1:6379"
                 )
-            return ClusterTestbed(address=address)
+            return ClusterTestbed(
+                address=address,
+                machines=max(map(hosts_of, scenarios)),
+                survey_file=survey_file,
+                on_progress=on_progress,
+            )
         case _:
             raise BadInput(f"testbed {name!r} is not known; there are {', '.join(NAMES)}")
