@@ -58,7 +58,8 @@ MAY_IMPORT = {
     "validate.published": "comparison",
     "validate.report": "measurements suites fitting comparison wording",
     "validate.plugin": "measurements",
-    "validate.cli": "machine testbeds measurements suites runs fitting comparison published report wording",
+    "validate.launch": "testbeds measurements suites",
+    "validate.cli": "launch machine testbeds measurements suites runs fitting comparison published report wording",
 }
 RAY = {"validate.actors", "validate.runs", "validate.testbeds"}
 SIMPY = {"psmodel.network", "psmodel.simulation"}

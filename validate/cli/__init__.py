@@ -4,7 +4,8 @@ import click
 
 from validate.cli.analysis import design, diagnose, fit, published, report_command
 from validate.cli.clean import clean
-from validate.cli.runs import export, import_runs, list_runs, run, suite, suites, testbed
+from validate.cli.runs import export, import_runs, list_runs, run, testbed
+from validate.cli.suites import manifest, suite, suites
 
 
 @click.group()
@@ -16,6 +17,7 @@ for _command in (
     run,
     suite,
     suites,
+    manifest,
     testbed,
     clean,
     list_runs,

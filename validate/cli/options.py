@@ -49,7 +49,25 @@ testbed_option = click.option(
     type=click.Choice(testbeds.NAMES),
     help="Where to run; by default local for one host, netns for several.",
 )
-address_option = click.option("--address", help="The head of an existing Ray cluster, for --testbed cluster.")
+
+
+def _wait(_: click.Context, __: click.Parameter, text: str) -> float:
+    return _quantity("--wait", text, parse_time)
+
+
+def address_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--address and --wait (s) of a cluster."""
+    command = click.option(
+        "--wait",
+        metavar="TIME",
+        default="1 s",
+        show_default=True,
+        callback=_wait,
+        help="How long to wait until enough hosts have joined the cluster.",
+    )(command)
+    return click.option("--address", help="The head of an existing Ray cluster, for --testbed cluster.")(
+        command
+    )
 
 
 probe_links_option = click.option(
@@ -180,7 +198,7 @@ def supervised(context: click.Context, testbed: str) -> None:
 
 @contextmanager
 def entered(
-    testbed: str, scenarios: Sequence[Scenario], address: str | None, store: Path
+    testbed: str, scenarios: Sequence[Scenario], address: str | None, store: Path, wait: float = 1.0
 ) -> Iterator[Testbed]:
     """The testbed of that name, running; with a bar while its hosts start."""
     with ExitStack() as stack:
@@ -194,7 +212,7 @@ def entered(
 
             bed = testbeds.make(
                 testbed, scenarios, address=address, on_progress=show,
-                survey_file=survey_file(store),
+                survey_file=survey_file(store), wait_s=wait,
             )  # fmt: skip
             stack.enter_context(bed)
         for sentence in getattr(bed, "remarks", ()):

@@ -1,4 +1,4 @@
-"""Commands that make and list measurements: run, suite, suites, list, export, testbed check."""
+"""Commands that make and list measurements: run, list, export, testbed check."""
 
 import statistics
 import time
@@ -24,6 +24,7 @@ from psmodel.cli.options import (
 from psmodel.errors import BadInput
 from psmodel.results import Prediction
 from psmodel.scenario import Scenario
+from psmodel.storage.atomic import read_text
 from psmodel.storage.tables import check as check_table
 from psmodel.units import format_time
 from validate import testbeds
@@ -50,6 +51,7 @@ from validate.runs import failures
 from validate.wording import plain
 
 SCHEMA_VERSION = 1
+_MOST_LOG = 1 << 30
 
 
 @click.command()
@@ -77,6 +79,7 @@ def run(
     scenario: Scenario,
     testbed: str | None,
     address: str | None,
+    wait: float,
     probe_links: bool,
     dry_run: bool,
     max_bandwidth: float | None,
@@ -115,7 +118,7 @@ def run(
     from validate.runs.run import run as run_scenario
 
     made: list[Measurement] = []
-    with Store(store_path) as store, entered(testbed, [scenario], address, store_path) as bed:
+    with Store(store_path) as store, entered(testbed, [scenario], address, store_path, wait) as bed:
         caution(store.notes)
         first = sum(m.testbed == testbed and m.suite is None for m in store.measurements(scenario=scenario))
         with progress(repetitions, scenario.name) as advance:
@@ -221,101 +224,6 @@ def _show(prediction: Prediction, made: Sequence[Measurement]) -> None:
     click.echo(f"Shards' parameters {sums} what the pushed updates sum to ({len(made)} runs).")
 
 
-@click.command()
-@click.argument("name")
-@testbed_option
-@address_option
-@limit_options
-@store_option
-@json_option
-@click.pass_context
-def suite(
-    context: click.Context,
-    name: str,
-    testbed: str | None,
-    address: str | None,
-    dry_run: bool,
-    max_bandwidth: float | None,
-    max_duration: float | None,
-    store_path: Path,
-    as_json: bool,
-) -> None:
-    """Make the missing runs of suite NAME (packaged, or a TOML file); run again to resume.
-
-    \b
-    psmodel validate suite smoke
-    psmodel validate suite ingress
-    """
-    from validate.runs.suite_runner import missing
-    from validate.suites import suite as suites
-
-    chosen = suites.load(name)
-    testbed = testbed or chosen.testbed
-    if dry_run:
-        with Store(store_path) as store:
-            todo = [r.scenario for r in missing(chosen, store, testbed=testbed)]
-        show_forecast(
-            todo, testbed=testbed, store=store_path, max_bandwidth=max_bandwidth, max_duration=max_duration,
-            as_json=as_json,
-        )  # fmt: skip
-        return
-    supervised(context, testbed)
-    allowed = allowance(max_bandwidth, max_duration)
-    from validate.runs import supervised as supervision
-    from validate.runs.suite_runner import Outcome, run_suite
-
-    with Store(store_path) as store:
-        caution(store.notes)
-        result = run_suite(
-            chosen,
-            store,
-            testbed=testbed,
-            entered=lambda scenarios: entered(testbed, scenarios, address, store_path),
-            progress=progress,
-            earlier=Outcome.earlier(supervision.earlier()),
-            allowance=allowed,
-        )
-    if as_json:
-        print_json({"schema_version": SCHEMA_VERSION, "store": str(store_path), **result.to_json()})
-    else:
-        click.echo(
-            f"Suite {chosen.name}: {result.made} runs made, {result.found} found in {store_path}, "
-            f"{result.suspect} suspect, {len(result.failed)} failed"
-        )
-        for scenario, reason in result.failed:
-            click.echo(f"  {scenario}: {reason}")
-        if result.over:
-            click.echo(f"  {result.left} runs were not tried: {result.over}; run the suite again")
-        elif result.left:
-            click.echo(f"  {result.left} runs were not tried since the testbed was lost; run the suite again")
-    if result.failed or result.over:
-        context.exit(1)
-
-
-@click.command()
-@json_option
-def suites(as_json: bool) -> None:
-    """List the packaged suites."""
-    from validate.suites import suite as known
-
-    loaded = [known.load(name) for name in known.packaged()]
-    if as_json:
-        listed = [
-            {
-                "name": s.name,
-                "version": s.version,
-                "description": s.description,
-                "testbed": s.testbed,
-                "runs": len(s.runs()),
-            }
-            for s in loaded
-        ]
-        print_json({"schema_version": SCHEMA_VERSION, "suites": listed})
-        return
-    for s in loaded:
-        click.echo(f"{s.name:18} {len(s.runs()):3} runs on {s.testbed:7} {s.description}")
-
-
 @click.command("list")
 @suite_option
 @store_option
@@ -373,19 +281,25 @@ def export(path: Path, suite: str | None, store_path: Path) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @store_option
 def import_runs(path: Path, store_path: Path) -> None:
-    """Add the runs of PATH, a store or what `export` wrote to a .json file, that are not in the store yet.
+    """Add the runs of PATH that are not in the store yet: a store, a .json of `export`, or a job's .log.
 
     \b
     psmodel validate import figures/measured/ingress.json
+    psmodel validate import psmodel-cluster-17.log
     """
+    from validate.launch import records
     from validate.measurements.stored import read
 
-    held = read(path)
-    caution(held.notes)
+    if path.suffix == ".log":
+        runs = records.read(read_text(path, most=_MOST_LOG).splitlines())
+    else:
+        held = read(path)
+        caution(held.notes)
+        runs = list(held.runs)
     with Store(store_path) as store:
         caution(store.notes)
-        added = store.import_runs(held.runs)
-    click.echo(f"{added} of {len(held.runs)} runs added to {store_path}; the others were there")
+        added = store.import_runs(runs)
+    click.echo(f"{added} of {len(runs)} runs added to {store_path}; the others were there")
 
 
 @click.group()

@@ -83,9 +83,12 @@ class Outcome:
         return cls(**{**handed_on, "failed": failed, "given_up": tuple(handed_on["given_up"])})
 
 
-def missing(suite: Suite, store: Store, *, testbed: str) -> list[Run]:
-    """The suite's runs that the store does not hold, in the suite's order, as they are on this machine."""
-    held = store.keys()
+def missing(suite: Suite, store: Store, *, testbed: str, skip: frozenset[str] = frozenset()) -> list[Run]:
+    """The suite's runs that the store does not hold, in the suite's order, as they are on this machine.
+
+    `skip` are keys of runs that another store holds.
+    """
+    held = store.keys() | skip
     planned = [replace(r, scenario=on_this_machine(r.scenario, testbed)) for r in suite.runs()]
     return [r for r in planned if _key(r, suite, testbed) not in held]
 
@@ -99,6 +102,8 @@ def run_suite(
     progress: Progress,
     earlier: Outcome | None = None,
     allowance: Allowance = UNLIMITED,
+    skip: frozenset[str] = frozenset(),
+    on_run: Callable[[Measurement], None] | None = None,
 ) -> Outcome:
     """Make every missing run and store it before the next one begins.
 
@@ -115,9 +120,13 @@ def run_suite(
         What became of the suite on a testbed that was lost: its failed runs are not tried again.
     allowance
         What the runs may take of a cluster that others use too; what is left when time is over is not tried.
+    skip
+        Keys of runs that are not to be made, since another store holds them.
+    on_run
+        Called with each run once it is stored.
     """
     before = earlier or Outcome(made=0, found=0, suspect=0, failed=())
-    todo = missing(suite, store, testbed=testbed)
+    todo = missing(suite, store, testbed=testbed, skip=skip)
     found = len(suite.runs()) - len(todo) if earlier is None else earlier.found
     todo = [r for r in todo if _key(r, suite, testbed) not in before.given_up]
     if not todo:
@@ -127,7 +136,7 @@ def run_suite(
         with entered([r.scenario for r in todo]) as bed:
             with progress(len(todo), f"Suite {suite.name}") as advance:
                 outcome, lost = _make_all(
-                    todo, suite, store, bed, testbed, advance, replace(before, found=found), allowance
+                    todo, suite, store, bed, testbed, advance, replace(before, found=found), allowance, on_run
                 )
             if lost is not None:
                 if outcome.left and outcome.lost_in_a_row < _LOST_IN_A_ROW and supervised.inside():
@@ -149,6 +158,7 @@ def _make_all(
     advance: Callable[[int, str], None],
     before: Outcome,
     allowance: Allowance,
+    on_run: Callable[[Measurement], None] | None,
 ) -> tuple[Outcome, TestbedLost | None]:
     made: list[Measurement] = []
     broken: list[tuple[Run, RunFailed | CannotRun]] = []
@@ -176,6 +186,8 @@ def _make_all(
                 _write_down(store.path, planned, suite, testbed, error)
             else:
                 store.add(measurement)
+                if on_run is not None:
+                    on_run(measurement)
                 made.append(measurement)
                 if measurement.suspect and runs is todo:
                     again.append(planned)

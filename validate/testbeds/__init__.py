@@ -51,6 +51,7 @@ def make(
     address: str | None,
     on_progress: Progress,
     survey_file: Path | None = None,
+    wait_s: float = 1.0,
 ) -> Testbed:
     """The testbed of that name, large enough for each of the scenarios; not entered yet.
 
@@ -79,6 +80,7 @@ def make(
                 address=address,
                 machines=max(map(hosts_of, scenarios)),
                 survey_file=survey_file,
+                wait_s=wait_s,
                 on_progress=on_progress,
             )
         case _:

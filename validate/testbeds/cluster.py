@@ -7,6 +7,7 @@ that its hosts need Ray and NumPy, and nothing of this project.
 
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ from validate.testbeds.vigil import Signs
 _SHARE = 0.001
 """CPUs that a bundle reserves: placement needs an amount above 0, and the actors are not to be counted."""
 _PLACEMENT_TIMEOUT_S = 60.0
+_LOOK_S = 0.5
 _FREE_S = 120.0
 _FASTER, _SLOWER = 1.25, 0.67
 """A link may be so many times what a scenario says of it; else the scenario is not about this cluster."""
@@ -47,6 +49,8 @@ class ClusterTestbed:
         How many the largest scenario needs; so many are probed. None: all that there are.
     survey_file
         Where the survey of the links is kept from run to run.
+    wait_s
+        How long to wait until so many have joined.
     on_progress
         Called with (streams done, streams in all, what is being done).
 
@@ -64,12 +68,14 @@ class ClusterTestbed:
         address: str,
         machines: int | None = None,
         survey_file: Path | None = None,
+        wait_s: float = 0.0,
         on_progress: Progress = _silent,
     ) -> None:
         self.address = address
         self.remarks: list[str] = []
         self.survey = Survey()
         self._machines, self._survey_file, self._on_progress = machines, survey_file, on_progress
+        self._wait_s = wait_s
         self._group: Any = None
         self._goodput: dict[str, float] = {}
 
@@ -109,7 +115,10 @@ class ClusterTestbed:
 
     def _look_around(self) -> None:
         """Choose the machines, in the order in which roles are given to them, and probe their links."""
-        nodes = self._usable()
+        until = time.monotonic() + self._wait_s
+        while len(nodes := self._usable()) < (self._machines or 1) and time.monotonic() < until:
+            self._on_progress(0, 1, f"{len(nodes)} of {self._machines} hosts have joined the cluster")
+            time.sleep(_LOOK_S)
         count = min(len(nodes), self._machines or len(nodes))
         if count < 2:
             self.survey = Survey()
