@@ -151,7 +151,7 @@ def test_the_fitted_model_predicts_the_cluster(folder: Path) -> None:
     from validate.suites.parts import split
 
     with Store(folder / "c.sqlite") as store:
-        made = store.measurements()
+        made = list(store.measurements())
     assert all(run.links_probed and run.sums_ok for run in made)
     assert sum(run.duration_s for run in made if run.part == "calibration") < 60
     parts = split(made, str(folder / "unlike.toml"))
@@ -165,7 +165,7 @@ def test_clocks_of_hosts_are_put_side_by_side(folder: Path) -> None:
     from validate.measurements.store import Store
 
     with Store(folder / "c.sqlite") as store:
-        made = store.measurements()
+        made = list(store.measurements())
     # worker-1 (whose clock is 5000 s ahead) is a shard of N1 K2, and the shard of N2 K1.
     apart = [run for run in made if run.scenario.workers + run.scenario.shards == 3]
     assert apart
