@@ -1,11 +1,12 @@
 """Options of validate's commands, and the way into the sandbox."""
 
+import functools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +20,9 @@ from validate.machine.open_links import LEFT_OPEN, REMOTE
 from validate.measurements.store import default_path
 from validate.runs.allowance import Allowance
 from validate.testbeds.base import Testbed
+
+if TYPE_CHECKING:
+    from validate.testbeds.spark import SparkOptions
 
 _BEGAN = "PSMODEL_BEGAN"
 """Environment variable: when this command was given, on the monotonic clock."""
@@ -151,6 +155,46 @@ def allowance(max_bandwidth: float | None, max_duration: float | None) -> Allowa
     return Allowance(max_bandwidth=max_bandwidth, max_duration_s=max_duration, began=began)
 
 
+_SPARK = {
+    "num_executors": (int, "Executors, each a machine of the scenario's."),
+    "executor_cores": (int, "Cores of each executor, and CPUs of its Ray node."),
+    "executor_memory": (str, "Java heap of each executor, like 2g."),
+    "driver_memory": (str, "Java heap of the driver."),
+    "driver_cores": (int, "Cores of the driver, where Spark places it."),
+    "extra_executor_memory_for_ray": (str, "Memory of each executor on top of its heap, for Ray."),
+    "object_store_memory": (str, "Of that, Ray's object store, like 512m."),
+}
+
+
+def spark_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--master and what goes with --testbed spark; the command receives ``spark``, a `SparkOptions` or None."""
+
+    @functools.wraps(command)
+    def wrapped(**given: Any) -> Any:
+        from validate.testbeds.spark import SparkOptions, size
+
+        master, testbed = given.pop("master"), given.get("testbed")
+        values = {name: given.pop(name) for name in _SPARK}
+        named = [name for name, value in values.items() if value is not None]
+        if testbed != "spark" and (master is not None or named):
+            option = "master" if master is not None else named[0].replace("_", "-")
+            raise BadInput(f"--{option} goes with --testbed spark")
+        options = None
+        if master is not None:
+            for name, (kind, _) in _SPARK.items():
+                if kind is str:
+                    values[name] = size(f"--{name.replace('_', '-')}", values[name])
+            options = SparkOptions(master=master, **values).checked()
+        return command(**given, spark=options)
+
+    for name, (kind, text) in reversed(_SPARK.items()):
+        checked = click.IntRange(1) if kind is int else str
+        wrapped = click.option(f"--{name.replace('_', '-')}", type=checked, help=f"Spark: {text}")(wrapped)
+    return click.option("--master", help="Spark: local-cluster[2,4,2048], spark://HOST:7077 or yarn.")(
+        wrapped
+    )
+
+
 def survey_file(store: Path) -> Path:
     """Where the links of a cluster are kept, beside the runs made on it."""
     return store.with_name(store.name + ".links.json")
@@ -189,16 +233,21 @@ def supervised(context: click.Context, testbed: str) -> None:
     os.environ.setdefault(_BEGAN, repr(time.monotonic()))
     if supervised.inside() or sandbox.inside():
         return
-    reason = None if testbed == "cluster" else sandbox.missing()
+    reason = None if testbed in REMOTE else sandbox.missing()
     if testbed == "netns" and reason is not None:
         raise CannotRun(f"testbed netns cannot run here: {reason}")
-    boxed = testbed != "cluster" and reason is None
+    boxed = testbed not in REMOTE and reason is None
     context.exit(supervised.run(context.find_root().obj, boxed=boxed))
 
 
 @contextmanager
 def entered(
-    testbed: str, scenarios: Sequence[Scenario], address: str | None, store: Path, wait: float = 1.0
+    testbed: str,
+    scenarios: Sequence[Scenario],
+    address: str | None,
+    store: Path,
+    wait: float = 1.0,
+    spark: "SparkOptions | None" = None,
 ) -> Iterator[Testbed]:
     """The testbed of that name, running; with a bar while its hosts start."""
     with ExitStack() as stack:
@@ -212,7 +261,7 @@ def entered(
 
             bed = testbeds.make(
                 testbed, scenarios, address=address, on_progress=show,
-                survey_file=survey_file(store), wait_s=wait,
+                survey_file=survey_file(store), wait_s=wait, spark=spark,
             )  # fmt: skip
             stack.enter_context(bed)
         for sentence in getattr(bed, "remarks", ()):

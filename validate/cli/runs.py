@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,6 +36,7 @@ from validate.cli.options import (
     limit_options,
     probe_links_option,
     show_forecast,
+    spark_options,
     store_option,
     suite_option,
     supervised,
@@ -50,6 +51,9 @@ from validate.measurements.suspicions import suspicions
 from validate.runs import failures
 from validate.wording import plain
 
+if TYPE_CHECKING:
+    from validate.testbeds.spark import SparkOptions
+
 SCHEMA_VERSION = 1
 _MOST_LOG = 1 << 30
 
@@ -58,6 +62,7 @@ _MOST_LOG = 1 << 30
 @partial(scenario_options, build=with_probed_links)
 @testbed_option
 @address_option
+@spark_options
 @probe_links_option
 @limit_options
 @click.option("--repetitions", type=click.IntRange(1), default=3, show_default=True)
@@ -80,6 +85,7 @@ def run(
     testbed: str | None,
     address: str | None,
     wait: float,
+    spark: "SparkOptions | None",
     probe_links: bool,
     dry_run: bool,
     max_bandwidth: float | None,
@@ -118,7 +124,7 @@ def run(
     from validate.runs.run import run as run_scenario
 
     made: list[Measurement] = []
-    with Store(store_path) as store, entered(testbed, [scenario], address, store_path, wait) as bed:
+    with Store(store_path) as store, entered(testbed, [scenario], address, store_path, wait, spark) as bed:
         caution(store.notes)
         first = sum(m.testbed == testbed and m.suite is None for m in store.measurements(scenario=scenario))
         with progress(repetitions, scenario.name) as advance:

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -18,6 +18,7 @@ from validate.cli.options import (
     entered,
     limit_options,
     show_forecast,
+    spark_options,
     store_option,
     supervised,
     testbed_option,
@@ -29,6 +30,9 @@ from validate.measurements.measurement import Measurement
 from validate.measurements.store import Store
 from validate.suites import suite as all_suites
 from validate.suites.suite import Suite
+
+if TYPE_CHECKING:
+    from validate.testbeds.spark import SparkOptions
 
 SCHEMA_VERSION = 1
 
@@ -47,6 +51,7 @@ def _limit_texts(max_bandwidth: float | None, max_duration: float | None) -> tup
 @click.argument("name")
 @testbed_option
 @address_option
+@spark_options
 @limit_options
 @click.option("--submit", metavar="URL", help="Have Ray's jobs make the runs, like http://10.0.0.1:8265.")
 @click.option(
@@ -74,6 +79,7 @@ def suite(
     testbed: str | None,
     address: str | None,
     wait: float,
+    spark: "SparkOptions | None",
     dry_run: bool,
     max_bandwidth: float | None,
     max_duration: float | None,
@@ -126,7 +132,7 @@ def suite(
             chosen,
             store,
             testbed=testbed,
-            entered=lambda scenarios: entered(testbed, scenarios, address, store_path, wait),
+            entered=lambda scenarios: entered(testbed, scenarios, address, store_path, wait, spark),
             progress=progress,
             earlier=Outcome.earlier(supervision.earlier()),
             allowance=allowed,

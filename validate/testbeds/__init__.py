@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from psmodel.errors import BadInput
 from psmodel.limits import machine
@@ -11,7 +11,10 @@ from validate.machine.computing import with_compute_on
 from validate.machine.open_links import require_links
 from validate.testbeds.base import Testbed, require_iterations
 
-Name = Literal["local", "netns", "cluster"]
+if TYPE_CHECKING:
+    from validate.testbeds.spark import SparkOptions
+
+Name = Literal["local", "netns", "cluster", "spark"]
 NAMES: tuple[Name, ...] = get_args(Name)
 
 Progress = Callable[[int, int, str], None]
@@ -52,6 +55,7 @@ def make(
     on_progress: Progress,
     survey_file: Path | None = None,
     wait_s: float = 1.0,
+    spark: "SparkOptions | None" = None,
 ) -> Testbed:
     """The testbed of that name, large enough for each of the scenarios; not entered yet.
 
@@ -78,6 +82,19 @@ def make(
                 )
             return ClusterTestbed(
                 address=address,
+                machines=max(map(hosts_of, scenarios)),
+                survey_file=survey_file,
+                wait_s=wait_s,
+                on_progress=on_progress,
+            )
+        case "spark":
+            from validate.testbeds.cluster import hosts_of
+            from validate.testbeds.spark import SparkTestbed
+
+            if spark is None:
+                raise BadInput("testbed spark needs --master, like --master spark://10.0.0.1:7077")
+            return SparkTestbed(
+                spark,
                 machines=max(map(hosts_of, scenarios)),
                 survey_file=survey_file,
                 wait_s=wait_s,
