@@ -189,7 +189,7 @@ def size(option: str, text: str | None) -> int | None:
     """
     if text is None:
         return None
-    if spark := re.fullmatch(r"(\d+)([kmgt])b?", text.strip().lower()):
+    if spark := re.fullmatch(r"(\d+)([kmgt])", text.strip().lower()):
         return int(int(spark[1]) * 1024 ** ("kmgt".index(spark[2]) + 1))
     try:
         return int(parse_size(text))
