@@ -146,6 +146,7 @@ def test_code_travels_links_are_probed_and_the_same_command_resumes(runs) -> Non
 
 def test_the_fitted_model_predicts_the_cluster(folder: Path) -> None:
     from validate.comparison.compare import compare
+
     from validate.fitting.estimate import fit
     from validate.measurements.store import Store
     from validate.suites.parts import split

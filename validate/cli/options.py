@@ -50,7 +50,7 @@ def caution(notes: Iterable[str]) -> None:
 
 testbed_option = click.option(
     "--testbed",
-    type=click.Choice(testbeds.NAMES),
+    type=click.Choice(testbeds.names()),
     help="Where to run; by default local for one host, netns for several.",
 )
 
@@ -233,10 +233,11 @@ def supervised(context: click.Context, testbed: str) -> None:
     os.environ.setdefault(_BEGAN, repr(time.monotonic()))
     if supervised.inside() or sandbox.inside():
         return
-    reason = None if testbed in REMOTE else sandbox.missing()
+    here = testbed in ("local", "netns")  # others may need the network, which a sandbox does not have
+    reason = sandbox.missing() if here else None
     if testbed == "netns" and reason is not None:
         raise CannotRun(f"testbed netns cannot run here: {reason}")
-    boxed = testbed not in REMOTE and reason is None
+    boxed = here and reason is None
     context.exit(supervised.run(context.find_root().obj, boxed=boxed))
 
 
@@ -252,12 +253,12 @@ def entered(
     """The testbed of that name, running; with a bar while its hosts start."""
     with ExitStack() as stack:
         with progress(None, f"Starting Ray on testbed {testbed}") as advance:
-            reached = 0
+            position = 0
 
-            def show(done: int, total: int, what: str) -> None:
-                nonlocal reached
-                advance(max(0, done - reached), f"{what} ({done} of {total})")
-                reached = max(done, reached)
+            def show(count: int, total: int, what: str) -> None:
+                nonlocal position
+                advance(max(0, count - position), f"{what} ({count} of {total})")
+                position = max(count, position)
 
             bed = testbeds.make(
                 testbed, scenarios, address=address, on_progress=show,

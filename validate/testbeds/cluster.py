@@ -19,9 +19,9 @@ from psmodel.units import format_rate
 from validate.machine.open_links import is_open
 from validate.testbeds import link_survey
 from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush, own_signals
-from validate.testbeds.guarded import bounded
 from validate.testbeds.link_ends import code_digest, packages
 from validate.testbeds.link_survey import Survey
+from validate.testbeds.patience import bounded
 from validate.testbeds.vigil import Signs
 
 _SHARE = 0.001

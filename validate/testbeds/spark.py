@@ -22,7 +22,7 @@ from psmodel.errors import BadInput
 from psmodel.units import parse_size
 from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, first_line
 from validate.testbeds.cluster import ClusterTestbed
-from validate.testbeds.guarded import bounded
+from validate.testbeds.patience import bounded
 
 _STOP_S = 60.0
 _LOCAL = re.compile(r"local(\[[^\]]*\])?$")
