@@ -61,7 +61,7 @@ MAY_IMPORT = {
     "validate.launch": "testbeds measurements suites",
     "validate.cli": "launch machine testbeds measurements suites runs fitting comparison published report",
 }
-RAY = {"validate.actors", "validate.runs", "validate.testbeds"}
+RAY = {"validate.actors", "validate.runs", "validate.testbeds", "validate.launch"}
 SIMPY = {"psmodel.network", "psmodel.simulation"}
 MATPLOTLIB = {"psmodel.plotting", "validate.report"}
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -303,12 +304,12 @@ def _kuberay(plan: Plan, image: str | None, cpu: str, memory: str) -> str:
     if image is None:
         raise BadInput("--kuberay needs --image, a container image that has psmodel and Ray in it")
     try:
-        import ray
-    except ImportError:
+        ray_version = metadata.version("ray")
+    except metadata.PackageNotFoundError:
         raise CannotRun("the RayJob names Ray's version, and no Ray is installed here") from None
     from validate.launch.kuberay import manifest as written
 
-    return written(plan, image=image, ray_version=ray.__version__, cpu=cpu, memory=memory)
+    return written(plan, image=image, ray_version=ray_version, cpu=cpu, memory=memory)
 
 
 @click.command()
