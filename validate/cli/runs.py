@@ -41,6 +41,7 @@ from validate.cli.options import (
 )
 from validate.comparison import quality
 from validate.machine.computing import compute_by
+from validate.machine.open_links import is_open
 from validate.measurements.measurement import Measurement, key, spans
 from validate.measurements.store import Store
 from validate.measurements.suspect_runs import suspicions
@@ -151,7 +152,10 @@ def _repeated(
     from validate.runs.real_run import run as run_scenario
 
     measurements: list[Measurement] = []
-    first = sum(m.testbed == bed.name and m.suite is None for m in store.measurements(scenario=scenario))
+    # Those whose links were left open are stored with the links that they had.
+    left_open = is_open(scenario)
+    stored = store.measurements(scenario=None if left_open else scenario, testbed=bed.name)
+    first = sum(m.suite is None and (not left_open or m.asked_for == scenario) for m in stored)
     with progress(repetitions, scenario.name) as advance:
         for repetition in range(first, first + repetitions):
             began = time.monotonic()
