@@ -1,6 +1,7 @@
 """Limits of what runs take of a cluster, and what is said before: bytes against a real run's, time against a clock."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -94,6 +95,21 @@ def test_unlike_hosts_become_a_scenario_and_open_again() -> None:
     there = Survey(hosts=hosts).described(left_open, [0, 1], [2])
     assert there.link_shares == {"worker-1.up": 0.6, "worker-1.down": 0.6}
     assert opened(there) == left_open
+
+
+def test_two_hosts_do_not_undo_what_three_have_shown() -> None:
+    """Of a host of 200 and one of 120 alone, both seem to have 120 at least."""
+    rates = (("a", 25e6), ("b", 15e6))
+    three = Survey(hosts=tuple(HostLink(host=h, address=h, cores=2, up=r, down=r) for h, r in rates))
+    two = Survey(
+        hosts=tuple(
+            HostLink(host=h, address=h, cores=2, up=15e6, down=15e6, up_at_least=True, down_at_least=True)
+            for h in ("a", "b")
+        )
+    )
+    assert two.changes_since(three) == []
+    faster = Survey(hosts=tuple(replace(host, up=30e6) for host in two.hosts))
+    assert len(faster.changes_since(three)) == 2
 
 
 @given(st.lists(st.floats(1e5, 1e10), min_size=1, max_size=12))

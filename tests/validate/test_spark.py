@@ -43,7 +43,7 @@ spark("head", "org.apache.spark.deploy.master.Master", "--host", addresses["head
 for host in hosts[1:]:
     spark(host, "org.apache.spark.deploy.worker.Worker", url, "-c", "1", "-m", "2g", "-d", f"/run/work-{host}",
         "--host", addresses[host], "--webui-port", "0")
-end = time.monotonic() + 60
+end = time.monotonic() + 180
 while Path("head.log").read_text().count("Registering worker") < 2:
     assert time.monotonic() < end, Path("head.log").read_text()[-2000:]
     time.sleep(0.2)

@@ -39,6 +39,8 @@ from validate.testbeds.vigil import RunFailed, Signs, TestbedLost, Vigil, start_
 __all__ = ["Observation", "RunFailed", "TestbedLost", "run"]
 
 _LOOKS_AFTER_ERROR = 8
+_LOOKS_AT_DOORS = 28
+"""Of other machines only ports can be asked, once a second; three refusals say that a host's Ray has ended."""
 _KILL_S = 5.0
 
 
@@ -224,7 +226,7 @@ def _watched(
         finished = True
     except (ray.exceptions.RayError, ConnectionError) as error:
         # Who has died is seen below /proc at about the time when Ray says that somebody has.
-        for _ in range(_LOOKS_AFTER_ERROR):
+        for _ in range(_LOOKS_AFTER_ERROR if vigil.sees_processes else _LOOKS_AT_DOORS):
             vigil.look()
             time.sleep(EVERY_S)
         raise RunFailed(f"{vigil.what} broke off: {_in_a_sentence(error)}") from error

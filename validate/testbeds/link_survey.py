@@ -109,7 +109,9 @@ class Survey:
         for link in self.hosts:
             for way, words in (("up", "sends"), ("down", "takes in")):
                 now, then = getattr(link, way), getattr(before[link.host], way)
-                if abs(now / then - 1) > ALIKE:
+                # Fewer hosts than before may not be fast enough to show what they showed together.
+                hidden = getattr(link, f"{way}_at_least") and now < then
+                if abs(now / then - 1) > ALIKE and not hidden:
                     said.append(
                         f"host {link.host} now {words} {format_rate(now)}, it was {format_rate(then)}"
                     )
