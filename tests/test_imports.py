@@ -56,10 +56,12 @@ MAY_IMPORT = {
     "validate.fitting": "measurements",
     "validate.comparison": "measurements fitting",
     "validate.published": "comparison",
+    "validate.history": "measurements fitting",
+    "validate.gate": "measurements fitting history",
     "validate.report": "measurements suites fitting comparison",
     "validate.plugin": "measurements",
     "validate.launch": "testbeds measurements suites",
-    "validate.cli": "launch machine testbeds measurements suites runs fitting comparison published report",
+    "validate.cli": "launch machine testbeds measurements suites runs fitting comparison published history gate report",
 }
 RAY = {"validate.actors", "validate.runs", "validate.testbeds", "validate.launch"}
 SIMPY = {"psmodel.network", "psmodel.simulation"}

@@ -92,6 +92,8 @@ class Measurement:
         From the first worker's start until the last one has ended and the last update has been applied.
     links_probed
         Whether the scenario left its links open, and has them from a probe.
+    hosts
+        Actor ("worker 0", "shard 1") and the name of the host that it was on; empty of earlier runs.
     """
 
     run_id: str
@@ -113,6 +115,7 @@ class Measurement:
     updates: Updates
     format_version: int = FORMAT_VERSION
     links_probed: bool = False
+    hosts: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -189,6 +192,7 @@ class Measurement:
             "started_at": self.started_at,
             "duration_s": self.duration_s,
             **({"links_probed": True} if self.links_probed else {}),
+            "hosts": [list(pair) for pair in self.hosts],
         }
 
     @classmethod
