@@ -40,12 +40,9 @@ from validate.cli.options import (
     with_probed_links,
 )
 from validate.comparison import quality
-from validate.machine.computing import compute_by
-from validate.machine.open_links import is_open
-from validate.measurements.measurement import Measurement, key, spans
+from validate.measurements.measurement import Measurement, spans
 from validate.measurements.store import Store
 from validate.measurements.suspect_runs import suspicions
-from validate.runs import failures
 from validate.runs.allowance import Allowance
 from validate.testbeds.base import Testbed
 
@@ -148,43 +145,21 @@ def _repeated(
 ) -> list[Measurement]:
     """Runs of a scenario, each stored before the next one starts; one that fails is written down."""
     from validate.runs.forecast import traffic
-    from validate.runs.real_run import RunFailed
-    from validate.runs.real_run import run as run_scenario
+    from validate.runs.kept import next_repetition, run_and_keep
 
     measurements: list[Measurement] = []
-    # Those whose links were left open are stored with the links that they had.
-    left_open = is_open(scenario)
-    stored = store.measurements(scenario=None if left_open else scenario, testbed=bed.name)
-    first = sum(m.suite is None and (not left_open or m.asked_for == scenario) for m in stored)
+    first = next_repetition(store, scenario, bed.name)
     with progress(repetitions, scenario.name) as advance:
         for repetition in range(first, first + repetitions):
             began = time.monotonic()
-            try:
-                measurement = run_scenario(
-                    scenario,
-                    bed,
-                    repetition=repetition,
-                    on_observation=_observer(scenario, advance) if watch else None,
-                    logs=store.path.parent / "logs",
-                    at_most_s=allowed.left_s(),
-                )
-            except RunFailed as error:
-                failures.add(
-                    store.path,
-                    key=key(
-                        scenario,
-                        testbed=bed.name,
-                        suite=None,
-                        repetition=repetition,
-                        compute_by=compute_by(scenario),
-                    ),
-                    scenario=scenario.name,
-                    repetition=repetition,
-                    suite=None,
-                    reason=str(error),
-                )
-                raise
-            store.add(measurement)
+            measurement = run_and_keep(
+                scenario,
+                bed,
+                store,
+                repetition=repetition,
+                on_observation=_observer(scenario, advance) if watch else None,
+                at_most_s=allowed.left_s(),
+            )
             measurements.append(measurement)
             advance(1, "")
             if len(measurements) < repetitions:
