@@ -12,10 +12,10 @@ from validate.published import planning, rivals
 from validate.published import prediction as published
 from validate.published.plausibility import odd_cells
 from validate.published.posterior import REPEAT_SHIFT, slowest
-from validate.published.tables import Row, load, load_all
+from validate.published.tables import PublishedRow, load, load_all
 
 
-def find(model: str, batch: int, machines: int, table: str) -> Row:
+def find(model: str, batch: int, machines: int, table: str) -> PublishedRow:
     return next(
         r
         for r in load()

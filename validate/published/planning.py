@@ -9,7 +9,7 @@ utilisation is that of the CPU; published tables tell that of the link.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from validate.published.tables import Row
+from validate.published.tables import PublishedRow
 
 EFFICIENCY = 0.9
 """Share of the smallest size's work per machine that a machine must do, and DLRover's wanted utilisation."""
@@ -29,7 +29,7 @@ class Plan:
     chosen: Mapping[str, int]
 
 
-def plan(sizes: Sequence[Row], predicted_s: Mapping[str, Mapping[int, float]]) -> Plan:
+def plan(sizes: Sequence[PublishedRow], predicted_s: Mapping[str, Mapping[int, float]]) -> Plan:
     """Answer the question for one job.
 
     Parameters
@@ -60,7 +60,7 @@ def _largest(times: Mapping[int, float]) -> int:
     return max(size for size, time in times.items() if times[smallest] / time >= EFFICIENCY)
 
 
-def _dlrover(row: Row, sizes: Sequence[int]) -> int:
+def _dlrover(row: PublishedRow, sizes: Sequence[int]) -> int:
     used = min(1.0, row.communication_s / row.step_s)
     most = row.machines if used > _BUSY else row.machines * EFFICIENCY / used
     return max((size for size in sizes if size <= most), default=min(sizes))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from psmodel.units import format_rate
-from validate.published.tables import Row
+from validate.published.tables import PublishedRow
 
 _FAR = 3.5
 """Modified z-score above which a value is an outlier (Iglewicz & Hoaglin 1993, "How to detect and handle outliers")."""
@@ -31,14 +31,14 @@ class Odd:
         return asdict(self)
 
 
-def odd_cells(rows: Sequence[Row]) -> tuple[Odd, ...]:
+def odd_cells(rows: Sequence[PublishedRow]) -> tuple[Odd, ...]:
     """The synchronisations that imply another bandwidth than their network's other cells, or more than its links have.
 
     In a training step communication hides behind computing, so that one cell alone implies nothing; there the time
     over one machine is compared with what the links at their nominal rate allow, see `_slow_steps`.
     """
     found: list[Odd] = []
-    networks: dict[tuple[str, str], list[Row]] = {}
+    networks: dict[tuple[str, str], list[PublishedRow]] = {}
     for row in rows:
         networks.setdefault((row.table, row.network), []).append(row)
     for cells in networks.values():
@@ -46,7 +46,7 @@ def odd_cells(rows: Sequence[Row]) -> tuple[Odd, ...]:
     return tuple(found)
 
 
-def _outliers(cells: Sequence[Row]) -> list[Odd]:
+def _outliers(cells: Sequence[PublishedRow]) -> list[Odd]:
     implied = np.array([row.wire_bytes / row.step_s for row in cells])
     median = float(np.median(implied))
     distance = np.abs(np.log(implied / median))
@@ -70,7 +70,7 @@ def _outliers(cells: Sequence[Row]) -> list[Odd]:
     return found
 
 
-def _slow_steps(cells: Sequence[Row], repeat_shift: float = 0.05) -> list[Odd]:
+def _slow_steps(cells: Sequence[PublishedRow], repeat_shift: float = 0.05) -> list[Odd]:
     """Steps that take longer over one machine's than everything sent at half the nominal rate explains."""
     alone = {row.job: row.step_s for row in cells if row.machines == 1}
     found = []
@@ -85,7 +85,7 @@ def _slow_steps(cells: Sequence[Row], repeat_shift: float = 0.05) -> list[Odd]:
     return found
 
 
-def _odd(row: Row, what: str) -> Odd:
+def _odd(row: PublishedRow, what: str) -> Odd:
     return Odd(
         table=row.table, network=row.network, model=row.model, machines=row.machines,
         sentence=f"{row.table}, {row.network}: {row.model} on {row.machines} machines, {row.step_s:g} s, {what}",

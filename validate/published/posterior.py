@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from validate.published.tables import Row
+from validate.published.tables import PublishedRow
 
 Array = NDArray[np.float64]
 REPEAT_SHIFT = 0.05
@@ -60,10 +60,10 @@ class Outcome:
     one_machine_s: float
 
 
-Predict = Callable[[Row], Outcome]
+Predict = Callable[[PublishedRow], Outcome]
 
 
-def fit(rows: Sequence[Row]) -> Predict:
+def fit(rows: Sequence[PublishedRow]) -> Predict:
     """Learn from the fitted sizes of the rows of one network.
 
     Returns
@@ -74,7 +74,7 @@ def fit(rows: Sequence[Row]) -> Predict:
     return _of_synchronisations(known) if known[0].kind == "synchronisation" else _of_training(known)
 
 
-def summary(rows: Sequence[Row]) -> dict[str, float]:
+def summary(rows: Sequence[PublishedRow]) -> dict[str, float]:
     """Posterior means of what belongs to the network: κ and, where something is computed, σ."""
     known = [row for row in rows if row.fitted]
     if known[0].kind == "synchronisation":
@@ -87,26 +87,26 @@ def summary(rows: Sequence[Row]) -> dict[str, float]:
     }
 
 
-def _streams_s(row: Row) -> Array:
+def _streams_s(row: PublishedRow) -> Array:
     """Time of the last stream, shape (κ,)."""
     streams = row.machines * (row.machines - 1)
     return np.asarray(row.communication_s * (1 + _STREAMS * slowest(streams)))
 
 
-def _grids(row: Row) -> tuple[Array, Array]:
+def _grids(row: PublishedRow) -> tuple[Array, Array]:
     """Exposed communication (s) and one machine's share of the computing, shape (κ, ω, σ) or such that it spreads."""
     exposed = _streams_s(row)[:, None, None] * (1 - _OVERLAP)[None, :, None]
     return exposed, (1 + _MACHINES * slowest(row.machines))[None, None, :]
 
 
-def _jobs(known: Sequence[Row]) -> dict[tuple[str, int], tuple[Row, Row]]:
-    found: dict[tuple[str, int], list[Row]] = {}
+def _jobs(known: Sequence[PublishedRow]) -> dict[tuple[str, int], tuple[PublishedRow, PublishedRow]]:
+    found: dict[tuple[str, int], list[PublishedRow]] = {}
     for row in sorted(known, key=lambda r: r.machines):
         found.setdefault(row.job, []).append(row)
     return {job: (sizes[0], sizes[1]) for job, sizes in found.items()}
 
 
-def _training_weights(known: Sequence[Row]) -> dict[tuple[str, int], Array]:
+def _training_weights(known: Sequence[PublishedRow]) -> dict[tuple[str, int], Array]:
     """Joint weight of (κ, ω, σ) of each job, given that κ and σ are those of the network.
 
     With t₁ flat, the two sizes tell of the rest by their difference alone, whose variance is the sum of both.
@@ -125,10 +125,10 @@ def _training_weights(known: Sequence[Row]) -> dict[tuple[str, int], Array]:
     return {job: weight / weight.sum() for job, weight in weights.items()}
 
 
-def _of_training(known: Sequence[Row]) -> Predict:
+def _of_training(known: Sequence[PublishedRow]) -> Predict:
     weights, jobs = _training_weights(known), _jobs(known)
 
-    def predict(row: Row) -> Outcome:
+    def predict(row: PublishedRow) -> Outcome:
         one, two = jobs[row.job]
         weight = weights[row.job]
         exposed, slower = _grids(two)
@@ -147,7 +147,7 @@ def _of_training(known: Sequence[Row]) -> Predict:
     return predict
 
 
-def _start_weights(known: Sequence[Row]) -> tuple[Array, Array]:
+def _start_weights(known: Sequence[PublishedRow]) -> tuple[Array, Array]:
     """Joint weight of κ and of the time that any synchronisation takes, shape (κ, starts), and those times (s)."""
     starts = _STARTS * min(row.step_s for row in known)
     deviations = [
@@ -158,10 +158,10 @@ def _start_weights(known: Sequence[Row]) -> tuple[Array, Array]:
     return weight / weight.sum(), starts
 
 
-def _of_synchronisations(known: Sequence[Row]) -> Predict:
+def _of_synchronisations(known: Sequence[PublishedRow]) -> Predict:
     weight, starts = _start_weights(known)
 
-    def predict(row: Row) -> Outcome:
+    def predict(row: PublishedRow) -> Outcome:
         if row.machines == 1:
             return Outcome(mean_s=0.0, deviation_s=0.0, one_machine_s=0.0)
         times = starts[None, :] + _streams_s(row)[:, None]

@@ -13,7 +13,7 @@ from validate.comparison import quality
 from validate.published import planning, posterior, rivals
 from validate.published.plausibility import Odd, odd_cells
 from validate.published.posterior import REPEAT_SHIFT
-from validate.published.tables import FITTED, Row, load_all
+from validate.published.tables import FITTED, PublishedRow, load_all
 
 SCHEMA_VERSION = 2
 OURS = "psmodel"
@@ -28,7 +28,7 @@ class Scored:
     prediction for one machine, which synchronises with nobody; `interval_s` the 95 % prediction interval of ours.
     """
 
-    row: Row
+    row: PublishedRow
     predicted_s: Mapping[str, float]
     interval_s: tuple[float, float]
     extra_s: float
@@ -36,7 +36,7 @@ class Scored:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class MethodScore:
     """Errors of one method over the sizes not fitted of one table (or all).
 
     `extra_error` is Σ|predicted − measured| ÷ Σ measured extra time: single extras are near zero, so that the mean
@@ -58,13 +58,13 @@ class Published:
     """Result of the check against published tables; `odd` are cells that do not fit to their own table."""
 
     rows: tuple[Scored, ...]
-    scores: tuple[Score, ...]
+    scores: tuple[MethodScore, ...]
     networks: Mapping[str, Mapping[str, float]]
     plans: tuple[planning.Plan, ...]
     odd: tuple[Odd, ...]
     coverage: float
 
-    def score(self, method: str = OURS, table: str = ALL) -> Score:
+    def score(self, method: str = OURS, table: str = ALL) -> MethodScore:
         """That of a method."""
         return next(s for s in self.scores if (s.method, s.table) == (method, table))
 
@@ -97,7 +97,7 @@ class Published:
         }
 
 
-def check(rows: Sequence[Row] | None = None) -> Published:
+def check(rows: Sequence[PublishedRow] | None = None) -> Published:
     """Fit the small sizes of each job (`tables.FITTED`) and score the larger ones.
 
     Raises
@@ -106,7 +106,7 @@ def check(rows: Sequence[Row] | None = None) -> Published:
         If a job lacks one of the small sizes, or has no larger one.
     """
     listed = load_all() if rows is None else rows
-    networks: dict[tuple[str, str], list[Row]] = {}
+    networks: dict[tuple[str, str], list[PublishedRow]] = {}
     for row in listed:
         if row.rate is not None:
             networks.setdefault((row.table, row.network), []).append(row)
@@ -139,8 +139,8 @@ def check(rows: Sequence[Row] | None = None) -> Published:
     )
 
 
-def _jobs(cells: Sequence[Row]) -> dict[tuple[str, int], list[Row]]:
-    jobs: dict[tuple[str, int], list[Row]] = {}
+def _jobs(cells: Sequence[PublishedRow]) -> dict[tuple[str, int], list[PublishedRow]]:
+    jobs: dict[tuple[str, int], list[PublishedRow]] = {}
     for row in sorted(cells, key=lambda r: r.machines):
         jobs.setdefault(row.job, []).append(row)
     for (model, batch), sizes in jobs.items():
@@ -155,7 +155,7 @@ def _jobs(cells: Sequence[Row]) -> dict[tuple[str, int], list[Row]]:
 
 
 def _score(
-    sizes: Sequence[Row], ours: posterior.Predict, others: Mapping[str, rivals.Predict]
+    sizes: Sequence[PublishedRow], ours: posterior.Predict, others: Mapping[str, rivals.Predict]
 ) -> list[Scored]:
     one = next((row for row in sizes if row.machines == 1), None)
     found = []
@@ -183,7 +183,7 @@ def _score(
     return found
 
 
-def _scores(scored: Sequence[Scored]) -> tuple[Score, ...]:
+def _scores(scored: Sequence[Scored]) -> tuple[MethodScore, ...]:
     scores = []
     for table in (*dict.fromkeys(s.row.table for s in scored), ALL):
         rows = [s for s in scored if table in (s.row.table, ALL)]
@@ -194,7 +194,7 @@ def _scores(scored: Sequence[Scored]) -> tuple[Score, ...]:
             extra_error = np.abs([s.predicted_extra_s[method] for s in rows] - extra)
             mape = float(np.abs(errors).mean())
             scores.append(
-                Score(
+                MethodScore(
                     method=method,
                     table=table,
                     step_mape=mape,

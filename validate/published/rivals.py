@@ -6,13 +6,13 @@ import numpy as np
 from scipy.optimize import nnls
 
 from validate.comparison.baselines import FittedBaseline, Point, fit_baselines
-from validate.published.tables import Row
+from validate.published.tables import PublishedRow
 
-Predict = Callable[[Row], float]
+Predict = Callable[[PublishedRow], float]
 NNLS, RATIO = "NNLS with a delay term", "smaller size × wire ratio"
 
 
-def fit(known: Sequence[Row]) -> dict[str, Predict]:
+def fit(known: Sequence[PublishedRow]) -> dict[str, Predict]:
     """Name → prediction (s) of any size, learnt from the fitted sizes of one job, or of one table's synchronisations.
 
     The plain formula takes what one machine needs as given, and so do those that build on it.
@@ -30,31 +30,31 @@ def _by_point(fitted: FittedBaseline, alone: Mapping[tuple[str, int], float]) ->
     return lambda row: fitted.predict(_point(row, alone.get(row.job, 0.0)))
 
 
-def _point(row: Row, alone_s: float) -> Point:
+def _point(row: PublishedRow, alone_s: float) -> Point:
     # The amount of work grows with the machines, each of which brings its own.
     scale = row.machines * (row.wire_bytes if row.kind == "synchronisation" else 1.0)
     return Point(scale=scale, machines=row.machines, plain_s=alone_s + row.plain_s)
 
 
-def _terms(row: Row) -> list[float]:
+def _terms(row: PublishedRow) -> list[float]:
     return [float(row.kind == "training"), row.communication_s, row.delays_s]
 
 
-def _with_delay(known: Sequence[Row]) -> Predict:
+def _with_delay(known: Sequence[PublishedRow]) -> Predict:
     """θ₀ (where something is computed) + θ₁·wire + θ₂·(n − 1)·delay, non-negative, by relative errors."""
     relative = np.array([_terms(row) for row in known]) / np.array([[row.step_s] for row in known])
     solution, _ = nnls(relative, np.ones(len(known)))
     return lambda row: float(np.dot(solution, _terms(row)))
 
 
-def _wire_ratio(known: Sequence[Row], alone: Mapping[tuple[str, int], float]) -> Predict:
+def _wire_ratio(known: Sequence[PublishedRow], alone: Mapping[tuple[str, int], float]) -> Predict:
     """The time of the job's largest fitted size, times the ratio of the nominal times of both sizes."""
     largest = {(row.network, row.job): row for row in sorted(known, key=lambda r: r.machines)}
 
-    def nominal(row: Row) -> float:
+    def nominal(row: PublishedRow) -> float:
         return alone.get(row.job, 0.0) + row.communication_s
 
-    def predict(row: Row) -> float:
+    def predict(row: PublishedRow) -> float:
         small = largest[row.network, row.job]
         return small.step_s * nominal(row) / nominal(small)
 

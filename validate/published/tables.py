@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
 
-from psmodel.analytic.inputs import inputs
+from psmodel.analytic.input_arrays import inputs
 from psmodel.calibration import IDEAL
 from psmodel.scenario import Scenario
 
@@ -17,7 +17,7 @@ FITTED: Mapping[Kind, tuple[int, ...]] = {"training": (1, 2), "synchronisation":
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class PublishedRow:
     """One published measurement: the mean time (s) of `scenario`.
 
     Attributes
@@ -100,14 +100,14 @@ class Row:
         return (self.machines - 1) * self.scenario.propagation_delay
 
 
-def load() -> tuple[Row, ...]:
+def load() -> tuple[PublishedRow, ...]:
     """The rows that a prediction can be made of: the links' rate is known, and all GPUs of a machine were used."""
     return tuple(row for row in load_all() if row.rate is not None)
 
 
-def load_all() -> tuple[Row, ...]:
+def load_all() -> tuple[PublishedRow, ...]:
     """The same, and those over links of a rate that nobody says."""
-    rows: list[Row] = []
+    rows: list[PublishedRow] = []
     folder = resources.files("validate.published")
     for file in sorted(folder.iterdir(), key=lambda f: f.name):
         if file.name.endswith(".csv"):
@@ -117,10 +117,10 @@ def load_all() -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _training(table: str, lines: Sequence[Mapping[str, str]]) -> list[Row]:
+def _training(table: str, lines: Sequence[Mapping[str, str]]) -> list[PublishedRow]:
     per_machine = max(int(line["gpus"]) // int(line["workers"]) for line in lines)
     return [
-        Row(
+        PublishedRow(
             table=table,
             kind="training",
             model=line["model"],
@@ -140,10 +140,10 @@ def _training(table: str, lines: Sequence[Mapping[str, str]]) -> list[Row]:
     ]
 
 
-def _synchronisations(table: str, lines: Sequence[Mapping[str, str]]) -> list[Row]:
+def _synchronisations(table: str, lines: Sequence[Mapping[str, str]]) -> list[PublishedRow]:
     """Rows of the sharded parameter server alone: the others of the table are trees and rings, not servers."""
     return [
-        Row(
+        PublishedRow(
             table=table,
             kind="synchronisation",
             model=f"{line['size_mib']} MiB",
