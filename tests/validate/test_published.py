@@ -171,11 +171,11 @@ def test_dlrover_stops_where_a_server_is_busy() -> None:
             replace(row, scenario=row.scenario.replace(workers=n), step_s=row.communication_s / used)
             for n in (4, 8, 16)
         ]
-        assert planning.plan(sizes, {}).chosen[planning.DLROVER] == most
+        assert planning.plan(sizes, {}).choices[planning.DLROVER] == most
 
 
 def test_the_text_names_every_method_and_the_worst_case(result: published.Published) -> None:
-    written = published.text(result)
-    assert all(score.method in written for score in result.scores)
-    assert "Worst: 256 MiB on 8 machines of yuan_ps_shaped_links" in written
+    output = published.text(result)
+    assert all(score.method in output for score in result.scores)
+    assert "Worst: 256 MiB on 8 machines of yuan_ps_shaped_links" in output
     assert result.to_json()["rows"][0]["machines"] == 4

@@ -18,7 +18,7 @@ DLROVER = "DLRover's rule"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SizeChoice:
     """Of one job in one network: the largest size worth its while, measured and by method."""
 
     table: str
@@ -26,10 +26,10 @@ class Plan:
     model: str
     batch_per_gpu: int
     measured: int
-    chosen: Mapping[str, int]
+    choices: Mapping[str, int]
 
 
-def plan(sizes: Sequence[PublishedRow], predicted_s: Mapping[str, Mapping[int, float]]) -> Plan:
+def plan(sizes: Sequence[PublishedRow], predicted_s: Mapping[str, Mapping[int, float]]) -> SizeChoice:
     """Answer the question for one job.
 
     Parameters
@@ -42,16 +42,16 @@ def plan(sizes: Sequence[PublishedRow], predicted_s: Mapping[str, Mapping[int, f
     ordered = sorted(sizes, key=lambda row: row.machines)
     measured = {row.machines: row.step_s for row in ordered}
     fitted = [row for row in ordered if row.fitted]
-    known = {row.machines: row.step_s for row in fitted}
-    chosen = {method: _largest(known | dict(times)) for method, times in predicted_s.items()}
+    learnt = {row.machines: row.step_s for row in fitted}
+    choices = {method: _largest(learnt | dict(times)) for method, times in predicted_s.items()}
     first = ordered[0]
-    return Plan(
+    return SizeChoice(
         table=first.table,
         network=first.network,
         model=first.model,
         batch_per_gpu=first.batch_per_gpu,
         measured=_largest(measured),
-        chosen=chosen | {DLROVER: _dlrover(fitted[-1], [row.machines for row in ordered])},
+        choices=choices | {DLROVER: _dlrover(fitted[-1], [row.machines for row in ordered])},
     )
 
 

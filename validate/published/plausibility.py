@@ -37,13 +37,13 @@ def odd_cells(rows: Sequence[PublishedRow]) -> tuple[Odd, ...]:
     In a training step communication hides behind computing, so that one cell alone implies nothing; there the time
     over one machine is compared with what the links at their nominal rate allow, see `_slow_steps`.
     """
-    found: list[Odd] = []
+    odd: list[Odd] = []
     networks: dict[tuple[str, str], list[PublishedRow]] = {}
     for row in rows:
         networks.setdefault((row.table, row.network), []).append(row)
     for cells in networks.values():
-        found += _outliers(cells) if cells[0].kind == "synchronisation" else _slow_steps(cells)
-    return tuple(found)
+        odd += _outliers(cells) if cells[0].kind == "synchronisation" else _slow_steps(cells)
+    return tuple(odd)
 
 
 def _outliers(cells: Sequence[PublishedRow]) -> list[Odd]:
@@ -51,38 +51,38 @@ def _outliers(cells: Sequence[PublishedRow]) -> list[Odd]:
     median = float(np.median(implied))
     distance = np.abs(np.log(implied / median))
     spread = max(float(np.median(distance)), 1e-12)
-    found = []
+    odd = []
     for row, rate, far in zip(cells, implied, distance, strict=True):
         if row.rate is not None and rate > row.rate:
-            found.append(
+            odd.append(
                 _odd(
                     row,
                     f"implies {format_rate(float(rate))}, more than the {format_rate(row.rate)} of its links",
                 )
             )
         elif far > _CLEAR and _TO_DEVIATIONS * far / spread > _FAR:
-            found.append(
+            odd.append(
                 _odd(
                     row,
                     f"implies {format_rate(float(rate))}, the others of its network {format_rate(median)}",
                 )
             )
-    return found
+    return odd
 
 
 def _slow_steps(cells: Sequence[PublishedRow], repeat_shift: float = 0.05) -> list[Odd]:
     """Steps that take longer over one machine's than everything sent at half the nominal rate explains."""
     alone = {row.job: row.step_s for row in cells if row.machines == 1}
-    found = []
+    odd = []
     for row in cells:
         extra = row.step_s - alone.get(row.job, row.step_s)
         sure = extra - 1.96 * repeat_shift * float(np.hypot(row.step_s, row.step_s - extra))
         if row.rate is not None and sure > 2 * row.communication_s > 0:
             implied = row.wire_bytes / extra
-            found.append(
+            odd.append(
                 _odd(row, f"implies at most {format_rate(implied)}, the links have {format_rate(row.rate)}")
             )
-    return found
+    return odd
 
 
 def _odd(row: PublishedRow, what: str) -> Odd:

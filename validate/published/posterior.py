@@ -52,7 +52,7 @@ def slowest(count: int) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Forecast:
     """A published time as predicted: mean and standard deviation (s), and the prediction for one machine."""
 
     mean_s: float
@@ -60,7 +60,7 @@ class Outcome:
     one_machine_s: float
 
 
-Predict = Callable[[PublishedRow], Outcome]
+Predict = Callable[[PublishedRow], Forecast]
 
 
 def fit(rows: Sequence[PublishedRow]) -> Predict:
@@ -70,17 +70,17 @@ def fit(rows: Sequence[PublishedRow]) -> Predict:
     -------
     A function that predicts any row of the network.
     """
-    known = [row for row in rows if row.fitted]
-    return _of_synchronisations(known) if known[0].kind == "synchronisation" else _of_training(known)
+    small = [row for row in rows if row.fitted]
+    return _of_synchronisations(small) if small[0].kind == "synchronisation" else _of_training(small)
 
 
 def summary(rows: Sequence[PublishedRow]) -> dict[str, float]:
     """Posterior means of what belongs to the network: κ and, where something is computed, σ."""
-    known = [row for row in rows if row.fitted]
-    if known[0].kind == "synchronisation":
-        weight, _ = _start_weights(known)
+    small = [row for row in rows if row.fitted]
+    if small[0].kind == "synchronisation":
+        weight, _ = _start_weights(small)
         return {"streams": float(weight.sum(axis=1) @ _STREAMS)}
-    weight = _training_weights(known)[known[0].job].sum(axis=1)
+    weight = _training_weights(small)[small[0].job].sum(axis=1)
     return {
         "streams": float(weight.sum(axis=1) @ _STREAMS),
         "machines": float(weight.sum(axis=0) @ _MACHINES),
@@ -99,20 +99,20 @@ def _grids(row: PublishedRow) -> tuple[Array, Array]:
     return exposed, (1 + _MACHINES * slowest(row.machines))[None, None, :]
 
 
-def _jobs(known: Sequence[PublishedRow]) -> dict[tuple[str, int], tuple[PublishedRow, PublishedRow]]:
-    found: dict[tuple[str, int], list[PublishedRow]] = {}
-    for row in sorted(known, key=lambda r: r.machines):
-        found.setdefault(row.job, []).append(row)
-    return {job: (sizes[0], sizes[1]) for job, sizes in found.items()}
+def _jobs(small: Sequence[PublishedRow]) -> dict[tuple[str, int], tuple[PublishedRow, PublishedRow]]:
+    by_job: dict[tuple[str, int], list[PublishedRow]] = {}
+    for row in sorted(small, key=lambda r: r.machines):
+        by_job.setdefault(row.job, []).append(row)
+    return {job: (sizes[0], sizes[1]) for job, sizes in by_job.items()}
 
 
-def _training_weights(known: Sequence[PublishedRow]) -> dict[tuple[str, int], Array]:
+def _training_weights(small: Sequence[PublishedRow]) -> dict[tuple[str, int], Array]:
     """Joint weight of (κ, ω, σ) of each job, given that κ and σ are those of the network.
 
     With t₁ flat, the two sizes tell of the rest by their difference alone, whose variance is the sum of both.
     """
     likelihoods = {}
-    for job, (one, two) in _jobs(known).items():
+    for job, (one, two) in _jobs(small).items():
         exposed, slower = _grids(two)
         deviation = (two.step_s - one.step_s * slower - exposed) / (
             REPEAT_SHIFT * np.hypot(one.step_s, two.step_s)
@@ -125,10 +125,10 @@ def _training_weights(known: Sequence[PublishedRow]) -> dict[tuple[str, int], Ar
     return {job: weight / weight.sum() for job, weight in weights.items()}
 
 
-def _of_training(known: Sequence[PublishedRow]) -> Predict:
-    weights, jobs = _training_weights(known), _jobs(known)
+def _of_training(small: Sequence[PublishedRow]) -> Predict:
+    weights, jobs = _training_weights(small), _jobs(small)
 
-    def predict(row: PublishedRow) -> Outcome:
+    def predict(row: PublishedRow) -> Forecast:
         one, two = jobs[row.job]
         weight = weights[row.job]
         exposed, slower = _grids(two)
@@ -138,7 +138,7 @@ def _of_training(known: Sequence[PublishedRow]) -> Predict:
         step = alone * slower + exposed
         mean = float((weight * step).sum())
         variance = float((weight * (step - mean) ** 2).sum()) + (REPEAT_SHIFT * one.step_s) ** 2 / 2
-        return Outcome(
+        return Forecast(
             mean_s=mean,
             deviation_s=float(np.sqrt(variance + (REPEAT_SHIFT * mean) ** 2)),
             one_machine_s=float((weight * alone).sum()),
@@ -147,26 +147,26 @@ def _of_training(known: Sequence[PublishedRow]) -> Predict:
     return predict
 
 
-def _start_weights(known: Sequence[PublishedRow]) -> tuple[Array, Array]:
+def _start_weights(small: Sequence[PublishedRow]) -> tuple[Array, Array]:
     """Joint weight of κ and of the time that any synchronisation takes, shape (κ, starts), and those times (s)."""
-    starts = _STARTS * min(row.step_s for row in known)
+    starts = _STARTS * min(row.step_s for row in small)
     deviations = [
         (row.step_s - starts[None, :] - _streams_s(row)[:, None]) / (REPEAT_SHIFT * row.step_s)
-        for row in known
+        for row in small
     ]
     weight = np.exp(-sum(d**2 for d in deviations) / 2)
     return weight / weight.sum(), starts
 
 
-def _of_synchronisations(known: Sequence[PublishedRow]) -> Predict:
-    weight, starts = _start_weights(known)
+def _of_synchronisations(small: Sequence[PublishedRow]) -> Predict:
+    weight, starts = _start_weights(small)
 
-    def predict(row: PublishedRow) -> Outcome:
+    def predict(row: PublishedRow) -> Forecast:
         if row.machines == 1:
-            return Outcome(mean_s=0.0, deviation_s=0.0, one_machine_s=0.0)
+            return Forecast(mean_s=0.0, deviation_s=0.0, one_machine_s=0.0)
         times = starts[None, :] + _streams_s(row)[:, None]
         mean = float((weight * times).sum())
         variance = float((weight * (times - mean) ** 2).sum()) + (REPEAT_SHIFT * mean) ** 2
-        return Outcome(mean_s=mean, deviation_s=float(np.sqrt(variance)), one_machine_s=0.0)
+        return Forecast(mean_s=mean, deviation_s=float(np.sqrt(variance)), one_machine_s=0.0)
 
     return predict

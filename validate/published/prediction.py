@@ -60,7 +60,7 @@ class Published:
     rows: tuple[Scored, ...]
     scores: tuple[MethodScore, ...]
     networks: Mapping[str, Mapping[str, float]]
-    plans: tuple[planning.Plan, ...]
+    plans: tuple[planning.SizeChoice, ...]
     odd: tuple[Odd, ...]
     coverage: float
 
@@ -105,28 +105,28 @@ def check(rows: Sequence[PublishedRow] | None = None) -> Published:
     ValueError
         If a job lacks one of the small sizes, or has no larger one.
     """
-    listed = load_all() if rows is None else rows
+    every_row = load_all() if rows is None else rows
     networks: dict[tuple[str, str], list[PublishedRow]] = {}
-    for row in listed:
+    for row in every_row:
         if row.rate is not None:
             networks.setdefault((row.table, row.network), []).append(row)
     scored: list[Scored] = []
-    plans: list[planning.Plan] = []
+    plans: list[planning.SizeChoice] = []
     for cells in networks.values():
         jobs = _jobs(cells)
         ours = posterior.fit(cells)
         for sizes in jobs.values():
             # Nothing is computed in synchronisations, so that all of a table can share a baseline's coefficients.
-            known = (
-                [r for r in listed if r.fitted and r.rate is not None and r.table == sizes[0].table]
+            small_rows = (
+                [r for r in every_row if r.fitted and r.rate is not None and r.table == sizes[0].table]
                 if sizes[0].kind == "synchronisation"
                 else [r for r in sizes if r.fitted]
             )
-            found = _score(sizes, ours, rivals.fit(known))
-            scored += found
+            of_job = _score(sizes, ours, rivals.fit(small_rows))
+            scored += of_job
             times = {
-                method: {s.row.machines: s.predicted_s[method] for s in found}
-                for method in found[0].predicted_s
+                method: {s.row.machines: s.predicted_s[method] for s in of_job}
+                for method in of_job[0].predicted_s
             }
             plans.append(planning.plan(sizes, times))
     return Published(
@@ -134,7 +134,7 @@ def check(rows: Sequence[PublishedRow] | None = None) -> Published:
         scores=_scores(scored),
         networks={f"{t}, {network}": posterior.summary(cells) for (t, network), cells in networks.items()},
         plans=tuple(plans),
-        odd=odd_cells(listed),
+        odd=odd_cells(every_row),
         coverage=float(np.mean([s.interval_s[0] <= s.row.step_s <= s.interval_s[1] for s in scored])),
     )
 
@@ -158,7 +158,7 @@ def _score(
     sizes: Sequence[PublishedRow], ours: posterior.Predict, others: Mapping[str, rivals.Predict]
 ) -> list[Scored]:
     one = next((row for row in sizes if row.machines == 1), None)
-    found = []
+    of_job = []
     for row in sizes:
         if row.fitted:
             continue
@@ -168,7 +168,7 @@ def _score(
         bases = {OURS: outcome.one_machine_s} | {
             name: predict(one) if one is not None else 0.0 for name, predict in others.items()
         }
-        found.append(
+        of_job.append(
             Scored(
                 row=row,
                 predicted_s=steps,
@@ -180,7 +180,7 @@ def _score(
                 predicted_extra_s={name: step - bases[name] for name, step in steps.items()},
             )
         )
-    return found
+    return of_job
 
 
 def _scores(scored: Sequence[Scored]) -> tuple[MethodScore, ...]:
@@ -238,10 +238,10 @@ def _worst(result: Published) -> str:
 
 def _planning(result: Published) -> str:
     methods = (OURS, planning.DLROVER)
-    right = {m: sum(p.chosen[m] == p.measured for p in result.plans) for m in methods}
-    over = {m: sum(p.chosen[m] > p.measured for p in result.plans) for m in methods}
-    said = "; ".join(f"{m} right for {right[m]}, too large for {over[m]}" for m in methods)
+    right = {m: sum(p.choices[m] == p.measured for p in result.plans) for m in methods}
+    over = {m: sum(p.choices[m] > p.measured for p in result.plans) for m in methods}
+    verdicts = "; ".join(f"{m} right for {right[m]}, too large for {over[m]}" for m in methods)
     return (
         f"Planning, the largest size at which a machine still does {planning.EFFICIENCY:.0%} of the smallest's work, "
-        f"{len(result.plans)} jobs: {said}."
+        f"{len(result.plans)} jobs: {verdicts}."
     )

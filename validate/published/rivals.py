@@ -12,18 +12,18 @@ Predict = Callable[[PublishedRow], float]
 NNLS, RATIO = "NNLS with a delay term", "smaller size × wire ratio"
 
 
-def fit(known: Sequence[PublishedRow]) -> dict[str, Predict]:
+def fit(small_rows: Sequence[PublishedRow]) -> dict[str, Predict]:
     """Name → prediction (s) of any size, learnt from the fitted sizes of one job, or of one table's synchronisations.
 
     The plain formula takes what one machine needs as given, and so do those that build on it.
     """
-    alone = {row.job: row.step_s for row in known if row.machines == 1}
-    points = [_point(row, alone.get(row.job, 0.0)) for row in known]
-    found = {
+    alone = {row.job: row.step_s for row in small_rows if row.machines == 1}
+    points = [_point(row, alone.get(row.job, 0.0)) for row in small_rows]
+    fitted_baselines = {
         fitted.name: _by_point(fitted, alone)
-        for fitted in fit_baselines(points, [row.step_s for row in known])
+        for fitted in fit_baselines(points, [row.step_s for row in small_rows])
     }
-    return found | {NNLS: _with_delay(known), RATIO: _wire_ratio(known, alone)}
+    return fitted_baselines | {NNLS: _with_delay(small_rows), RATIO: _wire_ratio(small_rows, alone)}
 
 
 def _by_point(fitted: FittedBaseline, alone: Mapping[tuple[str, int], float]) -> Predict:
@@ -40,22 +40,22 @@ def _terms(row: PublishedRow) -> list[float]:
     return [float(row.kind == "training"), row.communication_s, row.delays_s]
 
 
-def _with_delay(known: Sequence[PublishedRow]) -> Predict:
+def _with_delay(small_rows: Sequence[PublishedRow]) -> Predict:
     """θ₀ (where something is computed) + θ₁·wire + θ₂·(n − 1)·delay, non-negative, by relative errors."""
-    relative = np.array([_terms(row) for row in known]) / np.array([[row.step_s] for row in known])
-    solution, _ = nnls(relative, np.ones(len(known)))
+    relative = np.array([_terms(row) for row in small_rows]) / np.array([[row.step_s] for row in small_rows])
+    solution, _ = nnls(relative, np.ones(len(small_rows)))
     return lambda row: float(np.dot(solution, _terms(row)))
 
 
-def _wire_ratio(known: Sequence[PublishedRow], alone: Mapping[tuple[str, int], float]) -> Predict:
+def _wire_ratio(small_rows: Sequence[PublishedRow], alone: Mapping[tuple[str, int], float]) -> Predict:
     """The time of the job's largest fitted size, times the ratio of the nominal times of both sizes."""
-    largest = {(row.network, row.job): row for row in sorted(known, key=lambda r: r.machines)}
+    largest = {(row.network, row.job): row for row in sorted(small_rows, key=lambda r: r.machines)}
 
     def nominal(row: PublishedRow) -> float:
         return alone.get(row.job, 0.0) + row.communication_s
 
     def predict(row: PublishedRow) -> float:
-        small = largest[row.network, row.job]
-        return small.step_s * nominal(row) / nominal(small)
+        base = largest[row.network, row.job]
+        return base.step_s * nominal(row) / nominal(base)
 
     return predict
