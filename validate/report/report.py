@@ -22,7 +22,7 @@ from validate.fitting.estimate import fit
 from validate.fitting.experiment_design import telling_run
 from validate.fitting.fit import Fit, impersonal
 from validate.fitting.model_response import Forward
-from validate.machine.environment import environment
+from validate.machine.environment import this_machine
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import believable, by_scenario, content
 from validate.measurements.stored import read
@@ -183,7 +183,7 @@ def _fingerprint(runs: Sequence[Measurement]) -> dict[str, Any]:
     items: dict[str, Any] = {
         "cpu_model": then.cpu_model, "cores": then.cores, "kernel": then.kernel, "ray": then.ray,
     }  # fmt: skip
-    if then.fingerprint == environment().fingerprint:
+    if then.fingerprint == this_machine().fingerprint:
         items[MEMORY] = copy_rate()
     goodput: dict[str, list[float]] = {}
     for run in runs:
