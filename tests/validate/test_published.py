@@ -99,7 +99,7 @@ def test_over_all_tables_ours_is_ahead_of_every_baseline(result: published.Publi
 
 
 def test_what_the_docs_say_of_the_tables_is_what_comes_out(result: published.Published) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "validation.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "background" / "validation.md").read_text(encoding="utf-8")
     for score in result.scores:
         if score.method in (published.OURS, "plain, scaled", rivals.NNLS, rivals.RATIO):
             of_time = f"{100 * score.step_mape:.1f} ({100 * score.step_max:.1f}) %"
