@@ -52,3 +52,13 @@ def test_the_page_shows_every_value_worst_first_with_the_direction(record: list[
     errors = [abs(float(line.split("|")[7].rstrip(" %"))) for line in table]
     assert errors == sorted(errors, reverse=True)
     assert page.count("too long") + page.count("too short") + page.count("no clear direction") >= 1
+
+
+@pytest.mark.parametrize(("level", "low", "high"), [(0.95, 0.93, 0.97), (0.8, 0.78, 0.82)])
+def test_intervals_hold_on_a_suite_that_gave_them_nothing(
+    record: list[accuracy.Entry], level: float, low: float, high: float
+) -> None:
+    """Each suite's intervals are stretched by the scores of the others alone; all single values, counted."""
+    inside, values = accuracy.coverage(record, level)
+    assert values >= 400
+    assert low <= inside / values <= high
