@@ -57,13 +57,9 @@ MAY_IMPORT = {
     "validate.fitting": "measurements",
     "validate.comparison": "measurements fitting",
     "validate.published": "comparison",
-<<<<<<< HEAD
-    "validate.report": "machine measurements suites fitting comparison",
-=======
     "validate.history": "measurements fitting",
     "validate.gate": "measurements fitting history",
-    "validate.report": "measurements suites fitting comparison",
->>>>>>> main
+    "validate.report": "machine measurements suites fitting comparison",
     "validate.plugin": "measurements",
     "validate.cli": "machine testbeds measurements suites runs fitting comparison published history gate report",
 }
