@@ -129,7 +129,7 @@ def errors(rows: Sequence[ComparisonRow], noise: float) -> Figure:
         axes.axvline(0, color=_MUTED, lw=0.8)
         metrics = [m for m in _STYLES if any(p.metric == m for p in rows)]
         for position, metric in enumerate(metrics):
-            label, colour, marker = _STYLES[metric]
+            phase, colour, marker = _STYLES[metric]
             points = [p for p in rows if p.metric == metric]
             offset = (position - (len(metrics) - 1) / 2) * 0.18
             x = np.array([100 * p.error for p in points])
@@ -144,7 +144,7 @@ def errors(rows: Sequence[ComparisonRow], noise: float) -> Figure:
                 ms=4.5,
                 color=colour,
                 elinewidth=0.8,
-                label=label,
+                label=phase,
             )
         axes.set_yticks(range(len(names)), list(names.values()), color=_INK)
         axes.set_ylim(len(names) - 0.4, -0.6)
