@@ -22,6 +22,7 @@ from validate.fitting.estimate import fit
 from validate.fitting.experiment_design import telling_run
 from validate.fitting.fit import Fit, impersonal
 from validate.fitting.model_response import Forward
+from validate.fitting.probes import oddities
 from validate.machine.environment import this_machine
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import believable, by_scenario, content
@@ -283,6 +284,7 @@ def warnings(report: Report) -> list[str]:
 def coefficient_rows(fit: Fit, telling: Mapping[str, str] | None = None) -> list[tuple[str, str, str, str]]:
     """Coefficient, estimate, 95 % interval; where the runs do not tell it, why, and which run would; meaning."""
     rows = []
+    odd = oddities(fit.calibration, fit.names, fit.environment.get("memory_together_bytes_per_s"))
     for name, about in COEFFICIENTS.items():
         value = getattr(fit.calibration, name)
         phrases = []
@@ -293,6 +295,8 @@ def coefficient_rows(fit: Fit, telling: Mapping[str, str] | None = None) -> list
             phrases.append(f"not identified: {fit.unidentified[name]}")
             if telling and name in telling:
                 phrases.append(telling[name])
+        if name in odd:
+            phrases.append(odd[name])
         rows.append((name, f"{value:.4g} {about.unit}", "; ".join(phrases) or "not asked for", about.meaning))
     return rows
 
