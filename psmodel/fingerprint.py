@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 Fingerprint = Mapping[str, str | int | float]
-MEMORY = "memory_copy_bytes_per_s"
+MEMORY = "memory_alone_bytes_per_s"
 LABELS = {
     "cpu_model": "CPU",
     "cores": "cores",

@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "validate.published": "comparison",
     "validate.history": "measurements fitting",
     "validate.gate": "measurements fitting history",
-    "validate.report": "machine measurements suites fitting comparison",
+    "validate.report": "measurements suites fitting comparison",
     "validate.plugin": "measurements",
     "validate.cli": "machine testbeds measurements suites runs fitting comparison published history gate report",
 }

@@ -10,7 +10,7 @@ import numpy as np
 
 from psmodel.calibration import COEFFICIENTS
 from psmodel.errors import BadInput
-from psmodel.fingerprint import MEMORY, copy_rate
+from psmodel.fingerprint import MEMORY
 from psmodel.scenario import Scenario
 from psmodel.wording import label
 from validate.comparison import quality
@@ -23,7 +23,6 @@ from validate.fitting.experiment_design import telling_run
 from validate.fitting.fit import Fit, impersonal
 from validate.fitting.model_response import Forward
 from validate.fitting.probes import oddities
-from validate.machine.environment import this_machine
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import believable, by_scenario, content
 from validate.measurements.stored import read
@@ -179,13 +178,14 @@ def _made(
 
 
 def _fingerprint(runs: Sequence[Measurement]) -> dict[str, Any]:
-    """What the fit depends on: the probe of this machine's memory only where the runs were made here."""
+    """What the fit depends on, as it was when the runs were made; records of earlier versions have no memory probe."""
     then = runs[0].environment
     items: dict[str, Any] = {
         "cpu_model": then.cpu_model, "cores": then.cores, "kernel": then.kernel, "ray": then.ray,
     }  # fmt: skip
-    if then.fingerprint == this_machine().fingerprint:
-        items[MEMORY] = copy_rate()
+    copied = [r for run in runs if (r := run.environment.memory_alone_bytes_per_s) is not None]
+    if copied:
+        items[MEMORY] = float(np.median(copied))
     goodput: dict[str, list[float]] = {}
     for run in runs:
         for link, rate in run.link_goodput.items():
