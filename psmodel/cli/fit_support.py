@@ -75,6 +75,8 @@ def _fingerprint(path: Path) -> fingerprint.Fingerprint:
     items = values.get("fingerprint") or values.get("environment") or {}
     if not isinstance(items, dict):
         raise CalibrationError(f"{path}: fingerprint = {excerpt(items)}; it is a JSON object")
+    # A record of an earlier version has no probe, and says so.
+    items = {k: v for k, v in items.items() if v is not None}
     wrong = [k for k, v in items.items() if k in fingerprint.LABELS and not _fits(k, v)]
     if wrong:
         name = wrong[0]
