@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.faults import victims
+from validate.machine.guardian import directory_of
 from validate.measurements.store import Store
 from validate.runs.failures import file_of
 
@@ -221,8 +222,11 @@ class Course:
                     title = (entry / "cmdline").read_text().replace("\0", " ")
                 except OSError:
                     continue
-                # Below the sandbox TMPDIR is another one, but all of them have PWD and the command's folder.
-                if mark in environment or f"PWD={self.folder}".encode() in environment:
+                # Below the sandbox TMPDIR is another one, but all of them have PWD and the command's folder. Ray's
+                # titles are written over the environment; then the logs tell.
+                directory = directory_of(int(entry.name))
+                ours = directory is not None and directory.is_relative_to(self.folder)
+                if ours or mark in environment or f"PWD={self.folder}".encode() in environment:
                     found.append(f"{entry.name} {title}")
         found += [str(path) for path in self.temporary.iterdir()]
         found += [f"/dev/shm/{name}" for name in _entries("/dev/shm") - self.shared]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psmodel
-from validate.machine.guardian import processes_with as processes_with
+from validate.machine.guardian import processes_of as processes_of
 
 _TICK = os.sysconf("SC_CLK_TCK")
 STEAL_LIMIT, FOREIGN_LIMIT, SATURATION_LIMIT = 0.02, 0.05, 0.9

@@ -22,7 +22,7 @@ from psmodel.scenario.features import model_only
 from validate.actors.dtypes import epsilon
 from validate.actors.presence import Presence
 from validate.machine.computing import compute_by, with_compute_on
-from validate.machine.environment import Load, Watch, environment, processes_with
+from validate.machine.environment import Load, Watch, environment, processes_of
 from validate.measurements.measurement import Instants, Measurement, Updates
 from validate.runs.disturbance import retransmissions, silence
 from validate.runs.logs import keep
@@ -231,9 +231,9 @@ def _in_a_sentence(error: Exception) -> str:
 
 
 def _ours() -> list[int]:
-    """Processes of this run: all that were started with the testbed's token, and this one."""
-    token = os.environ.get("RAY_AUTH_TOKEN_PATH", "")
-    return list({os.getpid(), *processes_with("RAY_AUTH_TOKEN_PATH", token)})
+    """Processes of this run: all that belong to the testbed's directory, and this one."""
+    directory = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "")).parent
+    return list({os.getpid(), *processes_of(directory)})
 
 
 def _updates(shards: Sequence[int], logs: Sequence[NDArray[np.int64]], origins: Sequence[int]) -> Updates:
