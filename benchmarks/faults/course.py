@@ -106,8 +106,8 @@ class Course:
         head = f'schema_version = 1\nname = "faults"\nversion = 1\ntestbed = "{testbed}"\n'
         text = f"{head}repetitions = {repetitions}\n{_SUITES[testbed]}"
         (self.folder / "faults.toml").write_text(text, encoding="utf-8")
-        self.shared = _entries("/dev/shm")
-        self.namespaces = _entries("/run/netns")
+        self.shared = entries("/dev/shm")
+        self.namespaces = entries("/run/netns")
         self.process: subprocess.Popen[bytes] | None = None
         self._seen: set[int] = set()
 
@@ -229,8 +229,8 @@ class Course:
                 if ours or mark in environment or f"PWD={self.folder}".encode() in environment:
                     found.append(f"{entry.name} {title}")
         found += [str(path) for path in self.temporary.iterdir()]
-        found += [f"/dev/shm/{name}" for name in _entries("/dev/shm") - self.shared]
-        return found + [f"netns {name}" for name in _entries("/run/netns") - self.namespaces]
+        found += [f"/dev/shm/{name}" for name in entries("/dev/shm") - self.shared]
+        return found + [f"netns {name}" for name in entries("/run/netns") - self.namespaces]
 
     def _row(
         self,
@@ -256,6 +256,7 @@ class Course:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _entries(directory: str) -> set[str]:
+def entries(directory: str) -> set[str]:
+    """Names of what is in a directory, if there is one."""
     path = Path(directory)
     return {entry.name for entry in path.iterdir()} if path.exists() else set()

@@ -1,5 +1,6 @@
 """Options of validate's commands, and the way into the sandbox."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -43,7 +44,17 @@ address_option = click.option("--address", help="The head of an existing Ray clu
 
 
 def supervised(context: click.Context, testbed: str) -> None:
-    """Go on in a process of its own, in a sandbox where possible: the same command again; we end with it."""
+    """Go on in a process of its own, in a sandbox where possible: the same command again; we end with it.
+
+    Raises
+    ------
+    CannotRun
+        On a system other than Linux; or in namespaces, where it has none.
+    """
+    if sys.platform != "linux":
+        raise CannotRun(
+            f"real runs need Linux, and this is {sys.platform}; predictions, fits and reports work here too"
+        )
     from validate.runs import supervised
     from validate.testbeds import sandbox
 
