@@ -69,7 +69,8 @@ def directory_of(pid: int) -> Path | None:
 def processes_of(directory: Path) -> list[int]:
     """Processes of this user that belong to a testbed's directory."""
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return [pid for pid in pids if directory_of(pid) == directory]
+    names = {directory, directory.resolve()}  # the kernel names files without links in their path
+    return [pid for pid in pids if directory_of(pid) in names]
 
 
 def clear(directory: Path) -> list[int]:

@@ -145,7 +145,13 @@ def _locked(lock: Path) -> bool:
 
 def _token_processes(places: Iterable[Path], abandoned: set[Path]) -> list[int]:
     """Processes of a directory of ours that is abandoned, or gone."""
-    patterns = [re.compile(rf"{re.escape(str(base / prefix()))}[^/]+$") for base in places]
+    # The kernel names files without links in their path.
+    patterns = [
+        re.compile(rf"{re.escape(str(name / prefix()))}[^/]+$")
+        for base in places
+        for name in (base, base.resolve())
+    ]
+    abandoned = abandoned | {directory.resolve() for directory in abandoned}
     pids = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
