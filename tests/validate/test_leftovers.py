@@ -168,7 +168,7 @@ def test_processes_are_told_by_the_directory_they_belong_to(place: Path, process
     assert set(guardian.processes_of(ours)) == {agent.pid, worker.pid}
     linked = place / "linked"
     linked.symlink_to(place)
-    assert guardian.processes_of(linked / ours.name) == [agent.pid]
+    assert set(guardian.processes_of(linked / ours.name)) == {agent.pid, worker.pid}
     assert set(guardian.clear(ours)) == {agent.pid, worker.pid}
     assert not ours.exists()
     assert [p.poll() is None for p in processes] == [False, True, True, False, True]
