@@ -188,7 +188,9 @@ def main() -> None:
     draw(samples, _DOCS / "soak.png")
     trends = slopes(samples)
     for (bed, what), trend in trends.items():
-        print(f"{bed:6} {what:14} {100 * trend.growth:+6.1f} % p = {trend.chance:.3f} {trend.flat=}")
+        print(
+            f"{bed:6} {what:14} {100 * trend.growth:+6.1f} % p = {trend.chance:.3f} {'flat' if trend.flat else 'GROWS'}"
+        )
     left = {what: sum(getattr(s, what) for s in samples) for what in _LEFT}
     print(f"{len(samples)} commands, {sum(s.stored for s in samples)} runs stored; {left}")
     sys.exit(0 if all(t.flat for t in trends.values()) and not any(left.values()) else 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from psmodel.cli.needs import scenarios, tell_if_long
 from psmodel.cli.options import (
     describe,
     fit_option,
@@ -108,6 +109,8 @@ def sweep(
     """
     points = grid(*axes) if samples is None else latin_hypercube(axes, samples=samples, seed=samples_seed)
     setup = Setup(method=method, replications=replications, known=known, catalogue=catalogue)
+    if method == "simulate":
+        tell_if_long(scenarios(setup, base, points), known)
     journal = None
     if out is not None:
         Sweep.check(out)
@@ -299,6 +302,8 @@ def explain(
     """Say what binds SCENARIO, by how much, what would bind next, and what each doubling would bring."""
     from psmodel.whatif.explanations import explain as look
 
+    if method == "simulate":
+        tell_if_long([scenario], known)
     with progress(None, f"Explaining by {method}"):
         said = look(scenario, known.by(method), method=method, sobol=sobol, seed=sobol_seed)
     if plot is not None:
