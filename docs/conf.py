@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from docutils.nodes import SkipNode  # noqa: E402
 from docutils.utils.math.latex2mathml import tex2mathml  # noqa: E402
+from reference_pages import commands, features, scenario, table  # noqa: E402
 
 from figures.kit import build  # noqa: E402
 from psmodel import load, predict  # noqa: E402
 from psmodel.calibration import COEFFICIENTS  # noqa: E402
-from psmodel.scenario.features import FEATURES, Treatment  # noqa: E402
 
 project = "psmodel"
 release = version = installed("psmodel")
@@ -45,15 +45,8 @@ napoleon_use_ivar = True
 suppress_warnings = ["ref.python"]  # two classes of one name in two packages
 
 
-def _table(headings: list[str], rows: list[list[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return (
-        "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines) + "\n"
-    )
-
-
 def _coefficients() -> str:
-    return _table(
+    return table(
         ["coefficient", "unit", "ideal", "usual ± spread", "what it is", "source of the usual value"],
         [
             [
@@ -67,36 +60,17 @@ def _coefficients() -> str:
 
 def _bounds() -> str:
     bounds = predict(load("ingress-sharded")).bounds
-    return _table(
+    return table(
         ["phase", "resource", "no faster than"], [[b.phase, b.resource, f"`{b.formula}`"] for b in bounds]
-    )
-
-
-def _features() -> str:
-    def treatment(made: Treatment) -> str:
-        return f"{made.claim}: leaves out {made.leaves_out}" if made.leaves_out else made.claim
-
-    return _table(
-        ["key", "feature", "closed form", "mean value analysis", "real run"],
-        [
-            [
-                f"`{f.name}`",
-                f.label,
-                treatment(f.closed_form),
-                treatment(f.mva),
-                "yes" if f.real_run else "no",
-            ]
-            for f in FEATURES
-        ],
     )
 
 
 def _gallery() -> str:
     parts = []
-    for made in build.make_all(build.names(), ["ieee"]):
-        picture = made.folder / f"{made.name}.svg"
-        heading, _, text = build.caption(made.name).partition("\n")
-        source = f"`figures/{made.name}.py`, data `figures/{made.name}.csv`"
+    for figure in build.make_all(build.names(), ["ieee"]):
+        picture = figure.folder / f"{figure.name}.svg"
+        heading, _, text = build.caption(figure.name).partition("\n")
+        source = f"`figures/{figure.name}.py`, data `figures/{figure.name}.csv`"
         parts.append(
             f"## {heading.rstrip('.:')}\n\n![{heading}](../{picture.relative_to(HERE.parent)})\n\n"
             f"{text.strip()}\n\n{source}\n"
@@ -109,18 +83,18 @@ def _notebooks() -> str:
     for path in sorted((HERE.parent / "notebooks").glob("[0-9]-*.ipynb")):
         first, *_ = json.loads(path.read_text(encoding="utf-8"))["cells"]
         heading, _, text = "".join(first["source"]).partition("\n")
-        said = " ".join(text.split("\n\n")[0].split())
-        rows.append([f"`{path.name}`", f"**{heading.lstrip('#0123456789. ')}.** {said}"])
-    return _table(["notebook", "what it does"], rows)
+        summary = " ".join(text.split("\n\n")[0].split())
+        rows.append([f"`{path.name}`", f"**{heading.lstrip('#0123456789. ')}.** {summary}"])
+    return table(["notebook", "what it does"], rows)
 
 
 def _modules(package: str) -> list[str]:
     root = import_module(package)
-    found = [package]
+    modules = [package]
     for module in pkgutil.walk_packages(root.__path__, prefix=f"{package}."):
         if not any(part.startswith("_") for part in module.name.split(".")):
-            found.append(module.name)
-    return found
+            modules.append(module.name)
+    return modules
 
 
 def _write(name: str, text: str) -> None:
@@ -146,7 +120,9 @@ def _api() -> None:
 
 _write("coefficients.inc.md", _coefficients())
 _write("bounds.inc.md", _bounds())
-_write("features.inc.md", _features())
+_write("features.inc.md", features())
+_write("scenario.inc.md", scenario())
+_write("commands.inc.md", commands())
 _write("gallery.inc.md", _gallery())
 _write("notebooks.inc.md", _notebooks())
 _api()

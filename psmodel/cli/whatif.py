@@ -9,29 +9,24 @@ import click
 
 from psmodel.cli.needs import scenarios, tell_if_long
 from psmodel.cli.options import (
-    describe,
     fit_option,
     json_option,
     method_option,
     percentage,
     print_json,
     progress,
-    scenario_options,
     space_options,
 )
-from psmodel.cli.tables import WordsAndNumbers, quantity, show_rows
+from psmodel.cli.tables import show_rows
 from psmodel.errors import BadInput
 from psmodel.predictors import Calibrated
 from psmodel.results import SCHEMA_VERSION
-from psmodel.scenario import Scenario
-from psmodel.units import format_time
-from psmodel.whatif.cost import Catalogue, load_catalogue
 from psmodel.whatif.parameter_space import Grid, latin_hypercube, varying, written
+from psmodel.whatif.prices import Catalogue, load_catalogue
 from psmodel.whatif.sweeps import Base, Progress, Setup, Sweep, grid
 from psmodel.whatif.sweeps import sweep as run_sweep
 
 if TYPE_CHECKING:
-    from psmodel.whatif.explanations import Explanation
     from psmodel.whatif.plans import Plan
 
 _SHOWN = 40
@@ -80,7 +75,7 @@ def _catalogue_option(default: str | None) -> Callable[[Any], Any]:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write the table as .parquet, .csv or .json. Stopped, the same command goes on where it was.",
+    help="Write the table as .parquet, .csv or .json. If it is stopped, rerun the same command to resume.",
 )
 @click.option(
     "--plot",
@@ -95,7 +90,7 @@ def sweep(
     samples_seed: int,
     method: Any,
     replications: int,
-    known: Calibrated,
+    calibrated: Calibrated,
     catalogue: Catalogue | None,
     processes: int | None,
     out: Path | None,
@@ -108,20 +103,24 @@ def sweep(
     psmodel sweep ingress-sharded --workers 1:256:x2 --shards 1,2,4,8 --out table.parquet
     """
     points = grid(*axes) if samples is None else latin_hypercube(axes, samples=samples, seed=samples_seed)
+<<<<<<< HEAD
     setup = Setup(method=method, replications=replications, known=known, catalogue=catalogue)
     if method == "simulate":
         tell_if_long(scenarios(setup, base, points), known)
+=======
+    setup = Setup(method=method, replications=replications, calibrated=calibrated, catalogue=catalogue)
+>>>>>>> main
     journal = None
     if out is not None:
         Sweep.check(out)
         journal = out.with_name(out.name + ".journal")
     with progress(len(points), "scenarios") as advance:
-        shown = 0
+        last = 0
 
         def tell(now: Progress) -> None:
-            nonlocal shown
-            advance(now.done - shown, f"{now.rate_per_s:.3g}/s")
-            shown = now.done
+            nonlocal last
+            advance(now.done - last, f"{now.rate_per_s:.3g}/s")
+            last = now.done
 
         result = run_sweep(base, points, setup, processes=processes, journal=journal, progress=tell)
     if plot is not None:
@@ -191,7 +190,7 @@ def plan(
     method: Any,
     indifference: float,
     budget: int,
-    known: Calibrated,
+    calibrated: Calibrated,
     catalogue: Catalogue,
     plot: Path | None,
     as_json: bool,
@@ -206,7 +205,7 @@ def plan(
     from psmodel.whatif.judge import Certainty
     from psmodel.whatif.plans import plan as search
 
-    setup = Setup(method=method, known=known, catalogue=catalogue)
+    setup = Setup(method=method, calibrated=calibrated, catalogue=catalogue)
     certainty = Certainty(indifference=indifference, budget=budget)
     spaces = _apart(grid(*axes), each)
     if plot is not None and len(spaces) > 1:
@@ -243,9 +242,9 @@ def _apart(points: Grid, each: str | None) -> list[Grid]:
     if key not in varying(points):
         several = ", ".join(varying(points)) or "nothing"
         raise BadInput(f"--each {each}: it is a key with several values; {several} varies here")
-    (chosen,) = (axis for axis in points.axes if axis.key == key)
+    (split_axis,) = (axis for axis in points.axes if axis.key == key)
     others = tuple(axis for axis in points.axes if axis.key != key)
-    return [Grid(axes=(replace(chosen, values=(value,)), *others)) for value in chosen.values]
+    return [Grid(axes=(replace(split_axis, values=(value,)), *others)) for value in split_axis.values]
 
 
 def _show_plan(answer: "Plan", points: Grid, each: str | None) -> None:
@@ -266,13 +265,14 @@ def _show_plan(answer: "Plan", points: Grid, each: str | None) -> None:
 
 
 def _tally(answer: "Plan") -> str:
-    tried = len(answer.tried)
-    text = f"{answer.considered} configurations: {answer.ruled_out} ruled out by bounds, {tried} tried"
-    if answer.simulations > tried:
+    trials = len(answer.tried)
+    text = f"{answer.considered} configurations: {answer.ruled_out} ruled out by bounds, {trials} tried"
+    if answer.simulations > trials:
         text += f" in {answer.simulations} simulations"
     return text + (f", {answer.untried} not tried." if answer.untried else ".")
 
 
+<<<<<<< HEAD
 @click.command()
 @scenario_options
 @method_option("analytic")
@@ -363,6 +363,8 @@ def _range(interval: tuple[float, float] | None, text: Callable[[float], str]) -
     return "" if interval is None else f" [{text(interval[0])}, {text(interval[1])}]"
 
 
+=======
+>>>>>>> main
 def _spread(rows: Sequence[Any]) -> list[Any]:
     """A dozen of the rows, the first and the last among them."""
     if len(rows) <= _FRONT:

@@ -122,7 +122,7 @@ def compiled_functions() -> dict[str, Callable[..., Any]]:
     ModuleNotFoundError
         If the extra `fast` is not installed.
     """
-    from psmodel.network.compiled import compiled
+    from psmodel.network.compilation import compiled
 
     return compiled()
 
@@ -294,15 +294,17 @@ class Fluid:
         if self._rows["members"][FLOWS][link] == 0:
             return total
         keys = self._rows["keys"]
-        sent = []
+        volumes = []
         for step in range(len(paths) - STEPS):
             for flow in (np.asarray(paths[STEPS + step]) == link).nonzero()[0].tolist():
                 owner = int(paths[OWNER][flow])
                 if owner > 0:
                     progress = links[PROGRESS][owner] + links[LEVEL][owner] * (now - links[SINCE][owner])
                     remaining = max(0.0, keys[KEY][paths[PLACE][flow]] - progress)
-                    sent.append(amounts[WEIGHTS + step][flow] * max(0.0, amounts[AMOUNT][flow] - remaining))
-        return total + math.fsum(sent)
+                    volumes.append(
+                        amounts[WEIGHTS + step][flow] * max(0.0, amounts[AMOUNT][flow] - remaining)
+                    )
+        return total + math.fsum(volumes)
 
     def _started(self) -> Any:
         """The flows that are to begin, with room for them."""

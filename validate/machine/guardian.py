@@ -1,4 +1,4 @@
-"""Ends what a local testbed started when its owner dies without having done so, by SIGKILL say.
+"""Stop the processes of a local testbed when its owner dies without stopping them, for example by SIGKILL.
 
 A process of its own, in a session of its own: it waits for the lock that the owner of a testbed's directory holds
 as long as it lives (flock(2)), then ends every process that belongs to the directory and removes it. Run by its
@@ -39,6 +39,7 @@ def watch_over(directory: Path) -> subprocess.Popen[bytes]:
     )
 
 
+<<<<<<< HEAD
 def directory_of(pid: int) -> Path | None:
     """The testbed's directory that a process of Ray's belongs to, if it does to one.
 
@@ -71,6 +72,20 @@ def processes_of(directory: Path) -> list[int]:
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     names = {directory, directory.resolve()}  # the kernel names files without links in their path
     return [pid for pid in pids if directory_of(pid) in names]
+=======
+def processes_with(variable: str, value: str) -> list[int]:
+    """Processes of this user that were started with an environment variable set so."""
+    entry_of_ours = f"{variable}={value}".encode()
+    pids = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if entry_of_ours in (entry / "environ").read_bytes().split(b"\0"):
+                    pids.append(int(entry.name))
+            except OSError:
+                continue  # it has ended, or is another user's
+    return pids
+>>>>>>> main
 
 
 def clear(directory: Path) -> list[int]:
@@ -81,10 +96,20 @@ def clear(directory: Path) -> list[int]:
     """
     end = time.monotonic() + _CLEAR_S
     ended: set[int] = set()
+<<<<<<< HEAD
     undecided: dict[int, float] = {}
     while True:
         left = [pid for pid in processes_of(directory) if pid != os.getpid()]
         for pid in left:
+=======
+    while time.monotonic() < end:
+        pids = [
+            p for p in processes_with("RAY_AUTH_TOKEN_PATH", str(directory / "token")) if p != os.getpid()
+        ]
+        if not pids:
+            break
+        for pid in pids:
+>>>>>>> main
             ended.add(pid)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

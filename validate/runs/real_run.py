@@ -1,0 +1,283 @@
+"""Runs a scenario on a testbed: real actors, real calls; gives the record of what happened."""
+
+import math
+import os
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from psmodel.errors import CannotRun
+from psmodel.results import Array
+from psmodel.scenario import Scenario
+from psmodel.scenario.features import model_only
+from validate.actors.dtypes import epsilon
+from validate.actors.presence import ProcessReport
+from validate.machine.computing import compute_by, with_compute_on
+<<<<<<< HEAD:validate/runs/run.py
+from validate.machine.environment import Load, Watch, environment, processes_of
+=======
+from validate.machine.environment import Load, Watch, processes_with, this_machine
+>>>>>>> main:validate/runs/real_run.py
+from validate.measurements.measurement import Instants, Measurement, Updates
+from validate.runs.disturbance import retransmissions, silence
+from validate.runs.logs import keep
+from validate.runs.run_actors import Actors, Observation, used
+from validate.testbeds.base import Testbed, require_iterations
+from validate.testbeds.patience import EVERY_S, bounded, guarded
+from validate.testbeds.vigil import RunFailed, Signs, TestbedLost, Vigil, start_limit, upper_limit
+
+__all__ = ["Observation", "RunFailed", "TestbedLost", "run"]
+
+_LOOKS_AFTER_ERROR = 8
+_KILL_S = 5.0
+
+
+def run(
+    scenario: Scenario,
+    testbed: Testbed,
+    *,
+    repetition: int = 0,
+    suite: str | None = None,
+    part: str | None = None,
+    link_goodput: Mapping[str, float] | None = None,
+    on_observation: Callable[[Observation], None] | None = None,
+    observe_every_s: float = 1.0,
+    logs: Path | None = None,
+) -> Measurement:
+    """Run a scenario for real on a testbed that has been entered.
+
+    Parameters
+    ----------
+    repetition
+        Chooses the random numbers too, as a simulation's `replication`.
+    suite, part
+        Kept in the record, see `Measurement`.
+    link_goodput
+        What the testbed measured before with these links; it measures again if not given.
+    on_observation
+        Called now and then with what the shards say meanwhile.
+    logs
+        Folder to keep the log of a process in that died of the run.
+
+    Raises
+    ------
+    BadInput
+        If the scenario does not say how many iterations.
+    CannotRun
+        If the testbed cannot host the scenario.
+    RunFailed
+        If an actor died or stopped for good, Ray broke off the run, or it took 10 times as long as predicted.
+    TestbedLost
+        If no other run can be made on this testbed either.
+    """
+    require_iterations(scenario)
+    spent = compute_by(scenario)
+    scenario = with_compute_on(scenario, spent)
+    if unreal := model_only(scenario):
+        raise CannotRun(f"scenario {scenario.name} has {unreal[0]}, which the model has but no testbed makes")
+    placement = testbed.prepare(scenario)
+    goodput = testbed.link_goodput() if link_goodput is None else link_goodput
+    rates = [math.inf] if scenario.bandwidth is None else [rate for _, rate in scenario.bandwidth]
+    signs = testbed.signs()
+    vigil = Vigil(signs, f"scenario {scenario.name} on {testbed.name}", slowest_rate=min(rates))
+    try:
+        watch = _watched(
+            partial(Actors, scenario, placement, repetition=repetition, compute_by=spent),
+            vigil,
+            on_observation,
+            observe_every_s,
+        )
+    except RunFailed as failed:
+        raise _with_log(failed, signs, logs) from None
+    finally:
+        vigil.close()
+
+    instants, updates, uncertainty_s = _timed(scenario, watch)
+    return Measurement(
+        run_id=uuid.uuid4().hex,
+        scenario=scenario,
+        testbed=testbed.name,
+        suite=suite,
+        part=part,
+        repetition=repetition,
+        compute_by=spent,
+        environment=this_machine(),
+        link_goodput=dict(goodput),
+        load=watch.load,
+        clock_uncertainty_s=uncertainty_s,
+        sums_ok=_sums_ok(scenario, watch),
+        suspect=(
+            *watch.load.suspicions(networked=scenario.placement != "single-host"),
+            *vigil.suspicions(),
+            *signs.disturbances(),
+            *retransmissions(watch.before, watch.after),
+            *silence(instants, (updates.begin, updates.end), watch.actors.longest_step_s),
+        ),
+        started_at=watch.started_at.isoformat(timespec="seconds"),
+        duration_s=float(max(instants["released"].max(), updates.end.max(initial=0.0))),
+        instants=Instants(**instants),
+        updates=updates,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What a run that finished left in the actors' hands."""
+
+    actors: Actors
+    started_at: datetime
+    load: Load
+    before: Mapping[str, ProcessReport]
+    after: Mapping[str, ProcessReport]
+    worker_logs: list[tuple[NDArray[np.int64], NDArray[Any]]]
+    shard_logs: list[tuple[NDArray[np.int64], float, float]]
+
+
+def _with_log(failed: RunFailed, signs: Signs, logs: Path | None) -> RunFailed:
+    """The same failure, with the name of the log that was kept of it, if there is one."""
+    blamed = failed.blamed
+    if logs is None or blamed is None:
+        return failed
+    path = keep(logs, blamed.name, signs.log_files(blamed))
+    return failed if path is None else type(failed)(f"{failed}; log: {path}", blamed=blamed)
+
+
+def _timed(scenario: Scenario, watch: _Seen) -> tuple[dict[str, Array], Updates, float]:
+    """Instants and updates on one clock, in s since the first worker started; and how far clocks may be apart."""
+    actors = watch.actors
+    ticks = np.stack(
+        [ns - offset.ns for (ns, _), offset in zip(watch.worker_logs, actors.worker_offsets, strict=True)]
+    )
+    origin = int(ticks[:, 0, 0].min())
+    updates = _updates(
+        used(scenario),
+        [log for log, _, _ in watch.shard_logs],
+        [offset.ns + origin for offset in actors.shard_offsets],
+    )
+    columns: list[Array] = list(np.moveaxis((ticks - origin) * 1e-9, 2, 0))
+    offsets = actors.worker_offsets + actors.shard_offsets
+    uncertainty_s = 2e-9 * max(offset.uncertainty_ns for offset in offsets)
+    return dict(zip(actors.columns, columns, strict=True)), updates, uncertainty_s
+
+
+def _sums_ok(scenario: Scenario, watch: _Seen) -> bool:
+    """Whether every shard holds what was pushed to it."""
+    pushed = np.stack([values for _, values in watch.worker_logs])
+    return all(
+        _sum_ok(scenario, log[:, :2], pushed[:, :, k], least, largest)
+        for k, (log, least, largest) in enumerate(watch.shard_logs)
+    )
+
+
+def _watched(
+    make: Callable[[], Actors],
+    vigil: Vigil,
+    on_observation: Callable[[Observation], None] | None,
+    observe_every_s: float,
+) -> _Seen:
+    """Make the actors, let them work, ask them; all of it looked after by the vigil."""
+    import ray
+
+    actors: Actors | None = None
+    before: Mapping[str, ProcessReport] = {}
+    finished = False
+    try:
+        actors = guarded(make, vigil.look)
+        vigil.limit(start := start_limit(actors.scenario), f"its actors had not started after {start:.0f} s")
+        before = guarded(actors.connect, vigil.look)
+        vigil.meet({presence.pid: name for name, presence in before.items()})
+        started_at = datetime.now(UTC)
+        watch = Watch(_ours)
+        limit = upper_limit(actors.scenario)
+        vigil.limit(limit, f"it had not ended after {limit:.0f} s, 10 times its prediction and a minute")
+        worker_logs = guarded(partial(actors.work, on_observation, observe_every_s), vigil.look)
+        load = watch.load()
+        shard_logs, after = guarded(lambda: (actors.finish(), actors.presence()), vigil.look)
+        finished = True
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        # Who has died is seen below /proc at about the time when Ray says that somebody has.
+        for _ in range(_LOOKS_AFTER_ERROR):
+            vigil.look()
+            time.sleep(EVERY_S)
+        raise RunFailed(f"{vigil.what} broke off: {_in_a_sentence(error)}") from error
+    finally:
+        if actors is not None:
+            bounded(actors.kill, _KILL_S)
+        if not finished:
+            vigil.kill()
+    return _Seen(
+        actors=actors,
+        started_at=started_at,
+        load=load,
+        before=before,
+        after=after,
+        worker_logs=worker_logs,
+        shard_logs=shard_logs,
+    )
+
+
+def _in_a_sentence(error: Exception) -> str:
+    """What Ray says, whose messages are several lines with the point in the last or in a list."""
+    text = str(error).strip()
+    fields = dict(re.findall(r"^\s*(class_name|pid): (\S+)$", text, re.MULTILINE))
+    if fields.keys() == {"class_name", "pid"}:
+        return f"{fields['class_name']} (process {fields['pid']}) has died"
+    return text.splitlines()[-1].partition(". ")[0] if text else repr(error)
+
+
+def _ours() -> list[int]:
+    """Processes of this run: all that belong to the testbed's directory, and this one."""
+    directory = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "")).parent
+    return list({os.getpid(), *processes_of(directory)})
+
+
+def _updates(shards: Sequence[int], logs: Sequence[NDArray[np.int64]], origins: Sequence[int]) -> Updates:
+    """The logs of these shards as one table, instants in s from the run's origin in each shard's own clock."""
+    table = np.concatenate(logs)
+    counts = [len(log) for log in logs]
+    since = table[:, 3:] - np.repeat(np.array(origins, np.int64), counts)[:, None]
+    return Updates(
+        shard=np.repeat(np.array(shards), counts),
+        worker=table[:, 0],
+        iteration=table[:, 1],
+        staleness=table[:, 2],
+        begin=np.asarray(since[:, 0] * 1e-9, np.float64),
+        end=np.asarray(since[:, 1] * 1e-9, np.float64),
+    )
+
+
+def _sum_ok(
+    scenario: Scenario, order: NDArray[np.int64], pushed: NDArray[Any], least: float, largest: float
+) -> bool:
+    """Whether every push was applied once, and the parameters are exactly what that gives.
+
+    All elements of an update are equal, so those of a shard are; added up in the order of application and in
+    the parameters' own type, the result is exact for every type, however it rounds. Layers of one update may be
+    applied between those of another, so that with layers the sum may round differently; and if updates also depend on
+    the parameters (affine), those may differ by layer, so that nothing is said of them. With backup workers so
+    many updates of each iteration are applied as it waits for.
+    """
+    applied = [(int(w), int(i)) for w, i in order]
+    total = pushed.dtype.type(0)
+    for position in applied:
+        total += pushed[position]
+    if scenario.push == "none":
+        complete = not applied
+    else:
+        counts = np.bincount([i for _, i in applied], minlength=scenario.total_iterations)
+        complete = len(set(applied)) == len(applied) and bool((counts == scenario.quorum).all())
+    if scenario.layers and scenario.update_rule == "affine":
+        return complete
+    exact = 0.0 if not scenario.layers else scenario.workers * len(applied) * epsilon(pushed.dtype)
+    return complete and all(
+        abs(value - float(total)) <= exact * abs(float(total)) for value in (least, largest)
+    )
