@@ -54,7 +54,7 @@ class Sample:
     lost: int
 
 
-def soak(seconds: float, seed: int) -> Iterator[Sample]:
+def soaking(seconds: float, seed: int) -> Iterator[Sample]:
     """Commands with faults, until the time is over."""
     chance, began = random.Random(seed), time.monotonic()
     shared, namespaces = entries("/dev/shm"), entries("/run/netns")
@@ -64,11 +64,11 @@ def soak(seconds: float, seed: int) -> Iterator[Sample]:
             course = Course(bed, repetitions=20)
             try:
                 course.start()
-                held = _held(course.at_work())
-                lost = 0
+                at_work = _held(course.at_work())
+                losses = 0
                 for case in chance.sample(LOCAL if bed == "local" else NETNS, _RUNS_EACH):
                     row = course.meet(case)
-                    lost += row.lost
+                    losses += row.lost
                     print(f"{bed:6} {case.name:45} {row.sentence}", flush=True)
                 end = chance.choice([end for end in ends.ENDS if end.after_s is None])
                 if course.process is None or course.process.poll() is not None:
@@ -79,12 +79,12 @@ def soak(seconds: float, seed: int) -> Iterator[Sample]:
                 yield Sample(
                     testbed=bed,
                     at_s=time.monotonic() - began,
-                    **held,
+                    **at_work,
                     shared_memory=len(entries("/dev/shm") - shared),
                     namespaces=len(entries("/run/netns") - namespaces),
                     left=len(course.left()),
                     stored=len(course.stored()),
-                    lost=lost + row.lost,
+                    lost=losses + row.lost,
                 )
             finally:
                 course.close()
@@ -138,13 +138,13 @@ _LEFT = ("shared_memory", "namespaces", "left", "lost")
 
 def slopes(samples: Sequence[Sample]) -> Mapping[tuple[str, str], Slope]:
     """Testbed and what it is → its trend."""
-    found = {}
+    trends_of = {}
     for bed in sorted({s.testbed for s in samples}):
         mine = [s for s in samples if s.testbed == bed]
         if len(mine) > 1:
             times = [s.at_s for s in mine]
-            found |= {(bed, what): slope(times, [getattr(s, what) for s in mine]) for what in _HELD}
-    return found
+            trends_of |= {(bed, what): slope(times, [getattr(s, what) for s in mine]) for what in _HELD}
+    return trends_of
 
 
 def draw(samples: Sequence[Sample], path: Path) -> None:
@@ -170,11 +170,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1)
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     samples: list[Sample] = []
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        for sample in soak(60 * chosen.minutes, chosen.seed):
+        for sample in soaking(60 * arguments.minutes, arguments.seed):
             samples.append(sample)
             _RESULTS.mkdir(exist_ok=True)
             with (_RESULTS / "soak.csv").open("w", newline="") as file:
@@ -191,9 +191,9 @@ def main() -> None:
         print(
             f"{bed:6} {what:14} {100 * trend.growth:+6.1f} % p = {trend.chance:.3f} {'flat' if trend.flat else 'GROWS'}"
         )
-    left = {what: sum(getattr(s, what) for s in samples) for what in _LEFT}
-    print(f"{len(samples)} commands, {sum(s.stored for s in samples)} runs stored; {left}")
-    sys.exit(0 if all(t.flat for t in trends.values()) and not any(left.values()) else 1)
+    remains = {what: sum(getattr(s, what) for s in samples) for what in _LEFT}
+    print(f"{len(samples)} commands, {sum(s.stored for s in samples)} runs stored; {remains}")
+    sys.exit(0 if all(t.flat for t in trends.values()) and not any(remains.values()) else 1)
 
 
 if __name__ == "__main__":

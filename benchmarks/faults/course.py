@@ -223,24 +223,15 @@ class Course:
                     title = (entry / "cmdline").read_text().replace("\0", " ")
                 except OSError:
                     continue
-<<<<<<< HEAD
                 # Below the sandbox TMPDIR is another one, but all of them have PWD and the command's folder. Ray's
                 # titles are written over the environment; then the logs tell.
                 directory = directory_of(int(entry.name))
                 ours = directory is not None and directory.is_relative_to(self.folder)
                 if ours or mark in environment or f"PWD={self.folder}".encode() in environment:
-                    found.append(f"{entry.name} {title}")
-        found += [str(path) for path in self.temporary.iterdir()]
-        found += [f"/dev/shm/{name}" for name in entries("/dev/shm") - self.shared]
-        return found + [f"netns {name}" for name in entries("/run/netns") - self.namespaces]
-=======
-                # Below the sandbox TMPDIR is another one, but all of them have PWD and the command's folder.
-                if mark in environment or f"PWD={self.folder}".encode() in environment:
                     rows.append(f"{entry.name} {title}")
         rows += [str(path) for path in self.temporary.iterdir()]
-        rows += [f"/dev/shm/{name}" for name in _entries("/dev/shm") - self.shared]
-        return rows + [f"netns {name}" for name in _entries("/run/netns") - self.namespaces]
->>>>>>> main
+        rows += [f"/dev/shm/{name}" for name in entries("/dev/shm") - self.shared]
+        return rows + [f"netns {name}" for name in entries("/run/netns") - self.namespaces]
 
     def _row(
         self,

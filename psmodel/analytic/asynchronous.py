@@ -161,18 +161,12 @@ def _wait_for_a_call(i: Inputs, load: Array) -> Array:
     """
     reply = i.of_largest(i.reply) * (i.scenario.pull != "none")
     apply = i.of_largest(i.apply) * (i.scenario.push != "none")
-<<<<<<< HEAD
     variance = i.scenario.update_cost.variance() if i.scenario.push != "none" else 0.0
     if math.isinf(variance):
         return np.asarray((load > 0) * (i.workers - 1) * (reply + apply))
     square = reply**2 + apply**2 + variance
-    used = np.clip(load * (reply + apply), 0.0, 1 - 1e-12)
-    return np.asarray(load * square / 2 / (1 - used))
-=======
-    square = reply**2 + apply**2 + i.scenario.update_cost.variance() * (i.scenario.push != "none")
     utilisation = np.clip(load * (reply + apply), 0.0, 1 - 1e-12)
     return np.asarray(load * square / 2 / (1 - utilisation))
->>>>>>> main
 
 
 def _most(i: Inputs, alone: Array) -> Array:

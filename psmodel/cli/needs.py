@@ -22,11 +22,11 @@ def scenarios(setup: Setup, base: Base, points: Sequence[Mapping[str, Any]]) -> 
             yield setup.scenario(base, point)
 
 
-def tell_if_long(simulated: Iterable[Scenario], known: Calibrated) -> None:
+def tell_if_long(simulated: Iterable[Scenario], calibrated: Calibrated) -> None:
     """Say what the longest of these simulations will take, if that is more than a minute."""
     from psmodel import simulation
 
-    needs = (simulation.needed(scenario, known.best) for scenario in simulated)
+    needs = (simulation.needed(scenario, calibrated.best) for scenario in simulated)
     longest = max(needs, key=lambda need: need.time_s, default=None)
     if longest is not None and longest.is_long:
         click.echo(f"One of several simulations: {longest}.", err=True)

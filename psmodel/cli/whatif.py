@@ -103,13 +103,9 @@ def sweep(
     psmodel sweep ingress-sharded --workers 1:256:x2 --shards 1,2,4,8 --out table.parquet
     """
     points = grid(*axes) if samples is None else latin_hypercube(axes, samples=samples, seed=samples_seed)
-<<<<<<< HEAD
-    setup = Setup(method=method, replications=replications, known=known, catalogue=catalogue)
-    if method == "simulate":
-        tell_if_long(scenarios(setup, base, points), known)
-=======
     setup = Setup(method=method, replications=replications, calibrated=calibrated, catalogue=catalogue)
->>>>>>> main
+    if method == "simulate":
+        tell_if_long(scenarios(setup, base, points), calibrated)
     journal = None
     if out is not None:
         Sweep.check(out)
@@ -272,99 +268,6 @@ def _tally(answer: "Plan") -> str:
     return text + (f", {answer.untried} not tried." if answer.untried else ".")
 
 
-<<<<<<< HEAD
-@click.command()
-@scenario_options
-@method_option("analytic")
-@click.option(
-    "--sobol", is_flag=True, help="Add global sensitivities: every factor from half to twice its value."
-)
-@click.option("--sobol-seed", type=click.IntRange(0), default=0, show_default=True, help="Of their samples.")
-@fit_option
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw a tornado plot (.png, .pdf, .svg).")
-@click.option(
-    "--map",
-    "bottlenecks",
-    type=click.Path(path_type=Path),
-    help="Draw what binds at each N and K (closed forms).",
-)
-@json_option
-def explain(
-    scenario: Scenario,
-    method: Any,
-    sobol: bool,
-    sobol_seed: int,
-    known: Calibrated,
-    plot: Path | None,
-    bottlenecks: Path | None,
-    as_json: bool,
-) -> None:
-    """Say what binds SCENARIO, by how much, what would bind next, and what each doubling would bring."""
-    from psmodel.whatif.explanations import explain as look
-
-    if method == "simulate":
-        tell_if_long([scenario], known)
-    with progress(None, f"Explaining by {method}"):
-        said = look(scenario, known.by(method), method=method, sobol=sobol, seed=sobol_seed)
-    if plot is not None:
-        from psmodel.plotting.charts import save, tornado
-
-        save(tornado(said), plot)
-    if bottlenecks is not None:
-        from psmodel.plotting.charts import bottleneck_map, save
-
-        save(bottleneck_map(scenario, known.best), bottlenecks)
-    if as_json:
-        print_json({"schema_version": SCHEMA_VERSION} | said.to_json())
-        return
-    click.echo(describe(scenario))
-    show_explanation(said)
-    if outside := known.outside(scenario):
-        click.echo(f"\nExtrapolation, the fit has not seen this: {'; '.join(outside)}.")
-
-
-def show_explanation(said: "Explanation") -> None:
-    """Sentences and tables on stdout."""
-    within = _range(said.interval, format_time)
-    click.echo(f"An iteration takes {format_time(said.iteration_time_s)}{within}.")
-    if said.next_binding is None or said.headroom is None:
-        click.echo(f"{said.binding} binds; nothing else has any work.")
-    elif said.headroom > 1 + 1e-9:
-        click.echo(
-            f"{said.binding} binds, with {said.headroom:.3g} × the work of {said.next_binding}, the next."
-        )
-    else:
-        click.echo(f"{said.binding} binds, and {said.next_binding} as much.")
-    work = WordsAndNumbers("resource", "work per iteration")
-    for name, time in said.resources.items():
-        if time > 0:
-            work.add(name, quantity("time_s", time, scale=said.iteration_time_s))
-    work.show()
-    gains = WordsAndNumbers("change", "iteration", "", "elasticity", "then binds", words=["then binds"])
-    for gain in said.gains:
-        change = f"{100 * (gain.ratio - 1):+.1f} %" + _range(
-            gain.interval, lambda r: f"{100 * (r - 1):+.1f} %"
-        )
-        then = format_time(gain.ratio * said.iteration_time_s)
-        gains.add(gain.change, then, change, f"{gain.elasticity:+.2f}", gain.bottleneck)
-    gains.show()
-    for change, why in said.left_out.items():
-        click.echo(f"Not tried: {change}, since {why}.")
-    if said.sobol is not None:
-        shares = WordsAndNumbers("varied ½ to 2 ×", "share of the variance", "with interactions")
-        for name, total in said.sobol.total.items():
-            shares.add(name, f"{said.sobol.first_order[name]:.3f}", f"{total:.3f}")
-        shares.show()
-        for name, why in said.sobol.left_out.items():
-            click.echo(f"Not varied: {name}, since {why}.")
-
-
-def _range(interval: tuple[float, float] | None, text: Callable[[float], str]) -> str:
-    return "" if interval is None else f" [{text(interval[0])}, {text(interval[1])}]"
-
-
-=======
->>>>>>> main
 def _spread(rows: Sequence[Any]) -> list[Any]:
     """A dozen of the rows, the first and the last among them."""
     if len(rows) <= _FRONT:

@@ -12,9 +12,11 @@ RANDOM = {"kind": "exponential", "mean": "1 s"}
 
 def test_the_longest_of_a_sweep_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
     base = load("ingress-single", compute=RANDOM)
-    known = Calibrated()
-    made = scenarios(Setup(method="simulate", known=known), base, grid("workers=2,1_000_000", "shards=4"))
-    tell_if_long(made, known)
+    calibrated = Calibrated()
+    swept = scenarios(
+        Setup(method="simulate", calibrated=calibrated), base, grid("workers=2,1_000_000", "shards=4")
+    )
+    tell_if_long(swept, calibrated)
     said = capsys.readouterr().err
     assert said.startswith("One of several simulations: simulating 1000000 workers and 4 shards")
     assert said.count("\n") == 1

@@ -19,9 +19,9 @@ ENDS = [(bed, end) for bed in BEDS for end in ends.ENDS]
 def courses() -> Iterator[dict[str, Course]]:
     if (reason := sandbox.missing()) is not None:
         pytest.skip(f"no namespaces here: {reason}")
-    made: dict[str, Course] = {}
-    yield made
-    for course in made.values():
+    by_bed: dict[str, Course] = {}
+    yield by_bed
+    for course in by_bed.values():
         course.close()
 
 

@@ -196,7 +196,6 @@ def test_what_a_process_makes_while_it_is_being_killed_goes_too(place: Path, pro
 
 
 def test_a_guardian_that_is_told_late_finds_nothing_to_do(place: Path) -> None:
-<<<<<<< HEAD
     gone = place / f"{leftovers.prefix()}gone"
     assert guardian.watch_over(gone).wait(60) == 0
 
@@ -212,7 +211,3 @@ def test_other_systems_than_linux_are_told_so(
         said
         == "Error: Real runs need Linux, and this is darwin; predictions, fits and reports work here too\n"
     )
-=======
-    orphan = place / f"{leftovers.prefix()}gone"
-    assert guardian.watch_over(orphan).wait(60) == 0
->>>>>>> main

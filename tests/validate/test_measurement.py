@@ -14,11 +14,7 @@ from psmodel.scenario import Scenario
 from tests.real_records import SCENARIO, record
 from validate.actors import clocks
 from validate.machine.computing import compute_by
-<<<<<<< HEAD
-from validate.machine.environment import Load, Watch, environment
-=======
-from validate.machine.environment import Load, Watch, processes_with, this_machine
->>>>>>> main
+from validate.machine.environment import Load, Watch, this_machine
 from validate.measurements.measurement import Instants, Measurement, Updates, key, spans, unfinished_bytes
 
 

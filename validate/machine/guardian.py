@@ -39,7 +39,6 @@ def watch_over(directory: Path) -> subprocess.Popen[bytes]:
     )
 
 
-<<<<<<< HEAD
 def directory_of(pid: int) -> Path | None:
     """The testbed's directory that a process of Ray's belongs to, if it does to one.
 
@@ -72,20 +71,6 @@ def processes_of(directory: Path) -> list[int]:
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     names = {directory, directory.resolve()}  # the kernel names files without links in their path
     return [pid for pid in pids if directory_of(pid) in names]
-=======
-def processes_with(variable: str, value: str) -> list[int]:
-    """Processes of this user that were started with an environment variable set so."""
-    entry_of_ours = f"{variable}={value}".encode()
-    pids = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if entry_of_ours in (entry / "environ").read_bytes().split(b"\0"):
-                    pids.append(int(entry.name))
-            except OSError:
-                continue  # it has ended, or is another user's
-    return pids
->>>>>>> main
 
 
 def clear(directory: Path) -> list[int]:
@@ -96,20 +81,10 @@ def clear(directory: Path) -> list[int]:
     """
     end = time.monotonic() + _CLEAR_S
     ended: set[int] = set()
-<<<<<<< HEAD
     undecided: dict[int, float] = {}
     while True:
         left = [pid for pid in processes_of(directory) if pid != os.getpid()]
         for pid in left:
-=======
-    while time.monotonic() < end:
-        pids = [
-            p for p in processes_with("RAY_AUTH_TOKEN_PATH", str(directory / "token")) if p != os.getpid()
-        ]
-        if not pids:
-            break
-        for pid in pids:
->>>>>>> main
             ended.add(pid)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -126,7 +101,7 @@ def clear(directory: Path) -> list[int]:
 
 def _without_environment() -> list[int]:
     """Processes of this user that have no memory just now: they become something, or are about to end."""
-    user, found = os.getuid(), []
+    user, pids = os.getuid(), []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -137,8 +112,8 @@ def _without_environment() -> list[int]:
             except OSError:
                 continue
             if fields[0] not in "ZX" and not int(fields[6]) & _KERNEL_THREAD:
-                found.append(int(entry.name))
-    return found
+                pids.append(int(entry.name))
+    return pids
 
 
 def _main(directory: Path) -> None:

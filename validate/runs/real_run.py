@@ -22,11 +22,7 @@ from psmodel.scenario.features import model_only
 from validate.actors.dtypes import epsilon
 from validate.actors.presence import ProcessReport
 from validate.machine.computing import compute_by, with_compute_on
-<<<<<<< HEAD:validate/runs/run.py
-from validate.machine.environment import Load, Watch, environment, processes_of
-=======
-from validate.machine.environment import Load, Watch, processes_with, this_machine
->>>>>>> main:validate/runs/real_run.py
+from validate.machine.environment import Load, Watch, processes_of, this_machine
 from validate.measurements.measurement import Instants, Measurement, Updates
 from validate.runs.disturbance import retransmissions, silence
 from validate.runs.logs import keep
