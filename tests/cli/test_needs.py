@@ -17,9 +17,9 @@ def test_the_longest_of_a_sweep_is_told_of(capsys: pytest.CaptureFixture[str]) -
         Setup(method="simulate", calibrated=calibrated), base, grid("workers=2,1_000_000", "shards=4")
     )
     tell_if_long(swept, calibrated)
-    said = capsys.readouterr().err
-    assert said.startswith("One of several simulations: simulating 1000000 workers and 4 shards")
-    assert said.count("\n") == 1
+    sentence = capsys.readouterr().err
+    assert sentence.startswith("One of several simulations: simulating 1000000 workers and 4 shards")
+    assert sentence.count("\n") == 1
 
 
 def test_short_ones_are_not(capsys: pytest.CaptureFixture[str]) -> None:

@@ -196,8 +196,8 @@ def test_what_a_process_makes_while_it_is_being_killed_goes_too(place: Path, pro
 
 
 def test_a_guardian_that_is_told_late_finds_nothing_to_do(place: Path) -> None:
-    gone = place / f"{leftovers.prefix()}gone"
-    assert guardian.watch_over(gone).wait(60) == 0
+    orphan = place / f"{leftovers.prefix()}gone"
+    assert guardian.watch_over(orphan).wait(60) == 0
 
 
 @pytest.mark.parametrize("command", [["run", "laptop"], ["suite", "smoke"]])
@@ -205,9 +205,9 @@ def test_other_systems_than_linux_are_told_so(
     monkeypatch: pytest.MonkeyPatch, capsys, tmp_path: Path, command: list[str]
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    code, out, said = run(capsys, "validate", *command, "--store", str(tmp_path / "s.sqlite"))
+    code, out, err = run(capsys, "validate", *command, "--store", str(tmp_path / "s.sqlite"))
     assert (code, out) == (3, "")
     assert (
-        said
+        err
         == "Error: Real runs need Linux, and this is darwin; predictions, fits and reports work here too\n"
     )
