@@ -122,6 +122,8 @@ class Course:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                # Whoever was started in the background of a shell ignores Ctrl-C, and so would the command.
+                preexec_fn=_heed_interrupts,
             )
         return self.process.pid
 
@@ -258,6 +260,10 @@ class Course:
         """End the command, if it goes on, and remove the folder."""
         self._end()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def entries(directory: str) -> set[str]:
