@@ -5,7 +5,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 RUN := $(UV) run --frozen --all-extras
 
-.PHONY: demo test check lint bench faults soak audit licences fuzz fuzz-parsers figures measure notebooks docs clean
+.PHONY: demo test check lint bench faults audit licences fuzz fuzz-parsers figures measure notebooks docs clean
 
 demo: .venv/ready
 	$(RUN) psmodel demo
@@ -50,12 +50,6 @@ bench: .venv/ready
 
 faults: .venv/ready
 	$(RUN) python -m benchmarks.faults
-
-MINUTES ?= 30
-
-# Suites in a loop, with faults at random: nothing may grow.
-soak: .venv/ready
-	$(RUN) python -m benchmarks.soak --minutes $(MINUTES)
 
 # Known vulnerabilities of what is locked; asks the package index about each package.
 audit: .venv/ready
