@@ -8,12 +8,12 @@ import click
 
 from psmodel.cli.needs import tell_if_long
 from psmodel.cli.options import (
+    counted,
     describe,
     fit_option,
     json_option,
     method_option,
     print_json,
-    progress,
     scenario_options,
 )
 from psmodel.cli.tables import WordsAndNumbers, quantity
@@ -57,8 +57,10 @@ def explain(
 
     if method == "simulate":
         tell_if_long([scenario], calibrated)
-    with progress(None, f"Explaining by {method}"):
-        explanation = look(scenario, calibrated.by(method), method=method, sobol=sobol, seed=sobol_seed)
+    with counted(f"Explaining by {method}") as count:
+        explanation = look(
+            scenario, calibrated.by(method), method=method, sobol=sobol, seed=sobol_seed, progress=count
+        )
     if plot is not None:
         from psmodel.plotting.charts import save, tornado
 
