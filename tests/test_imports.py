@@ -51,7 +51,7 @@ MAY_IMPORT = {
     "validate.testbeds": "machine",
     "validate.actors": "machine",
     "validate.measurements": "machine",
-    "validate.suites": "measurements testbeds",
+    "validate.suites": "machine measurements testbeds",
     "validate.runs": "machine testbeds actors measurements suites",
     "validate.fitting": "measurements",
     "validate.comparison": "measurements fitting",
@@ -60,9 +60,10 @@ MAY_IMPORT = {
     "validate.gate": "measurements fitting history",
     "validate.report": "measurements suites fitting comparison",
     "validate.plugin": "measurements",
-    "validate.cli": "machine testbeds measurements suites runs fitting comparison published history gate report",
+    "validate.launch": "testbeds measurements suites",
+    "validate.cli": "launch machine testbeds measurements suites runs fitting comparison published history gate report",
 }
-RAY = {"validate.actors", "validate.runs", "validate.testbeds"}
+RAY = {"validate.actors", "validate.runs", "validate.testbeds", "validate.launch"}
 SIMPY = {"psmodel.network", "psmodel.simulation"}
 MATPLOTLIB = {"psmodel.plotting", "validate.report"}
 
