@@ -103,7 +103,9 @@ def test_a_gate_passes_by_its_baseline_and_fails_by_one_half_as_slow(place: Path
     assert {c["metric"] for c in document["checks"]} == {"pull_time_s", "push_time_s"}
     assert document["hosts"] is None
     assert document["soak"]["cycles"] == 1
-    assert {p["runs"] for p in document["soak"]["percentiles"]} == {c["runs"] for c in document["checks"]}
+    counted = {(p["scenario"], p["metric"]): p["runs"] for p in document["soak"]["percentiles"]}
+    # Checks leave suspect runs out, if there are others.
+    assert all(counted[c["scenario"], c["metric"]] >= c["runs"] for c in document["checks"])
     xmlschema.XMLSchema(str(SCHEMA)).validate(str(place / "gate.xml"))
     metrics = {f.name: f for f in text_string_to_metric_families((place / "gate.prom").read_text())}
     assert metrics["psmodel_gate_passed"].samples[0].value == 1

@@ -133,7 +133,7 @@ def history(before: Calibration, after: Calibration, days: int = 10) -> list[Mea
 
 
 def test_drift_says_which_coefficient_moved() -> None:
-    before = Calibration(call_overhead=1e-3, goodput_factor=0.95)
+    before = Calibration(handle_overhead_s=1e-3, goodput_factor=0.95)
     runs = history(before, replace(before, goodput_factor=0.8))
     pairs = series_of(runs)
     found = drift.changes([s for s, _ in pairs])

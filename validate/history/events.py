@@ -1,45 +1,17 @@
 """Drift of a store: each scenario's times in order, and the coefficients that moved when they stepped."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from scipy.stats import t as student
-
-from psmodel.calibration import COEFFICIENTS
 from psmodel.errors import BadInput
 from psmodel.wording import label
-from validate.fitting.estimate import fit
-from validate.fitting.fit import Fit
-from validate.fitting.model_response import Forward, scales
+from validate.fitting.model_response import Forward
+from validate.history.attribution import Moved, moved
 from validate.history.drift import Change, Series
 from validate.history.expectation import judged
-from validate.history.several_tests import holm
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import by_scenario, content, labels
-
-_ALPHA = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moved:
-    """A coefficient before and after an event, and the 95 % interval of the difference."""
-
-    coefficient: str
-    before: float
-    after: float
-    low: float
-    high: float
-
-    @property
-    def sentence(self) -> str:
-        """By how much it has moved."""
-        by = f"{100 * (self.after / self.before - 1):+.0f} %" if self.before > 0 else "from nothing"
-        return (
-            f"{self.coefficient} ({COEFFICIENTS[self.coefficient].meaning}): {self.before:.3g} to {self.after:.3g} "
-            f"{COEFFICIENTS[self.coefficient].unit}, {by}"
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +23,7 @@ class Event:
     after, until
         Starts of the last run before and of the first run after (ISO 8601, UTC).
     moved
-        Coefficients that moved for certain (Holm's rule over all, 5 %).
+        The coefficient that explains the change best, and those that do as well.
     differences
         What else changed with it: name → value before and after, of the environment's software and machine.
     note
@@ -141,54 +113,23 @@ def _event(
     forward: Forward,
 ) -> Event:
     common = {content(r.scenario) for r in before} & {content(r.scenario) for r in after}
-    moved: tuple[Moved, ...] = ()
+    coefficients: tuple[Moved, ...] = ()
     note = ""
     try:
-        fits = [
-            fit([r for r in part if content(r.scenario) in common], mix_machines=True, forward=forward)
-            for part in (before, after)
-        ]
+        coefficients = moved(
+            *([r for r in part if content(r.scenario) in common] for part in (before, after)), forward
+        )
     except BadInput as error:
-        note = f"the runs cannot be fitted: {error}"
+        note = f"the runs before cannot be fitted: {error}"
     else:
-        moved = compare_fits(*fits)
-        if not moved:
-            note = "no single coefficient moved for certain"
+        if not coefficients:
+            note = "no coefficient alone explains half of the change"
     one, other = before[-1].environment.to_json(), after[0].environment.to_json()
     return Event(
         after=low.isoformat(),
         until=high.isoformat(),
         changes=tuple(together),
-        moved=moved,
+        moved=coefficients,
         differences={k: (label(str(one[k])), label(str(other[k]))) for k in one if one[k] != other.get(k)},
         note=note,
     )
-
-
-def compare_fits(before: Fit, after: Fit) -> tuple[Moved, ...]:
-    """The coefficients of two fits that differ for certain (Holm's rule, 5 %), the most certain first."""
-    names = [n for n in before.names if n in after.names]
-    rows = []
-    for name, unit in zip(names, scales(names), strict=True):
-        variance = sum(
-            f.covariance[f.names.index(name)][f.names.index(name)] * unit**2 for f in (before, after)
-        )
-        difference = getattr(after.calibration, name) - getattr(before.calibration, name)
-        freedom = min(before.degrees_of_freedom, after.degrees_of_freedom)
-        error = math.sqrt(variance)
-        p = 2 * float(student.sf(abs(difference) / error, freedom)) if error > 0 else 1.0
-        rows.append((p, name, difference, error, freedom))
-    decisions = holm([row[0] for row in rows], _ALPHA)
-    found = []
-    for (p, name, difference, error, freedom), decision in zip(rows, decisions, strict=True):
-        if decision.rejected:
-            reach = float(student.isf(0.025, freedom)) * error
-            moved = Moved(
-                coefficient=name,
-                before=getattr(before.calibration, name),
-                after=getattr(after.calibration, name),
-                low=difference - reach,
-                high=difference + reach,
-            )
-            found.append((p, moved))
-    return tuple(moved for _, moved in sorted(found, key=lambda pair: pair[0]))
