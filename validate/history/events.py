@@ -116,9 +116,8 @@ def _event(
     coefficients: tuple[Moved, ...] = ()
     note = ""
     try:
-        coefficients = moved(
-            *([r for r in part if content(r.scenario) in common] for part in (before, after)), forward
-        )
+        sides = [[r for r in part if content(r.scenario) in common] for part in (before, after)]
+        coefficients = moved(sides[0], sides[1], forward)
     except BadInput as error:
         note = f"the runs before cannot be fitted: {error}"
     else:
