@@ -85,12 +85,12 @@ def moved(before: Sequence[Measurement], after: Sequence[Measurement], forward: 
         tried.append((left, name, value, error))
     best = min(tried)[0]
     excess = max(1.0, best / (len(cells) - 1))
-    found = []
+    candidates = []
     for left, name, value, error in sorted(tried):
         was = getattr(start.calibration, name)
         if left <= best + _AS_WELL * excess and left < (1 - LEAST_SHARE) * total:
             reach = float(student.isf(0.025, len(cells) - 1)) * error * math.sqrt(excess)
-            found.append(
+            candidates.append(
                 Moved(
                     coefficient=name,
                     before=was,
@@ -100,14 +100,14 @@ def moved(before: Sequence[Measurement], after: Sequence[Measurement], forward: 
                     explains=1 - left / total,
                 )
             )
-    return tuple(found)
+    return tuple(candidates)
 
 
 def _cells(before: Sequence[Measurement], after: Sequence[Measurement]) -> list[_Cell]:
     sides = [{content(g[0].scenario): g for g in by_scenario(part)} for part in (before, after)]
     common = [key for key in sides[0] if key in sides[1]]
-    listed = [side[key] for side in sides for key in common]
-    noise = run_to_run([[signals(r.scenario, r.metrics) for r in group] for group in listed])
+    both_sides = [side[key] for side in sides for key in common]
+    noise = run_to_run([[signals(r.scenario, r.metrics) for r in group] for group in both_sides])
     cells = []
     for place, key in enumerate(common):
         one, other = noise.blocks[place], noise.blocks[len(common) + place]

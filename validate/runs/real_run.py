@@ -86,12 +86,8 @@ def run(
     signs = testbed.signs()
     vigil = Vigil(signs, f"scenario {scenario.name} on {testbed.name}", slowest_rate=min(rates))
     try:
-        watch = _watched(
-            partial(Actors, scenario, placement, repetition=repetition, compute_by=spent),
-            vigil,
-            on_observation,
-            observe_every_s,
-        )
+        actors = partial(Actors, scenario, placement, repetition=repetition, compute_by=spent)
+        watch = _watched(actors, vigil, on_observation, observe_every_s)
     except RunFailed as failed:
         raise _with_log(failed, signs, logs) from None
     finally:

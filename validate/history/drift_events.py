@@ -40,7 +40,7 @@ class Event:
 
 def series_of(runs: Sequence[Measurement]) -> list[tuple[Series, list[Measurement]]]:
     """One series for each scenario and metric, in the order of the runs' starts."""
-    found = []
+    results = []
     ordered = sorted(runs, key=_started)
     groups = by_scenario(ordered)
     names = labels([group[0].scenario for group in groups])
@@ -56,8 +56,8 @@ def series_of(runs: Sequence[Measurement]) -> list[tuple[Series, list[Measuremen
                     labels=tuple(f"{m.started_at[:19]} (Ray {m.environment.ray})" for m, _ in usable),
                     times=tuple(float(value) for _, value in usable),
                 )
-                found.append((series, [m for m, _ in usable]))
-    return found
+                results.append((series, [m for m, _ in usable]))
+    return results
 
 
 def _started(run: Measurement) -> datetime:
@@ -76,7 +76,7 @@ def events(
 
     A change lies between two runs of its scenario; those whose gaps overlap are one event.
     """
-    made_by = {s.name: made for s, made in series}
+    made_by = {s.name: runs_of for s, runs_of in series}
     gaps = sorted(
         (
             (_started(made_by[c.series][c.index - 1]), _started(made_by[c.series][c.index]), c)
@@ -93,15 +93,15 @@ def events(
             merged.append((low, high, [change]))
     forward = forward or Forward()
     ordered = sorted(runs, key=_started)
-    found = []
+    results = []
     for number, (low, high, together) in enumerate(merged):
         since = merged[number - 1][1] if number else None
         until = merged[number + 1][0] if number + 1 < len(merged) else None
         before = [r for r in ordered if (since is None or _started(r) >= since) and _started(r) <= low]
         after = [r for r in ordered if _started(r) >= high and (until is None or _started(r) <= until)]
         advance(1, f"refitting around {high:%Y-%m-%d %H:%M}")
-        found.append(_event(low, high, together, before, after, forward))
-    return tuple(found)
+        results.append(_event(low, high, together, before, after, forward))
+    return tuple(results)
 
 
 def _event(
