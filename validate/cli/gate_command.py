@@ -1,7 +1,7 @@
 """The gate: is this cluster as it should be, and if not, which host is to blame?"""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
