@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,17 +11,10 @@ from psmodel.cli.options import json_option, percentage
 from psmodel.errors import BadInput
 from psmodel.units import parse_time
 from validate.cli.gate_output import show_soak, tell
-from validate.cli.options import (
-    address_option,
-    store_option,
-    testbed_option,
-)
+from validate.cli.options import address_option, caution, store_option, supervised, testbed_option
 from validate.gate.levels import LEVELS
 from validate.measurements.selection import content
 from validate.measurements.store import Store
-
-if TYPE_CHECKING:
-    pass
 
 _GATES = "gate:"
 """What the suite of runs that gates have made begins with."""
@@ -71,7 +64,7 @@ _GATES = "gate:"
 @store_option
 @json_option
 @click.pass_context
-def gate(context: click.Context, **options: Any) -> None:
+def gate(context: click.Context, /, **options: Any) -> None:
     """Run scenarios of SUITE now, hold each against its own prediction interval, and compare the hosts.
 
     Without --fit and --baseline only the hosts are compared, with each other. Exit 0: pass; 1: fail; 3: couldn't run.
