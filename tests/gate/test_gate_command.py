@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from validate.testbeds import sandbox
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.long]
 SCHEMA = Path(__file__).parents[1] / "validate" / "data" / "junit-10.xsd"
 SUITE = """
 schema_version = 1
@@ -115,7 +115,9 @@ def test_a_gate_passes_by_its_baseline_and_fails_by_one_half_as_slow(place: Path
     for entry in baseline["entries"].values():
         entry["mean"] = {metric: mean - 3 for metric, mean in entry["mean"].items()}
     path.with_name("fast.json").write_text(json.dumps(baseline | {"name": "fast"}))
-    process = psmodel("gate", "tiny.toml", "--baseline", "fast", "--margin", "95%", cwd=place)
+    process = psmodel(
+        "gate", "tiny.toml", "--baseline", "fast", "--margin", "95%", "--select", "all", cwd=place
+    )
     assert process.returncode == 1
     assert "FAIL  push of N1 K1" in process.stdout
     assert "expected" in process.stdout
@@ -137,7 +139,6 @@ def test_nothing_to_judge_is_exit_3(place: Path) -> None:
 
 
 @pytest.mark.netns
-@pytest.mark.long
 def test_hosts_of_a_cluster_are_surveyed_and_a_slow_one_is_named(place: Path) -> None:
     if (reason := sandbox.missing()) is not None:
         pytest.skip(f"no network namespaces here: {reason}")
