@@ -119,7 +119,8 @@ def _now(context: click.Context, inputs: "GateOptions") -> int:
             suite=definition.label, label=made_for, scenarios=scenarios, covered=covered,
             repetitions=_earlier(inputs.store_path, made_for), accepted=accepted, against=against,
             level=inputs.level, duration_s=seconds, alpha=inputs.false_alarms, margin=inputs.margin,
-            seed=inputs.seed, testbed=testbed, address=inputs.address, store=inputs.store_path,
+            seed=inputs.seed, testbed=testbed, address=inputs.address, wait_s=inputs.wait,
+            store=inputs.store_path,
         )
     )  # fmt: skip
     caution(outcome.notes)
@@ -155,6 +156,7 @@ class GateOptions:
     seed: int
     testbed: str | None
     address: str | None
+    wait: float
     store_path: Path
     as_json: bool
 

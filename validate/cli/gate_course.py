@@ -58,6 +58,7 @@ class Asked:
     seed: int
     testbed: str
     address: str | None
+    wait_s: float
     store: Path
 
 
@@ -95,7 +96,7 @@ def hold(request: Asked) -> Held:
     try:
         with (
             Store(request.store) as store,
-            entered(request.testbed, needed, request.address) as bed,
+            entered(request.testbed, needed, request.address, request.store, request.wait_s) as bed,
             ExitStack() as stack,
         ):
             notes += store.notes
