@@ -120,4 +120,5 @@ def test_a_job_that_is_stopped_leaves_its_runs_and_another_makes_the_rest(runs) 
     assert rest["code"] == 0, rest["err"]
     second = json.loads(rest["out"])
     assert second["left"] == 0
-    assert 0 < second["job"]["stored"] < 4
+    # Runs that were disturbed are made once more, so that there may be more than four in all.
+    assert second["job"]["stored"] > 0

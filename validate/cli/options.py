@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -225,7 +226,17 @@ def show_forecast(
 
 
 def supervised(context: click.Context, testbed: str) -> None:
-    """Go on in a process of its own, in a sandbox where possible: the same command again; we end with it."""
+    """Go on in a process of its own, in a sandbox where possible: the same command again; we end with it.
+
+    Raises
+    ------
+    CannotRun
+        On a system other than Linux; or in namespaces, where it has none.
+    """
+    if sys.platform != "linux":
+        raise CannotRun(
+            f"real runs need Linux, and this is {sys.platform}; predictions, fits and reports work here too"
+        )
     from validate.runs import supervised
     from validate.testbeds import sandbox
 

@@ -24,7 +24,7 @@ from validate.actors.clocks import Track
 from validate.actors.dtypes import epsilon
 from validate.actors.presence import ProcessReport
 from validate.machine.computing import compute_by, with_compute_on
-from validate.machine.environment import Load, Watch, processes_with, this_machine
+from validate.machine.environment import Load, Watch, processes_of, this_machine
 from validate.machine.open_links import is_open, require_links
 from validate.measurements.measurement import Instants, Measurement, Updates
 from validate.runs.allowance import NoTime
@@ -103,13 +103,9 @@ def run(
     signs = testbed.signs()
     vigil = Vigil(signs, f"scenario {scenario.name} on {testbed.name}", slowest_rate=min(rates))
     try:
-        watch = _watched(
-            partial(Actors, scenario, placement, repetition=repetition, compute_by=spent),
-            vigil,
-            on_observation,
-            observe_every_s,
-            math.inf if at_most_s is None else at_most_s,
-        )
+        actors = partial(Actors, scenario, placement, repetition=repetition, compute_by=spent)
+        most_s = math.inf if at_most_s is None else at_most_s
+        watch = _watched(actors, vigil, on_observation, observe_every_s, most_s)
     except RunFailed as failed:
         raise _with_log(failed, signs, logs) from None
     finally:
@@ -261,9 +257,9 @@ def _in_a_sentence(error: Exception) -> str:
 
 
 def _ours() -> list[int]:
-    """Processes of this run: all that were started with the testbed's token, and this one."""
-    token = os.environ.get("RAY_AUTH_TOKEN_PATH", "")
-    return list({os.getpid(), *processes_with("RAY_AUTH_TOKEN_PATH", token)})
+    """Processes of this run: all that belong to the testbed's directory, and this one."""
+    directory = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "")).parent
+    return list({os.getpid(), *processes_of(directory)})
 
 
 def _updates(
