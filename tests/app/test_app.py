@@ -213,15 +213,6 @@ def test_the_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_
     assert "--port" in err
 
 
-def test_without_the_extra_the_command_says_how_to_get_it(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    code, _, err = run(capsys, "app")
-    assert code == 3
-    assert "pip install 'psmodel[app]'" in err
-
-
 def post(url: str, path: str, body: bytes) -> tuple[int, Any]:
     connection = http.client.HTTPConnection(urlparse(url).netloc, timeout=120)
     connection.request("POST", path, body=body)
