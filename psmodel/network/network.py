@@ -13,7 +13,8 @@ from typing import Protocol
 import simpy
 from simpy.events import NORMAL, EventPriority
 
-from psmodel.network.fluid import HALTED, Decided, Fluid, Link
+from psmodel.network.decided import HALTED, Decided, succeed_all
+from psmodel.network.fluid import Fluid, Link
 from psmodel.network.levels import TIE
 
 _LAST = EventPriority(2)  # after everything else of the same instant, so that one re-solve serves it all
@@ -90,6 +91,7 @@ class FluidNetwork:
             raise ValueError(f"propagation_delay must be finite and at least 0, not {propagation_delay}")
         self.env = env
         self.propagation_delay = propagation_delay
+        self.tolerance = tolerance
         self._head_start = head_start
         self.links: list[Link] = []
         self.hosts: dict[str, Host] = {}
@@ -307,10 +309,10 @@ class FluidNetwork:
             if self._head_start > 0:
                 self._leave(done)
         if arriving:
-            self._call(partial(_succeed, arriving), self.propagation_delay, NORMAL)
+            self._call(partial(succeed_all, arriving), self.propagation_delay, NORMAL)
         self._change()
         if through:
-            _succeed(through)
+            succeed_all(through)
         return True
 
     def _set_timer(self) -> None:
@@ -342,19 +344,3 @@ class _Halted:
     limit: float
     delayed: bool
     times: int = 1
-
-
-def _succeed(events: list[Decided], _: simpy.Event | None = None) -> None:
-    """Let events happen one after the other as if each had been scheduled, in a third of the time."""
-    for position, event in enumerate(events):
-        callbacks = event.callbacks
-        assert callbacks is not None
-        event.callbacks = None  # type: ignore[assignment]  # as SimPy does
-        event._ok, event._value = True, None
-        try:
-            for callback in callbacks:
-                callback(event)
-        except BaseException:  # the simulation stops here; it may be run on
-            for later in events[position + 1 :]:
-                later.after(0.0)
-            raise

@@ -43,6 +43,8 @@ class Shard:
         How many of them belong to each iteration.
     busy_s
         Its thread's CPU time.
+    calls
+        How many are here, the one that is worked on included.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Shard:
         self.rounds: Counter[int] = Counter()
         self.busy_s = 0.0
         self.response_sum_s = 0.0
-        self.longest_queue = 0
+        self.calls = self.longest_queue = 0
         self.waiting_bytes = 0.0
         self.most_waiting_bytes = 0.0
         self.processor = processor
@@ -77,14 +79,9 @@ class Shard:
         if presence is not None:
             presence.on_death = self._die
 
-    @property
-    def calls(self) -> int:
-        """How many are here, the one that is worked on included."""
-        return len(self._queue)
-
     def watch_anew(self) -> None:
         """Forget how long the queue has been before."""
-        self.longest_queue = len(self._queue)
+        self.longest_queue = self.calls
 
     def accepts(self, iteration: int, count: int) -> bool:
         """Whether `count` updates of an iteration, which arrive now, are among the first."""
@@ -127,7 +124,8 @@ class Shard:
         self._queue.append(
             _Call(service=service, arrived=self.env.now, nbytes=nbytes, begin=begin, done=done)
         )
-        self.longest_queue = max(self.longest_queue, len(self._queue))
+        self.calls += 1
+        self.longest_queue = max(self.longest_queue, self.calls)
         self.waiting_bytes += nbytes
         self.most_waiting_bytes = max(self.most_waiting_bytes, self.waiting_bytes)
         if not self._running:
@@ -160,6 +158,7 @@ class Shard:
 
     def _finish(self) -> None:
         call = self._queue.popleft()
+        self.calls -= 1
         self.response_sum_s += self.env.now - call.arrived
         self.waiting_bytes -= call.nbytes
         call.done()

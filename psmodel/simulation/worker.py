@@ -3,12 +3,12 @@
 import math
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import simpy
 
 from psmodel.demands import Demands, Push
-from psmodel.network.fluid import Decided
+from psmodel.network.decided import Decided
 from psmodel.network.network import FluidNetwork, Host
 from psmodel.network.processor import Processor, after, when
 from psmodel.scenario import Scenario
@@ -18,6 +18,9 @@ from psmodel.simulation.presence import Presence
 from psmodel.simulation.pull import Countdown, Pull, one_less
 from psmodel.simulation.shard import Shard
 from psmodel.simulation.thread import Process, Thread
+
+if TYPE_CHECKING:
+    from psmodel.simulation.messages.exchange import Exchange
 
 
 class Worker:
@@ -37,6 +40,8 @@ class Worker:
         If it may die: whether it is there.
     outstanding
         Called with +1 when a push starts and with −1 when it has been applied.
+    exchange
+        What carries its messages, if they are not simulated one by one.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class Worker:
         update_cost: list[Iterator[float]],
         presence: Presence | None,
         outstanding: Callable[[int], None],
+        exchange: "Exchange | None" = None,
     ) -> None:
         self.env = env
         self.index, self.count, self.host = index, count, host
@@ -75,6 +81,7 @@ class Worker:
         if presence is not None:
             presence.on_death = self._die
         self._outstanding = outstanding
+        self._exchange = exchange
         self._name = f"worker-{index}"
         self._thread = Thread(env, processor, presence)
         self._accelerator = Processor(network, None)
@@ -156,7 +163,7 @@ class Worker:
     @property
     def busy_s(self) -> float:
         """Seconds of its thread's work, computing included, wherever that takes place."""
-        return self._thread.busy_s
+        return self._thread.busy_s + (self._exchange.busy_s(self.index) if self._exchange else 0.0)
 
     def _die(self) -> None:
         for pull in self._open:
@@ -171,6 +178,11 @@ class Worker:
 
     def _ask(self, iteration: int) -> Generator[simpy.Event, Any, Pull]:
         """Ask every shard for its parameters, one after the other waiting for each if so said."""
+        if self._exchange is not None:
+            pull = Pull(self.env, iteration=iteration, shards=0)
+            asked = self._exchange.ask(self.index, iteration, pull.arrived.event)
+            yield from self._thread.works(asked - self.env.now)
+            return pull
         sequential = self._scenario.pull == "sequential"
         pull = Pull(self.env, iteration=iteration, shards=len(self._shards))
         self._open = [one for one in self._open if not one.arrived.event.triggered] + [pull]
@@ -269,6 +281,9 @@ class Worker:
         return applied
 
     def _push(self, iteration: int, push: Push, applied: Countdown, *, last: bool) -> Process:
+        if self._exchange is not None:
+            self._exchange.push(self.index, iteration, applied.event)
+            return
         sequential = self._scenario.push == "sequential"
         for position, shard in enumerate(self._shards):
             yield from self._thread.works(push.send[shard.member])

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, fields
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -130,7 +130,7 @@ class Setup:
     def key(self, scenario: Scenario, point: Point) -> str:
         """A hash of everything the row depends on, and of psmodel's version."""
         asked = {
-            "psmodel": version("psmodel"),
+            "psmodel": _version(),
             "method": self.method,
             "replications": self.replications,
             "known": self.known.to_json(),
@@ -141,6 +141,11 @@ class Setup:
             "point": {k: str(v) for k, v in point.items()},
         }
         return hashlib.sha256(json.dumps(asked | resolved, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@cache
+def _version() -> str:
+    return version("psmodel")
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,86 @@
+"""The machines of a scenario: hosts, their processors and links, racks, and the traffic of others."""
+
+from collections.abc import Generator
+from typing import Any
+
+import simpy
+
+from psmodel.demands import Demands, rack_rates
+from psmodel.network.fluid import Link
+from psmodel.network.network import FluidNetwork, Host, Rack
+from psmodel.network.processor import Processor
+from psmodel.scenario import Scenario
+
+_LONG = 1e6
+"""Seconds of background traffic that one flow stands for; then another follows."""
+
+
+class Cluster:
+    """Hosts, made as they are asked for.
+
+    Attributes
+    ----------
+    network
+        What connects them.
+    """
+
+    def __init__(
+        self, env: simpy.Environment, scenario: Scenario, demands: Demands, *, tolerance: float
+    ) -> None:
+        self._env, self._scenario, self._demands = env, scenario, demands
+        self.network = FluidNetwork(
+            env,
+            propagation_delay=demands.propagation_delay,
+            head_start=demands.head_start,
+            tolerance=tolerance,
+        )
+        self._all_cores = (
+            None if scenario.total_cores is None else self.network.add_link("cores", scenario.total_cores)
+        )
+        self._shared_host: tuple[Host, Processor] | None = None
+        self._pairs: dict[tuple[str, int], tuple[Host, Processor]] = {}
+        self._racks = self._make_racks()
+
+    @property
+    def shared_cores(self) -> Link | None:
+        """Cores that all processes share, if they do."""
+        return self._all_cores or (self._shared_host[1].cores if self._shared_host else None)
+
+    def _processor(self, name: str) -> Processor:
+        cores = self._scenario.cores_per_host
+        if self._all_cores is not None:
+            return Processor(self.network, self._all_cores)
+        return Processor(self.network, None if cores is None else self.network.add_link(name, cores))
+
+    def host(self, role: str, index: int, count: int) -> tuple[Host, Processor]:
+        """A host of `count` shards or workers to which the same happens, and its processor."""
+        d, placement = self._demands, self._scenario.placement
+        if placement == "single-host":
+            if self._shared_host is None:
+                host = self.network.add_host("host", up=d.worker_up, down=d.worker_down)
+                self._shared_host = host, self._processor("host.cores")
+            return self._shared_host
+        key = ("shard" if placement == "colocated" else role, index)
+        if key in self._pairs:
+            return self._pairs[key]
+        up, down = (d.worker_up, d.worker_down) if role == "worker" else (d.shard_up, d.shard_down)
+        rack = self._racks[index % len(self._racks)] if self._racks else None
+        host = self.network.add_host(f"{role}-{index}", up=up, down=down, count=count, rack=rack)
+        pair = self._pairs[key] = host, self._processor(f"{host.name}.cores")
+        return pair
+
+    def _make_racks(self) -> list[Rack]:
+        if self._scenario.racks is None:
+            return []
+        rates = rack_rates(self._scenario, self._demands)
+        return [self.network.add_rack(f"rack-{i}", up=up, down=down) for i, (up, down) in enumerate(rates)]
+
+    def disturb(self) -> None:
+        """Set off the background traffic."""
+        links = {link.name: link for link in self.network.links}
+        for traffic in self._scenario.background:
+            self._env.process(self._flood(links[traffic.link], traffic.rate))
+
+    def _flood(self, link: Link, rate: float) -> Generator[simpy.Event, Any, None]:
+        while True:
+            yield self.network.flow([link], rate * _LONG, max_rate=rate)
