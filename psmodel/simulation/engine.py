@@ -21,7 +21,7 @@ from psmodel.simulation.cluster import Cluster
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.garbage import rare_collections
 from psmodel.simulation.gather import SimulationResult, gather
-from psmodel.simulation.messages import can_carry, pays
+from psmodel.simulation.messages import in_rows
 from psmodel.simulation.monitor import Monitor
 from psmodel.simulation.need import need
 from psmodel.simulation.presence import presences
@@ -144,7 +144,7 @@ class Run:
     ) -> None:
         check(_least(scenario))
         self.scenario, self.tolerance = scenario, tolerance
-        self._on_progress = on_progress or _silent
+        self._on_progress = on_progress or (lambda *_: None)
         self._events, self._began = 0, time.monotonic()
         self.demands = demands(scenario, calibration)
         self._replication = replication
@@ -201,8 +201,10 @@ class Run:
     def _make_workers(self) -> list[Worker]:
         scenario = self.scenario
         iterations = math.inf
-        times: Sequence[Iterator[float]] = endless_compute_times(scenario, self._replication)
-        if not scenario.is_steady:
+        times: Sequence[Iterator[float]]
+        if scenario.is_steady:
+            times = endless_compute_times(scenario, self._replication)
+        else:
             iterations = scenario.total_iterations
             times = [iter(row.tolist()) for row in compute_times(scenario, self._replication)]
         costs = update_costs(scenario, self._replication)[: len(self.shards)]
@@ -245,15 +247,11 @@ class Run:
         self, shards: Sequence[Shard], hosts: Sequence[Host], update_cost: Sequence[Iterator[float]]
     ) -> "Exchange | None":
         """What carries the messages in rows of numbers, if that can be and pays."""
-        scenario, links = self.scenario, [link for host in hosts for link in (host.up, host.down)]
-        if self.monitor.may_trace or not can_carry(scenario, all(link.number > 0 for link in links)):
-            return None
-        iterations = 1 if scenario.is_steady else scenario.total_iterations
-        if not pays(2 * len(hosts) * len(shards) * iterations):
+        scenario = self.scenario
+        if self.monitor.may_trace or not in_rows(scenario, hosts, len(shards)):
             return None
         from psmodel.simulation.messages.exchange import Exchange
 
-        cost = scenario.update_cost
         return Exchange(
             self._env,
             network=self._network,
@@ -261,9 +259,8 @@ class Run:
             monitor=self.monitor,
             shards=shards,
             workers=[*zip(hosts, self._worker_counts, strict=True)],
-            update_cost=update_cost if cost.is_random else None,
-            fixed_cost=0.0 if cost.is_random else cost.expected(),
-            in_step=scenario.mode == "bsp",
+            scenario=scenario,
+            update_cost=update_cost,
         )
 
     def _count(self, change: int) -> None:
@@ -350,7 +347,3 @@ class Run:
             names = (f"shard-{shard.index}", shard.host.up.name, shard.host.down.name)
             rows |= dict.fromkeys(names, (first, count))
         return {row: members for row, members in rows.items() if members[1] > 1}
-
-
-def _silent(*_: int) -> None:
-    """Nobody wants to know how far it is."""

@@ -110,7 +110,8 @@ class Worker:
             if self._scenario.mode != "asp" and self._demands.ask > 0:
                 yield env.timeout(self._demands.ask)
             monitor.released[me, iteration] = env.now
-            self._trace(iteration)
+            if monitor.may_trace:
+                self._trace(iteration)
             following = self._coordinator.following(iteration)
             monitor.skip(me, iteration + 1, following, env.now)
             monitor.finish(me, following)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from psmodel import simulation
 from psmodel.calibration import COEFFICIENTS, Calibration
 from psmodel.scenario import Scenario
-from psmodel.simulation import engine
+from psmodel.simulation import messages
 from psmodel.simulation.gather import SimulationResult
 from psmodel.simulation.messages import can_carry
 from psmodel.simulation.steady import Budget
@@ -48,7 +48,7 @@ def simulated(
     scenario: Scenario, calibration: Calibration, *, rows: bool, **options: Any
 ) -> SimulationResult:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "pays", lambda _: rows)
+        patch.setattr(messages, "pays", lambda _: rows)
         return simulation.predict(scenario, calibration, **options)
 
 

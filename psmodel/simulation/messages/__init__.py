@@ -1,6 +1,9 @@
 """Messages between workers and shards as rows of numbers, compiled, under SimPy's clock."""
 
+from collections.abc import Sequence
+
 from psmodel.network import loading
+from psmodel.network.network import Host
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import features_of
 
@@ -31,11 +34,20 @@ def can_carry(scenario: Scenario, finite: bool) -> bool:
 
 
 def pays(messages: int) -> bool:
-    """Whether to load the compiled functions for so many messages more, where they can be had."""
-    if not loading.has_numba():
+    """Whether the compiled functions are loaded, or worth it for so many messages, where they can be had."""
+    return loading.has_numba() and (loading.is_loaded() or _Process.messages + messages >= _WORTH_LOADING)
+
+
+def in_rows(scenario: Scenario, workers: Sequence[Host], shards: int) -> bool:
+    """Whether to simulate a scenario's messages so, between these workers (groups) and so many shards."""
+    finite = all(link.number > 0 for host in workers for link in (host.up, host.down))
+    if not can_carry(scenario, finite):
         return False
+    messages = 2 * len(workers) * shards * (1 if scenario.is_steady else scenario.total_iterations)
+    if pays(messages):
+        return True
     _Process.messages += messages
-    return loading.is_loaded() or _Process.messages >= _WORTH_LOADING
+    return False
 
 
 _WORTH_LOADING = 10_000
@@ -43,6 +55,6 @@ _WORTH_LOADING = 10_000
 
 
 class _Process:
-    """Messages that this process has simulated, or has begun to."""
+    """Messages that this process has simulated one by one, or has begun to."""
 
     messages = 0

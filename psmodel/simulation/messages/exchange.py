@@ -18,6 +18,7 @@ from simpy.events import EventPriority
 
 from psmodel.demands import Demands
 from psmodel.network.network import FluidNetwork, Host
+from psmodel.scenario import Scenario
 from psmodel.simulation.messages import rows as r
 from psmodel.simulation.messages.compiled import compiled
 from psmodel.simulation.monitor import Monitor
@@ -49,9 +50,7 @@ class Exchange:
     workers
         The host of each simulated worker, and how many workers that stands for.
     update_cost
-        One iterator per shard that gives the random part of an update's service time, s; None if it is not random.
-    fixed_cost
-        The part that is added to every update's service time, s.
+        One iterator per shard that gives the scenario's part of its next update's service time, s.
 
     Attributes
     ----------
@@ -68,9 +67,8 @@ class Exchange:
         monitor: Monitor,
         shards: Sequence[Shard],
         workers: Sequence[tuple[Host, int]],
-        update_cost: Sequence[Iterator[float]] | None,
-        fixed_cost: float,
-        in_step: bool,
+        scenario: Scenario,
+        update_cost: Sequence[Iterator[float]],
     ) -> None:
         self._env, self._monitor, self._shards = env, monitor, shards
         functions = compiled()
@@ -81,7 +79,8 @@ class Exchange:
         self._fluid.lend(2 * pairs, 4 if racks else 2)
         self.n = n = np.zeros(17, dtype=np.int64)
         n[r.PAIRS], n[r.SHARDS], n[r.WIDTH] = pairs, len(shards), 4 if racks else 2
-        n[r.IN_STEP], n[r.RANDOM] = in_step, update_cost is not None
+        is_random = scenario.update_cost.is_random
+        n[r.IN_STEP], n[r.RANDOM] = scenario.mode == "bsp", is_random
         self._x = x = np.zeros(8)
         x[r.DUE], x[r.PROPAGATION] = math.inf, demands.propagation_delay
         x[r.DELAY], x[r.LATENCY] = demands.propagation_delay + demands.one_way, demands.one_way
@@ -95,7 +94,9 @@ class Exchange:
         for i, shard in enumerate(shards):
             self._si[:7, i] = _place(shard.host, shard.host.count, hosts, racks)
             self._si[r.INDEX, i], self._si[r.ROUND, i] = shard.index, -1
-            self._sf[r.REPLY_COST :, i] = _costs(demands, shard, fixed_cost)
+            self._sf[r.REPLY_COST :, i] = _costs(
+                demands, shard, 0.0 if is_random else scenario.update_cost.expected()
+            )
         self._pi, self._pf = np.zeros((6, 2 * pairs), dtype=np.int64), np.zeros((2, 2 * pairs))
         self._log, self._logged = np.zeros((4, 2 * pairs + _LOG), dtype=np.int64), np.zeros(2 * pairs + _LOG)
         self._out = np.zeros((3, 2 * members), dtype=np.int64)
@@ -108,8 +109,8 @@ class Exchange:
         room = 2 * pairs + 3 * members + len(shards) + 2 * len(self._timers)
         self._times, self._events = np.zeros(room), np.zeros((2, room), dtype=np.int64)
         self._update_cost = update_cost
-        self._draws = np.zeros((len(shards), 1 if update_cost is None else members + _DRAWS))
-        if update_cost is not None:
+        self._draws = np.zeros((len(shards), members + _DRAWS if is_random else 1))
+        if is_random:
             for drawn, costs in zip(self._draws, update_cost, strict=True):
                 drawn[:] = [*islice(costs, len(drawn))]
         self._waiting: list[list[Any]] = [[None] * members for _ in range(2)]
@@ -238,7 +239,6 @@ class Exchange:
 
     def _draw(self) -> None:
         """Draw anew what random costs have been used up."""
-        assert self._update_cost is not None
         for drawn, costs, used in zip(
             self._draws, self._update_cost, self._si[r.DRAWN].tolist(), strict=True
         ):
