@@ -118,7 +118,7 @@ def test_never_beats_a_lower_bound(scenario, calibration) -> None:
 
 @given(scenario=scenarios(placements=("dedicated", "colocated")))
 def test_every_byte_is_carried_once(scenario) -> None:
-    run = Run(scenario, Calibration(), replication=0, trace=False)
+    run = Run(scenario, Calibration(), replication=0, trace=True)  # with a trace every message is one by one
     network, asked = run._network, dict.fromkeys(run._network.hosts.values(), 0.0)
     transfer, brought = network.transfer, dict(asked)
 
