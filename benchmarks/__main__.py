@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmarks.cases import CASES, USUAL, Row
 from benchmarks.peer import simgrid
-from validate.machine.environment import environment
+from validate.machine.environment import this_machine
 
 _ROOT = Path(__file__).parents[1]
 _SOFTWARE = ("cpu_model", "cores", "memory_bytes", "kernel", "python", "numpy", "psmodel", "git_commit")
@@ -69,7 +69,7 @@ def main() -> None:
         console.print(
             "SimGrid is not installed (apt install libsimgrid-dev g++): nothing is compared with it."
         )
-    here = {name: value for name, value in environment().to_json().items() if name in _SOFTWARE}
+    here = {name: value for name, value in this_machine().to_json().items() if name in _SOFTWARE}
     arguments.save.mkdir(parents=True, exist_ok=True)
     for name in arguments.case or USUAL:
         title = (CASES[name].__doc__ or name).strip()

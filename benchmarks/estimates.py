@@ -81,9 +81,9 @@ def errors(seeds: range) -> Iterator[tuple[str, float, float]]:
 
 def table(results: Iterable[tuple[str, float, float]]) -> Iterator[dict[str, Any]]:
     """One row per kind, and one of all: relative errors of the iteration time."""
-    listed = list(results)
+    items = list(results)
     for kind in (*KINDS, "all"):
-        rows = np.array([errors for name, *errors in listed if kind in (name, "all")])
+        rows = np.array([errors for name, *errors in items if kind in (name, "all")])
         if not rows.size:
             continue
         row: dict[str, Any] = {"kind": kind, "scenarios": len(rows)}

@@ -18,7 +18,7 @@ _MODEL = ("--cfg=network/model:CM02", "--cfg=network/crosstraffic:0", "--log=roo
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class PeerRun:
     """Processor seconds of solving (not of start-up), and of the whole process; peak memory; each worker's end."""
 
     seconds: float
@@ -34,7 +34,7 @@ class Peer:
     name: str
     command: tuple[str, ...]
 
-    def run(self, star: Star, patience_s: float) -> Run | None:
+    def run(self, star: Star, patience_s: float) -> PeerRun | None:
         """None if it has not finished after `patience_s` of processor time."""
         seconds = math.ceil(patience_s)
         result = subprocess.run(
@@ -46,7 +46,7 @@ class Peer:
         result.check_returncode()
         first, ends = result.stdout.strip().splitlines()[-2:]
         solving, all_of_it, peak = first.split()
-        return Run(
+        return PeerRun(
             seconds=float(solving),
             process_s=float(all_of_it),
             peak_bytes=int(peak),

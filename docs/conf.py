@@ -73,8 +73,8 @@ def _bounds() -> str:
 
 
 def _features() -> str:
-    def treatment(made: Treatment) -> str:
-        return f"{made.claim}: leaves out {made.leaves_out}" if made.leaves_out else made.claim
+    def treatment(row: Treatment) -> str:
+        return f"{row.claim}: leaves out {row.leaves_out}" if row.leaves_out else row.claim
 
     return _table(
         ["key", "feature", "closed form", "mean value analysis", "real run"],
@@ -93,10 +93,10 @@ def _features() -> str:
 
 def _gallery() -> str:
     parts = []
-    for made in build.make_all(build.names(), ["ieee"]):
-        picture = made.folder / f"{made.name}.svg"
-        heading, _, text = build.caption(made.name).partition("\n")
-        source = f"`figures/{made.name}.py`, data `figures/{made.name}.csv`"
+    for figure in build.make_all(build.names(), ["ieee"]):
+        picture = figure.folder / f"{figure.name}.svg"
+        heading, _, text = build.caption(figure.name).partition("\n")
+        source = f"`figures/{figure.name}.py`, data `figures/{figure.name}.csv`"
         parts.append(
             f"## {heading.rstrip('.:')}\n\n![{heading}](../{picture.relative_to(HERE.parent)})\n\n"
             f"{text.strip()}\n\n{source}\n"
@@ -109,18 +109,18 @@ def _notebooks() -> str:
     for path in sorted((HERE.parent / "notebooks").glob("[0-9]-*.ipynb")):
         first, *_ = json.loads(path.read_text(encoding="utf-8"))["cells"]
         heading, _, text = "".join(first["source"]).partition("\n")
-        said = " ".join(text.split("\n\n")[0].split())
-        rows.append([f"`{path.name}`", f"**{heading.lstrip('#0123456789. ')}.** {said}"])
+        summary = " ".join(text.split("\n\n")[0].split())
+        rows.append([f"`{path.name}`", f"**{heading.lstrip('#0123456789. ')}.** {summary}"])
     return _table(["notebook", "what it does"], rows)
 
 
 def _modules(package: str) -> list[str]:
     root = import_module(package)
-    found = [package]
+    modules = [package]
     for module in pkgutil.walk_packages(root.__path__, prefix=f"{package}."):
         if not any(part.startswith("_") for part in module.name.split(".")):
-            found.append(module.name)
-    return found
+            modules.append(module.name)
+    return modules
 
 
 def _write(name: str, text: str) -> None:

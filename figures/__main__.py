@@ -33,19 +33,19 @@ def figures(
     try:
         for unknown in set(name) - set(build.names()):
             build.script(unknown)
-        chosen = list(name) or build.names()
-        stale = chosen if refresh else []
+        names = list(name) or build.names()
+        stale = names if refresh else []
         if measure:
-            suites = remeasure.suites_of(chosen)
+            suites = remeasure.suites_of(names)
             for suite in suites:
                 remeasure.make_runs(suite, store_path)
                 remeasure.ship(suite, store_path)
             stale = sorted({*stale, *remeasure.figures_of(suites)})
         for one in stale:
             click.echo(f"{one}: {'new data' if build.refresh(one) else 'the data are still right'}")
-        for made in build.make_all(chosen, style, out):
-            state = "drawn" if made.changed else "unchanged"
-            click.echo(f"{state:9} {made.folder / made.name}.{{{','.join(build.FORMATS)}}}")
+        for figure in build.make_all(names, style, out):
+            state = "drawn" if figure.changed else "unchanged"
+            click.echo(f"{state:9} {figure.folder / figure.name}.{{{','.join(build.FORMATS)}}}")
     except UserError as error:
         raise click.ClickException(str(error)) from error
 

@@ -34,13 +34,13 @@ def compute() -> Rows:
     rows = []
     for workers in _SIZES:
         for shards in _SIZES:
-            said = predict(SCENARIO.replace(workers=workers, shards=shards), USUAL)
+            prediction = predict(SCENARIO.replace(workers=workers, shards=shards), USUAL)
             rows.append(
                 {
                     "workers": workers,
                     "shards": shards,
-                    "bottleneck": said.bottleneck,
-                    "iteration_time_s": said.metrics.iteration_time_s,
+                    "bottleneck": prediction.bottleneck,
+                    "iteration_time_s": prediction.metrics.iteration_time_s,
                 }
             )
     return rows

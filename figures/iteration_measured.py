@@ -32,13 +32,13 @@ def compute() -> Rows:
     simulation = simulate(SCENARIO, measured.fit(_SUITE).calibration, replication=run.repetition, trace=True)
     start, end = _edges(run.timeline)
     length = (end - start)[SCENARIO.warmup :]
-    shown = (SCENARIO.warmup or 0) + int(np.argsort(length)[len(length) // 2])
+    iteration = (SCENARIO.warmup or 0) + int(np.argsort(length)[len(length) // 2])
     rows = []
     for side, recorded, timeline in zip(
         _SIDES, (simulation.spans, spans(run)), (simulation.timeline, run.timeline), strict=True
     ):
         start, end = _edges(timeline)
-        rows += span_rows(recorded, start[shown], end[shown], side=side)
+        rows += span_rows(recorded, start[iteration], end[iteration], side=side)
     return rows
 
 

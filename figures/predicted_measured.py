@@ -29,8 +29,8 @@ def compute() -> Rows:
         intervals = fitted.predict(scenario)
         for metric in _METRICS:
             if metric in intervals and all(getattr(m.metrics, metric) for m in runs):
-                found = measured.row(runs, metric, intervals[metric])
-                rows.append({"scenario": scenario.name, "metric": metric, **found})
+                cells = measured.row(runs, metric, intervals[metric])
+                rows.append({"scenario": scenario.name, "metric": metric, **cells})
     return rows
 
 
@@ -43,18 +43,18 @@ def draw(rows: Rows, style: Style) -> Figure:
     lower.axhspan(-10, 10, color=FAINT, lw=0)
     lower.axhline(0, color=MUTED, lw=0.6 * style.line)
     for (metric, label), look in zip(_METRICS.items(), SERIES, strict=False):
-        chosen = [r for r in rows if r["metric"] == metric]
-        x = [r["measured_s"] for r in chosen]
+        points = [r for r in rows if r["metric"] == metric]
+        x = [r["measured_s"] for r in points]
         upper.errorbar(
             x,
-            [r["predicted_s"] for r in chosen],
-            xerr=measured.bars(chosen, "measured_s", "measured_low_s", "measured_high_s"),
-            yerr=measured.bars(chosen, "predicted_s", "low_s", "high_s"),
+            [r["predicted_s"] for r in points],
+            xerr=measured.bars(points, "measured_s", "measured_low_s", "measured_high_s"),
+            yerr=measured.bars(points, "predicted_s", "low_s", "high_s"),
             fmt=look["marker"], color=look["color"], mfc="white", ls="none", elinewidth=0.7 * style.line,
             ms=0.8 * style.marker, label=label,
         )  # fmt: skip
         lower.plot(
-            x, [100 * (r["predicted_s"] / r["measured_s"] - 1) for r in chosen], look["marker"],
+            x, [100 * (r["predicted_s"] / r["measured_s"] - 1) for r in points], look["marker"],
             color=look["color"], mfc="white", ms=0.8 * style.marker,
         )  # fmt: skip
     upper.set(xscale="log", yscale="log", xlim=ends, ylim=ends, ylabel="predicted")

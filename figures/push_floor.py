@@ -47,12 +47,12 @@ def draw(rows: Rows, style: Style) -> Figure:
         ha="right", va="top", color=MUTED, fontsize=style.small,
     )  # fmt: skip
     for workers, look in zip(_WORKERS, SERIES, strict=False):
-        chosen = [r for r in rows if r["workers"] == workers]
-        shards = [r["shards"] for r in chosen]
-        axes.plot(shards, [r["closed_form_s"] for r in chosen], color=look["color"], ls=look["linestyle"])
+        points = [r for r in rows if r["workers"] == workers]
+        shards = [r["shards"] for r in points]
+        axes.plot(shards, [r["closed_form_s"] for r in points], color=look["color"], ls=look["linestyle"])
         axes.plot(
             shards,
-            [r["simulated_s"] for r in chosen],
+            [r["simulated_s"] for r in points],
             look["marker"],
             color=look["color"],
             mfc="white",

@@ -29,7 +29,7 @@ def compute() -> Rows:
     rows = []
     for scenario, runs in sorted(measured.groups(_SUITE).items(), key=lambda item: _order(item[0])):
         phase = "pull" if scenario.push == "none" else "push"
-        found = measured.row(runs, f"{phase}_time_s", fitted.predict(scenario)[f"{phase}_time_s"])
+        cells = measured.row(runs, f"{phase}_time_s", fitted.predict(scenario)[f"{phase}_time_s"])
         assert scenario.bandwidth is not None
         rows.append(
             {
@@ -40,7 +40,7 @@ def compute() -> Rows:
                 "case": f"{format_size(scenario.total_bytes)}, {format_rate(scenario.bandwidth.shard_down)}",
                 "part": runs[0].part,
                 **{
-                    name: 100 * (found[f"{value}_s"] / found["measured_s"] - 1)
+                    name: 100 * (cells[f"{value}_s"] / cells["measured_s"] - 1)
                     for name, value in (("error", "predicted"), ("low", "low"), ("high", "high"))
                 },
             }
@@ -71,11 +71,11 @@ def draw(rows: Rows, style: Style) -> Figure:
         axes.axvline(sequential, color=MUTED, lw=0.4 * style.line, ls=":")
         for number, (case, look) in enumerate(zip(cases, SERIES, strict=False)):
             for part, face in (("held_out", look["color"]), ("calibration", "white")):
-                chosen = [r for r in rows if (r["phase"], r["case"], r["part"]) == (phase, case, part)]
+                points = [r for r in rows if (r["phase"], r["case"], r["part"]) == (phase, case, part)]
                 axes.errorbar(
-                    [places.index(_place(r)) + 0.26 * (number - 1) for r in chosen],
-                    [r["error"] for r in chosen],
-                    yerr=measured.bars(chosen, "error", "low", "high"),
+                    [places.index(_place(r)) + 0.26 * (number - 1) for r in points],
+                    [r["error"] for r in points],
+                    yerr=measured.bars(points, "error", "low", "high"),
                     fmt=look["marker"], color=look["color"], mfc=face, ls="none", elinewidth=0.7 * style.line,
                 )  # fmt: skip
         axes.set_xlim(-0.6, len(places) - 0.4)

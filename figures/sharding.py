@@ -47,11 +47,11 @@ def draw(rows: Rows, style: Style) -> Figure:
     axes.plot(shards, [r["predicted_s"] for r in rows], color=BLUE, label="predicted, 95 % interval")
     axes.plot(shards, [r["bound_s"] for r in rows], color=MUTED, ls=":", label="bound: max(NM/KB, M/B)")
     for held_out in (True, False):
-        chosen = [r for r in rows if (r["part"] == "held_out") == held_out]
+        points = [r for r in rows if (r["part"] == "held_out") == held_out]
         axes.errorbar(
-            [r["shards"] for r in chosen],
-            [r["measured_s"] for r in chosen],
-            yerr=measured.bars(chosen, "measured_s", "measured_low_s", "measured_high_s"),
+            [r["shards"] for r in points],
+            [r["measured_s"] for r in points],
+            yerr=measured.bars(points, "measured_s", "measured_low_s", "measured_high_s"),
             fmt="o" if held_out else "s",
             color=VERMILION,
             mfc=VERMILION if held_out else "white",

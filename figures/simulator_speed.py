@@ -61,12 +61,12 @@ def draw(rows: Rows, style: Style) -> Figure:
     panels = figure.subplots(1, 2, sharey=True, width_ratios=(1.5, 1))
     for axes, (links, label) in zip(panels, _LABELS.items(), strict=True):
         for series, look in zip(_SERIES, SERIES, strict=False):
-            chosen = [r for r in rows if (r["links"], r["series"]) == (links, series)]
+            points = [r for r in rows if (r["links"], r["series"]) == (links, series)]
             axes.plot(
-                [r["flows"] for r in chosen], [r["seconds"] for r in chosen], **look, mfc="white",
+                [r["flows"] for r in points], [r["seconds"] for r in points], **look, mfc="white",
                 label=series if links == "equal" else None,
             )  # fmt: skip
-            for r in chosen:
+            for r in points:
                 if r["stopped"]:
                     axes.annotate(
                         "", (r["flows"], 4 * r["seconds"]), (r["flows"], r["seconds"]),

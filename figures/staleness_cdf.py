@@ -32,19 +32,19 @@ SCENARIO = next(s for s in measured.groups(_SUITE) if _shown(s))
 def compute() -> Rows:
     """A row per mode and staleness: shares of updates that are at most so stale."""
     calibration = measured.fit(_SUITE).calibration
-    found = {}
+    comparisons = {}
     for scenario, runs in measured.groups(_SUITE).items():
         if _shown(scenario):
             mode = scenario.mode + ("" if scenario.staleness_bound is None else str(scenario.staleness_bound))
-            (found[mode],) = staleness.compare(calibration, runs)
-    last = max(max(*s.measured, *s.predicted) for s in found.values())
+            (comparisons[mode],) = staleness.compare(calibration, runs)
+    last = max(max(*s.measured, *s.predicted) for s in comparisons.values())
     return [
         {
             "mode": mode,
             "staleness": bound,
-            "measured": _share(found[mode].measured, bound),
-            "predicted": _share(found[mode].predicted, bound),
-            "distance": found[mode].distance,
+            "measured": _share(comparisons[mode].measured, bound),
+            "predicted": _share(comparisons[mode].predicted, bound),
+            "distance": comparisons[mode].distance,
         }
         for mode in _MODES
         for bound in range(last + 1)
@@ -60,23 +60,23 @@ def draw(rows: Rows, style: Style) -> Figure:
     figure = style.figure(aspect=0.85)
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     for axes, (mode, title) in zip(panels.flat, _MODES.items(), strict=True):
-        chosen = [r for r in rows if r["mode"] == mode]
-        edges = np.arange(len(chosen) + 1)
+        points = [r for r in rows if r["mode"] == mode]
+        edges = np.arange(len(points) + 1)
         for key, label, colour, dashes in (
             ("measured", "measured", VERMILION, "-"),
             ("predicted", "simulated", BLUE, "--"),
         ):
             axes.stairs(
-                [r[key] for r in chosen], edges, color=colour, ls=dashes, lw=style.line, baseline=None,
+                [r[key] for r in points], edges, color=colour, ls=dashes, lw=style.line, baseline=None,
                 label=label,
             )  # fmt: skip
         axes.set_title(title)
         axes.annotate(
-            f"$D$ = {chosen[0]['distance']:.2f}", (0.96, 0.06), xycoords="axes fraction", ha="right",
+            f"$D$ = {points[0]['distance']:.2f}", (0.96, 0.06), xycoords="axes fraction", ha="right",
             fontsize=style.small,
         )  # fmt: skip
-        axes.set(ylim=(0, 1.05), xlim=(0, len(chosen)))
-        axes.set_xticks(range(len(chosen)))
+        axes.set(ylim=(0, 1.05), xlim=(0, len(points)))
+        axes.set_xticks(range(len(points)))
     figure.supxlabel("staleness (updates by other workers)", fontsize=style.points)
     figure.supylabel("share of updates at most so stale", fontsize=style.points)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)

@@ -7,38 +7,38 @@ import click
 import nbformat
 from nbclient.exceptions import CellExecutionError
 
-from notebooks import execute
+from notebooks import execution
 
 
 @click.command()
 @click.argument("name", nargs=-1)
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=execute.FOLDER / "out",
+    "--out", type=click.Path(path_type=Path), default=execution.FOLDER / "out",
     help="A folder for the executed copies.",
 )  # fmt: skip
 @click.option("--strip", is_flag=True, help="Run nothing; take outputs out of the notebooks' own files.")
 def notebooks(name: tuple[str, ...], out: Path, strip: bool) -> None:
     """Run notebook NAME (all of them if none is named), one after the other."""
-    known = {path.stem: path for path in execute.paths()}
-    for unknown in set(name) - known.keys():
-        raise click.ClickException(f"notebook {unknown!r} is not known; there are {', '.join(known)}")
+    paths = {path.stem: path for path in execution.paths()}
+    for unknown in set(name) - paths.keys():
+        raise click.ClickException(f"notebook {unknown!r} is not known; there are {', '.join(paths)}")
     failed = []
-    for chosen in name or known:
-        notebook = execute.read(known[chosen])
+    for stem in name or paths:
+        notebook = execution.read(paths[stem])
         if strip:
-            known[chosen].write_text(execute.stripped(notebook), encoding="utf-8")
+            paths[stem].write_text(execution.stripped(notebook), encoding="utf-8")
             continue
-        click.echo(f"{chosen} … ", nl=False)
+        click.echo(f"{stem} … ", nl=False)
         began = time.monotonic()
         try:
-            execute.execute(notebook)
-            wrong = execute.errors(notebook)
+            execution.execute(notebook)
+            wrong = execution.errors(notebook)
         except CellExecutionError as error:
             wrong = [str(error)]
         out.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, out / known[chosen].name)
+        nbformat.write(notebook, out / paths[stem].name)
         click.echo(f"{time.monotonic() - began:.0f} s" if not wrong else "\n".join(wrong))
-        failed += [chosen] * bool(wrong)
+        failed += [stem] * bool(wrong)
     if failed:
         raise click.ClickException(f"failed: {', '.join(failed)}")
 

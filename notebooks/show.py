@@ -39,13 +39,13 @@ def _text(key: str, value: object) -> str:
 @contextmanager
 def progress(total: int | None, what: str) -> Iterator[Callable[[int, str], None]]:
     """One line that says how far it is, as `psmodel.cli.options.progress` does on a terminal."""
-    shown = DisplayHandle()
-    shown.display(Markdown(f"{what} …"))
-    done = 0
+    display = DisplayHandle()
+    display.display(Markdown(f"{what} …"))
+    count = 0
 
     def advance(steps: int = 1, text: str = "") -> None:
-        nonlocal done
-        done += steps
-        shown.update(Markdown(f"{what}: {done} of {total} {text}".rstrip()))
+        nonlocal count
+        count += steps
+        display.update(Markdown(f"{what}: {count} of {total} {text}".rstrip()))
 
     yield advance

@@ -55,6 +55,10 @@ __all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("psmodel")
     if name not in _HOMES:
         raise AttributeError(f"module 'psmodel' has no attribute {name!r}")
     module, attribute = _HOMES[name]

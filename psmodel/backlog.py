@@ -1,12 +1,12 @@
-"""Whether pushes that nobody waits for come faster than they can be applied: then what waits grows without end."""
+"""Warn where fire-and-forget pushes come faster than they can be applied, so that the backlog grows without end."""
 
 import math
 
 import numpy as np
 
-from psmodel.demands import Demands
 from psmodel.results import Array
 from psmodel.scenario import Scenario
+from psmodel.service_demands import Demands
 
 _CLEARLY = 1 + 1e-6
 
@@ -26,10 +26,10 @@ def note(scenario: Scenario, demands: Demands, iteration_times: Array) -> str | 
     busiest, load = max(_loads(scenario, demands, rates).items(), key=lambda item: item[1])
     if load <= _CLEARLY:
         return None
-    made = float(rates.sum())
+    rate = float(rates.sum())
     return (
-        f"Pushes that nobody waits for are made faster ({made:.4g} per second) than {busiest} can cope with "
-        f"({made / load:.4g} per second): what waits grows without end, in time and memory. "
+        f"Pushes that nobody waits for are made faster ({rate:.4g} per second) than {busiest} can cope with "
+        f"({rate / load:.4g} per second): what waits grows without end, in time and memory. "
         "max_in_flight_pushes bounds it."
     )
 

@@ -1,15 +1,17 @@
 """The coefficients that a real system adds to the ideal one; fitted by ``validate``, taken by every predictor."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from psmodel.errors import BadInput
 from psmodel.storage.atomic import parse_json, read_text
 from psmodel.wording import excerpt, plain
 
 SCHEMA_VERSION = 1
+_Record = TypeVar("_Record")
 
 
 class CalibrationError(BadInput):
@@ -39,6 +41,11 @@ class Coefficient:
         transfer, which ends at the same time whoever was first; there a mean moves by jumps.
     in_turn
         Whether by it what workers do alike at once happens one after the other.
+    adds_to
+        For a coefficient of one's own: the service demand of `psmodel.service_demands.array_costs` that it adds to.
+    amount
+        What of it an array costs, as a function of the scenario and the arrays' sizes (bytes): (Scenario, Array) →
+        Array. The coefficient times this is the time, in seconds.
     """
 
     unit: str
@@ -51,9 +58,79 @@ class Coefficient:
     loss: Loss
     reorders: bool = False
     in_turn: bool = True
+    adds_to: Literal["reply", "receive", "send", "receive_push", "apply"] | None = None
+    amount: Callable[[Any, Any], Any] | None = None
+
+
+_COPY_SOURCE = "one pass over memory; Ray's put is one copy into shared memory (ray/serialization.pxi)"
+COEFFICIENTS: dict[str, Coefficient] = {
+    "goodput_factor": Coefficient(
+        loss="links", in_turn=False, unit="1", lower=0.05, upper=1.5, usual=0.98, spread=0.1,
+        meaning="goodput reached ÷ (nominal bandwidth × payload fraction)",
+        source="TCP and Ray's chunked transfer never fill a link entirely",
+    ),
+    "submit_overhead_s": Coefficient(
+        loss="calls", unit="s", lower=0.0, upper=1.0, usual=2e-4, spread=0.0006,
+        meaning="time one remote call keeps its caller's thread busy",
+        source="Ray release microbenchmarks: 0.12 ms pipelined",
+    ),
+    "handle_overhead_s": Coefficient(
+        loss="calls", unit="s", lower=0.0, upper=1.0, usual=3e-4, spread=0.0009,
+        meaning="time one remote call keeps the shard's thread busy, besides copies and the update",
+        source="Ray release microbenchmarks: 0.36 ms n:n with an argument",
+    ),
+    "call_latency_s": Coefficient(
+        loss="calls", in_turn=False, unit="s", lower=0.0, upper=1.0, usual=5e-4, spread=0.0015,
+        meaning="delay of one remote call and its reply that keeps nobody busy",
+        source="Ray release microbenchmarks: 0.5 ms synchronous",
+    ),
+    "object_overhead_s": Coefficient(
+        loss="calls", unit="s", lower=0.0, upper=1.0, usual=1e-3, spread=3e-3,
+        meaning="CPU time on either side for an array that travels through the object store, not in its message",
+        source="Ray keeps objects of over 100 KiB in shared memory (max_direct_call_object_size)",
+    ),
+    "put_s_per_byte": Coefficient(
+        loss="copies", unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
+        meaning="serialising an array into the object store, on the sender's thread", source=_COPY_SOURCE,
+    ),
+    "copy_s_per_byte": Coefficient(
+        loss="copies", in_turn=False, unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
+        meaning="a worker's concatenation of what it pulled and making of its update, per byte of the model",
+        source="two passes over memory in the Ray tutorial's worker",
+    ),
+    "update_s_per_byte": Coefficient(
+        loss="shard CPU", unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
+        meaning="a shard's `parameters += update`, on the shard's thread",
+        source="reads two arrays and writes one",
+    ),
+    "head_start": Coefficient(
+        loss="sharing", reorders=True, unit="1", lower=0.0, upper=10.0, usual=0.3, spread=0.5,
+        meaning="how far a transfer stays behind the n it finds under way: its weight is 1/(1 + head_start·n)",
+        source="a TCP flow in slow start meets a queue that others have filled",
+    ),
+}  # fmt: skip
+ENTRY_POINTS = "psmodel.coefficients"
+"""Group in which a package names coefficients of its own: name = "package.module:COEFFICIENT"."""
+OWN: dict[str, Coefficient] = {}
+"""Those that other packages have brought."""
+
+
+def _with_own(record: type[_Record]) -> type[_Record]:
+    """The record with a field, 0 in the ideal system, for each coefficient that another package has."""
+    for entry in entry_points(group=ENTRY_POINTS):
+        if entry.name in COEFFICIENTS:
+            raise CalibrationError(f"{entry.value}: coefficient {entry.name!r} is there already")
+        about = entry.load()
+        if not isinstance(about, Coefficient) or about.adds_to is None or about.amount is None:
+            raise CalibrationError(f"{entry.value} is not a Coefficient with adds_to and amount")
+        OWN[entry.name] = COEFFICIENTS[entry.name] = about
+        record.__annotations__[entry.name] = float
+        setattr(record, entry.name, 0.0)
+    return record
 
 
 @dataclass(frozen=True, kw_only=True)
+@_with_own
 class Calibration:
     """Coefficients of the model; the defaults are the ideal system (nothing costs anything but the network).
 
@@ -141,51 +218,4 @@ def read_object(path: Path, what: str) -> dict[str, Any]:
     return values
 
 
-_COPY_SOURCE = "one pass over memory; Ray's put is one copy into shared memory (ray/serialization.pxi)"
-COEFFICIENTS: dict[str, Coefficient] = {
-    "goodput_factor": Coefficient(
-        loss="links", in_turn=False, unit="1", lower=0.05, upper=1.5, usual=0.98, spread=0.1,
-        meaning="goodput reached ÷ (nominal bandwidth × payload fraction)",
-        source="TCP and Ray's chunked transfer never fill a link entirely",
-    ),
-    "submit_overhead_s": Coefficient(
-        loss="calls", unit="s", lower=0.0, upper=1.0, usual=2e-4, spread=0.0006,
-        meaning="time one remote call keeps its caller's thread busy",
-        source="Ray release microbenchmarks: 0.12 ms pipelined",
-    ),
-    "handle_overhead_s": Coefficient(
-        loss="calls", unit="s", lower=0.0, upper=1.0, usual=3e-4, spread=0.0009,
-        meaning="time one remote call keeps the shard's thread busy, besides copies and the update",
-        source="Ray release microbenchmarks: 0.36 ms n:n with an argument",
-    ),
-    "call_latency_s": Coefficient(
-        loss="calls", in_turn=False, unit="s", lower=0.0, upper=1.0, usual=5e-4, spread=0.0015,
-        meaning="delay of one remote call and its reply that keeps nobody busy",
-        source="Ray release microbenchmarks: 0.5 ms synchronous",
-    ),
-    "object_overhead_s": Coefficient(
-        loss="calls", unit="s", lower=0.0, upper=1.0, usual=1e-3, spread=3e-3,
-        meaning="CPU time on either side for an array that travels through the object store, not in its message",
-        source="Ray keeps objects of over 100 KiB in shared memory (max_direct_call_object_size)",
-    ),
-    "put_s_per_byte": Coefficient(
-        loss="copies", unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
-        meaning="serialising an array into the object store, on the sender's thread", source=_COPY_SOURCE,
-    ),
-    "copy_s_per_byte": Coefficient(
-        loss="copies", in_turn=False, unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
-        meaning="a worker's concatenation of what it pulled and making of its update, per byte of the model",
-        source="two passes over memory in the Ray tutorial's worker",
-    ),
-    "update_s_per_byte": Coefficient(
-        loss="shard CPU", unit="s/byte", lower=0.0, upper=1e-6, usual=4e-10, spread=1.2e-09,
-        meaning="a shard's `parameters += update`, on the shard's thread",
-        source="reads two arrays and writes one",
-    ),
-    "head_start": Coefficient(
-        loss="sharing", reorders=True, unit="1", lower=0.0, upper=10.0, usual=0.3, spread=0.5,
-        meaning="how far a transfer stays behind the n it finds under way: its weight is 1/(1 + head_start·n)",
-        source="a TCP flow in slow start meets a queue that others have filled",
-    ),
-}  # fmt: skip
 IDEAL = Calibration()

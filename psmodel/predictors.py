@@ -1,4 +1,4 @@
-"""One door to all methods, and what a fit's uncertainty does to their answers."""
+"""Look up a method by name; propagate a fit's uncertainty to its predictions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ _SIMULATED_DRAWS = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrated:
-    """What is known of the coefficients.
+    """Best-fit coefficients, their bootstrap draws, and the region they were fitted in.
 
     Attributes
     ----------
@@ -65,13 +65,11 @@ def load_calibrated(path: Path) -> Calibrated:
     """
     values = read_object(path, "a fit or a calibration")
     best = Calibration.from_json(values, str(path))
-    listed = values.get("draws", [])
-    if not isinstance(listed, list) or not all(isinstance(draw, dict) for draw in listed):
-        raise CalibrationError(
-            f"{path}: draws is no list of tables; a fit holds one table of coefficients a draw"
-        )
+    entries = values.get("draws", [])
+    if not isinstance(entries, list) or not all(isinstance(draw, dict) for draw in entries):
+        raise CalibrationError(f"{path}: draws must be a list of tables, one table of coefficients per draw")
     draws = [
-        Calibration.from_json(best.to_json() | draw, f"{path}: draws[{i}]") for i, draw in enumerate(listed)
+        Calibration.from_json(best.to_json() | draw, f"{path}: draws[{i}]") for i, draw in enumerate(entries)
     ]
     try:
         region = Region.from_json(values["region"]) if "region" in values else None
@@ -124,31 +122,31 @@ def with_bounds(prediction: Prediction, scenario: Scenario, coefficients: Calibr
     return replace(prediction, bounds=closed.bounds)
 
 
-def answer(scenario: Scenario, predict: Predictor, known: Calibrated) -> Answer:
+def answer(scenario: Scenario, predict: Predictor, calibrated: Calibrated) -> Answer:
     """Predict with the best coefficients and, where there are draws, with each of them.
 
     See `interval` for that of a metric.
     """
-    prediction = predict(scenario, known.best)
-    outside = known.outside(scenario)
+    prediction = predict(scenario, calibrated.best)
+    outside = calibrated.outside(scenario)
     if outside:
         note = f"Extrapolation, the fit has not seen this: {'; '.join(outside)}."
         prediction = replace(prediction, notes=(*prediction.notes, note))
-    if not known.draws:
+    if not calibrated.draws:
         return Answer(prediction=prediction, extrapolation=outside)
-    drawn = [predict(scenario, draw).metrics.to_json() for draw in known.draws]
+    samples = [predict(scenario, draw).metrics.to_json() for draw in calibrated.draws]
     intervals = {}
     for name in prediction.metrics.to_json():
-        values = [value for metrics in drawn if (value := metrics[name]) is not None]
+        values = [value for metrics in samples if (value := metrics[name]) is not None]
         if values:
             intervals[name] = interval(values)
     return Answer(prediction=prediction, intervals=intervals, extrapolation=outside)
 
 
-def interval(drawn: Sequence[float]) -> tuple[float, float]:
+def interval(samples: Sequence[float]) -> tuple[float, float]:
     """The quantiles of values, one per draw, that leave out (1 − `COVERAGE`)/2 on either side.
 
     The percentile method: Efron & Tibshirani 1993, section 13.3.
     """
-    low, high = np.quantile(np.array(drawn), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    low, high = np.quantile(np.array(samples), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
     return float(low), float(high)

@@ -43,8 +43,8 @@ def _compute_chunks(
 ) -> Iterator[Iterator[NDArray[np.float64]]]:
     """One endless sequence per worker of the compute times (s) of the next `size` iterations."""
     factors = scenario.compute_factors or repeat(1.0, scenario.workers)
-    drawn, slow = (_generators(scenario, replication, stream, scenario.workers) for stream in (0, 2))
-    for factor, rng, episodes in zip(factors, drawn, slow, strict=True):
+    generators, slow = (_generators(scenario, replication, stream, scenario.workers) for stream in (0, 2))
+    for factor, rng, episodes in zip(factors, generators, slow, strict=True):
         work = _work_chunks(scenario, factor, rng, size)
         yield work if scenario.stragglers is None else _slowed(work, scenario.stragglers, episodes)
 
@@ -70,13 +70,13 @@ def _slowed(
     instants = [0.0]
     begin = 0.0
     for work in chunks:
-        done = np.cumsum(np.concatenate([[begin], work]))
-        while edges[-1] < done[-1]:
+        progress = np.cumsum(np.concatenate([[begin], work]))
+        while edges[-1] < progress[-1]:
             gap = float(rng.exponential(1 / stragglers.rate))
             edges += [edges[-1] + gap, edges[-1] + gap + in_episode]
             instants += [instants[-1] + gap, instants[-1] + gap + stragglers.duration]
-        yield np.diff(np.interp(done, edges, instants))
-        begin = float(done[-1])
+        yield np.diff(np.interp(progress, edges, instants))
+        begin = float(progress[-1])
         past = max(0, bisect_right(edges, begin) - 1)  # episodes that no later work meets
         del edges[:past], instants[:past]
 

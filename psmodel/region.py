@@ -1,4 +1,4 @@
-"""Where the calibration runs were: a prediction outside is an extrapolation."""
+"""The region of scenarios that calibration runs covered; a prediction outside it is an extrapolation."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -94,9 +94,9 @@ class Region:
     @classmethod
     def of(cls, scenarios: Iterable[Scenario]) -> "Region":
         """The smallest region that holds all scenarios."""
-        seen = list(scenarios)
+        runs = list(scenarios)
         values: dict[str, list[float]] = {}
-        for scenario in seen:
+        for scenario in runs:
             sized = {name: quantity(scenario) for name, (quantity, _) in _QUANTITIES.items()} | _sizes(
                 scenario
             )
@@ -105,18 +105,18 @@ class Region:
                     values.setdefault(name, []).append(float(value))
         return cls(
             ranges={name: (min(v), max(v)) for name, v in values.items()},
-            kinds={name: frozenset(map(kind, seen)) for name, kind in _KINDS.items()},
+            kinds={name: frozenset(map(kind, runs)) for name, kind in _KINDS.items()},
         )
 
     def outside(self, scenario: Scenario) -> tuple[str, ...]:
         """One phrase for everything in which a scenario lies outside; none if it is inside."""
         phrases = []
-        for name, (quantity, written) in _QUANTITIES.items():
+        for name, (quantity, formatter) in _QUANTITIES.items():
             value = quantity(scenario)
             if value is not None and name not in self.ranges:
-                phrases.append(f"{name} {written(value)}: the calibration runs had none")
+                phrases.append(f"{name} {formatter(value)}: the calibration runs had none")
             elif value is not None:
-                phrases += self._beyond(name, value, written)
+                phrases += self._beyond(name, value, formatter)
         for name, kind in _KINDS.items():
             phrases += self._another(name, kind(scenario))
         for name, value in _sizes(scenario).items():
@@ -125,12 +125,12 @@ class Region:
                 phrases += self._beyond(name, value, "{:g}".format)
         return tuple(phrases)
 
-    def _beyond(self, name: str, value: float, written: Callable[[float], str]) -> list[str]:
+    def _beyond(self, name: str, value: float, formatter: Callable[[float], str]) -> list[str]:
         low, high = self.ranges[name]
         if low * (1 - _TOLERANCE) <= value <= high * (1 + _TOLERANCE):
             return []
-        span = written(low) if low == high else f"{written(low)} to {written(high)}"
-        return [f"{name} {written(value)} is outside {span}"]
+        span = formatter(low) if low == high else f"{formatter(low)} to {formatter(high)}"
+        return [f"{name} {formatter(value)} is outside {span}"]
 
     def _another(self, name: str, kind: str) -> list[str]:
         if name not in self.kinds:

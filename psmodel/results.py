@@ -1,30 +1,9 @@
-"""What a prediction and a measurement say, in the same words, units and definitions.
+"""What a prediction and a measurement say, in the same words, units and definitions: those of docs/glossary.md.
 
-Glossary
---------
-iteration
-    One worker's round: pull, compute, push, wait. The next one starts when it ends. With backup workers it is the
-    time from one iteration's end, when the last worker waited for goes on, to that of the next; phases are then those
-    of the workers that take part.
-push round
-    The pushes of all workers that belong to one iteration of a bulk-synchronous run; in the other modes,
-    where workers are not in step, the push of one worker.
-ingress time of a shard
-    From the start of a push round until the last byte of it has arrived there. It is observed as the moment
-    the shard begins to apply the round's last update, the first instant at which the server itself can know.
-    It is 0 for a shard that holds nothing.
-staleness of an update
-    Updates that the shard applied between the pull on which this update rests and the moment it is applied itself:
-    by other workers, and by the same one if it pulls ahead. In bulk-synchronous training only updates of other
-    rounds count, so that it is 0 (Ho et al. 2013) unless parameters are prefetched or pushes not waited for; with
-    backup workers too, since an update that comes after its round is refused.
-updates per second
-    Updates applied, of all workers together. Every worker adds its own over its window: from the start of its first
-    measured iteration until the last one has ended and all shards have applied its update. What the warm-up left
-    waiting and is applied within the window's first iteration time counts by the part of it that has passed, and whole
-    if later. Where pushes are waited for that is the sum over workers of 1/mean iteration time; where they are not,
-    who only submits them faster gains nothing. With backup workers it is the updates that an iteration takes over its
-    mean time.
+Updates per second needs one sentence more than the glossary has. What the warm-up left waiting and is applied within
+the window's first iteration time counts by the part of it that has passed, and whole if later. Where pushes are waited
+for that is the sum over workers of 1/mean iteration time; where they are not, who only submits them faster gains
+nothing. With backup workers it is the updates that an iteration takes over its mean time.
 """
 
 from collections.abc import Mapping
@@ -168,9 +147,9 @@ def _weighted_percentile(counts: Mapping[int, int], q: float) -> float:
 def ingress_per_shard(timeline: Timeline) -> Array:
     """Mean ingress time (s) of each shard over the measured iterations, shape (shards,)."""
     measured = timeline.ingress[timeline.warmup :]
-    known = ~np.isnan(measured)
-    counts = known.sum(axis=0)
-    sums = np.where(known, measured, 0.0).sum(axis=0)
+    present = ~np.isnan(measured)
+    counts = present.sum(axis=0)
+    sums = np.where(present, measured, 0.0).sum(axis=0)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
@@ -192,8 +171,8 @@ def _updates_per_s(timeline: Timeline) -> float | None:
     if not (window > 0).all():
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
-        left = np.clip((timeline.applied[:, :warmup] - first) / iteration, 0, 1)
-    return float(((count + np.nansum(left, axis=1, keepdims=True)) / window).sum())
+        remainder = np.clip((timeline.applied[:, :warmup] - first) / iteration, 0, 1)
+    return float(((count + np.nansum(remainder, axis=1, keepdims=True)) / window).sum())
 
 
 def metrics(timeline: Timeline) -> Metrics:

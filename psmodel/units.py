@@ -51,7 +51,7 @@ class _Kind:
     examples: str
     most: float
     most_text: str
-    meant: Callable[[str], tuple[str, ...]]
+    suggestions: Callable[[str], tuple[str, ...]]
     """Unit that is none → those that were probably meant."""
     scaled: Callable[[float], str]
     """Bare number → how to write what was probably meant."""
@@ -110,17 +110,17 @@ def _times(unit: str) -> tuple[str, ...]:
 
 _SIZE = _Kind(
     name="size", units=_SIZE_UNITS, si="B", examples='"100MB" or "64MiB"', most=1e18, most_text="1000 PB",
-    meant=_bytes, scaled=lambda value: format_size(value).replace(" ", ""),
+    suggestions=_bytes, scaled=lambda value: format_size(value).replace(" ", ""),
 )  # fmt: skip
 _RATE = _Kind(
     name="bandwidth", units=_RATE_UNITS, si="B/s", examples='"10Gbps", "10 Gbit/s" or "1.25 GB/s"', most=1.25e17,
-    most_text="1000 Pbit/s", meant=_bits_or_bytes,
+    most_text="1000 Pbit/s", suggestions=_bits_or_bytes,
     scaled=lambda value: format_rate(value / 8).replace(" ", "").replace("bit/s", "bps")
     if value >= 1000 else f"{value:g}Gbps",
 )  # fmt: skip
 _TIME = _Kind(
     name="time", units=_TIME_UNITS, si="s", examples='"80 ms" or "0.5 s"', most=36_500 * 86_400.0,
-    most_text="36500 d", meant=_times, scaled=lambda value: f"{value:g} s",
+    most_text="36500 d", suggestions=_times, scaled=lambda value: f"{value:g} s",
 )  # fmt: skip
 
 
@@ -138,8 +138,8 @@ def _parse(value: object, kind: _Kind, *, bare: bool) -> float:
         like = f'"{kind.scaled(number)}"' if likely else f"a {kind.name} like {kind.examples}"
         raise ValueError(f"{excerpt(value)} has no unit; write {like}")
     if unit not in kind.units and unit != "":
-        meant = " or ".join(f'"{_digits(value)} {likely}"' for likely in kind.meant(unit))
-        hint = f"did you mean {meant}?" if meant else f"write it like {kind.examples}"
+        suggestion = " or ".join(f'"{_digits(value)} {likely}"' for likely in kind.suggestions(unit))
+        hint = f"did you mean {suggestion}?" if suggestion else f"write it like {kind.examples}"
         raise ValueError(f"{excerpt(value)}: {excerpt(unit)} is not a unit of a {kind.name}; {hint}")
     # A product of an integer and a unit stays exact: 80 ms is 0.08, not 0.08000000000000002.
     factor = kind.units.get(unit, 1.0)

@@ -1,4 +1,4 @@
-"""Text of others (names, paths, values) in our sentences: on one line, short, and nothing that a terminal obeys."""
+"""Make others' text (names, paths, values) safe to print: one line, short, without control characters."""
 
 from typing import Any
 
@@ -29,6 +29,16 @@ def cut(text: str, most: int = MOST_CHARACTERS) -> str:
         return text
     half = (most - 1) // 2
     return f"{text[: most - 1 - half]}…{text[len(text) - half :]}"
+
+
+def label(text: str, most: int = 80) -> str:
+    """Text of others as a cell or a label shows it: on one line, plain, and not too long.
+
+    >>> label("a\\tb\\x1b[31m"), label("x" * 20, 9)
+    ('a b\\\\x1b[31m', 'xxxx…xxxx')
+    """
+    # Cut first as well: somebody's megabyte takes its time.
+    return cut(plain("".join(" " if c.isspace() else c for c in cut(text, most))), most)
 
 
 def excerpt(value: Any, most: int = MOST_CHARACTERS) -> str:

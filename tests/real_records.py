@@ -3,7 +3,7 @@
 import numpy as np
 
 from psmodel.scenario import Scenario
-from validate.machine.environment import Load, environment
+from validate.machine.environment import Load, this_machine
 from validate.measurements.measurement import Instants, Measurement, Updates
 
 SCENARIO = Scenario(workers=2, shards=2, elements=5, placement="single-host", iterations=2, warmup=1)
@@ -28,7 +28,7 @@ def record(
         "part": "calibration",
         "repetition": 0,
         "compute_by": "sleep",
-        "environment": environment(),
+        "environment": this_machine(),
         "link_goodput": {},
         "load": Load(available=2.0, busy=1.0, stolen=0.0, foreign=0.0),
         "clock_uncertainty_s": 0.0,

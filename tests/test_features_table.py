@@ -9,7 +9,7 @@ import pytest
 from psmodel import simulation
 from psmodel.analytic import ClosedForm, mva, predict, predict_grid
 from psmodel.app.answers import answered
-from psmodel.app.query import Asked, Known
+from psmodel.app.query import Query, Settings
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.errors import BadInput, CannotRun
 from psmodel.region import Region
@@ -17,8 +17,8 @@ from psmodel.results import Metrics
 from psmodel.scenario import Scenario, ScenarioError
 from psmodel.scenario.features import FEATURES, PLAIN_FIELDS, Feature, features_of
 from psmodel.simulation import engine
-from psmodel.whatif.cost import load_catalogue, machines_for, price_per_hour
 from psmodel.whatif.explanations import explain
+from psmodel.whatif.prices import load_catalogue, machines_for, price_per_hour
 from tests.feature_examples import BASE, EXAMPLES
 
 COSTS = Calibration(handle_overhead_s=1e-3, put_s_per_byte=1e-9, call_latency_s=1e-3)
@@ -108,8 +108,8 @@ def test_mean_value_analysis_says_what_it_leaves_out(feature: Feature) -> None:
 def test_bundles_change_nothing(feature: Feature, calibration, monkeypatch) -> None:
     scenario = with_feature(feature)
     bundled = simulation.predict(scenario, calibration).prediction.metrics
-    monkeypatch.setattr(engine, "_workers_alike", lambda *_: False)
-    monkeypatch.setattr(engine, "_shards_alike", lambda *_: False)
+    monkeypatch.setattr(engine, "workers_alike", lambda *_: False)
+    monkeypatch.setattr(engine, "shards_alike", lambda *_: False)
     alone = simulation.predict(scenario, calibration).prediction.metrics
     for metric in fields(Metrics):
         one, other = getattr(bundled, metric.name), getattr(alone, metric.name)
@@ -125,9 +125,9 @@ def test_explain_works_or_names_the_key(feature: Feature) -> None:
 @EVERY
 def test_the_page_shows_it(feature: Feature) -> None:
     scenario = with_feature(feature)
-    known = Known()
-    known.__dict__["scenarios"] = {"base": scenario}
-    page = answered(Asked.of({"scenario": "base"}, known))
+    settings = Settings()
+    settings.__dict__["scenarios"] = {"base": scenario}
+    page = answered(Query.of({"scenario": "base"}, settings))
     assert page["prediction"]["iteration_time_s"] == predict(scenario).metrics.iteration_time_s
 
 
@@ -157,7 +157,7 @@ def test_a_price_counts_the_hosts_there_are(feature: Feature) -> None:
 
 @pytest.mark.parametrize("feature", [f for f in FEATURES if not f.real_run], ids=lambda f: f.name)
 def test_a_real_run_refuses_what_only_the_model_has(feature: Feature) -> None:
-    from validate.runs.run import run
+    from validate.runs.real_run import run
 
     with pytest.raises(CannotRun, match=feature.field):
         run(with_feature(feature), None)  # type: ignore[arg-type]

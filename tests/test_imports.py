@@ -16,8 +16,8 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES
 }
 # Room → rooms that it may import; a room is a folder of a package, or a module that lies in no folder.
-_WORDS = "errors wording units results derived trace"
-_MODEL = f"{_WORDS} storage distributions scenario calibration demands random_streams backlog limits region"
+_WORDS = "errors wording records units results derived_metrics trace"
+_MODEL = f"{_WORDS} storage distributions scenario calibration service_demands random_streams backlog limits region"
 _ABOVE = f"{_MODEL} analytic queueing output_analysis network simulation predictors"
 MAY_IMPORT = {
     "psmodel.errors": "",
@@ -25,18 +25,19 @@ MAY_IMPORT = {
     "psmodel.units": "errors wording",
     "psmodel.results": "",
     "psmodel.trace": "",
-    "psmodel.derived": "results scenario",
+    "psmodel.records": "errors wording",
+    "psmodel.derived_metrics": "results scenario",
     "psmodel.storage": "errors wording",
-    "psmodel.distributions": "errors wording units storage",
+    "psmodel.distributions": "errors wording records units storage",
     "psmodel.queueing": "errors",
     "psmodel.output_analysis": "errors",
     "psmodel.network": "errors",
-    "psmodel.scenario": "errors wording units results storage distributions",
+    "psmodel.scenario": "errors wording records units results storage distributions",
     "psmodel.calibration": "errors wording storage",
     "psmodel.region": "errors units distributions scenario",
-    "psmodel.demands": "calibration scenario",
+    "psmodel.service_demands": "calibration scenario",
     "psmodel.random_streams": "scenario",
-    "psmodel.backlog": "results scenario demands",
+    "psmodel.backlog": "results scenario service_demands",
     "psmodel.limits": "errors wording units scenario",
     "psmodel.analytic": f"{_MODEL} queueing",
     "psmodel.simulation": f"{_MODEL} network output_analysis",
@@ -46,19 +47,18 @@ MAY_IMPORT = {
     "psmodel.app": f"{_ABOVE} whatif",
     "psmodel.cli": f"{_ABOVE} whatif plotting app",
     "psmodel.__main__": "cli",
-    "validate.wording": "",
     "validate.machine": "",
     "validate.testbeds": "machine",
     "validate.actors": "machine",
-    "validate.measurements": "machine wording",
-    "validate.suites": "measurements testbeds wording",
-    "validate.runs": "machine testbeds actors measurements suites wording",
+    "validate.measurements": "machine",
+    "validate.suites": "measurements testbeds",
+    "validate.runs": "machine testbeds actors measurements suites",
     "validate.fitting": "measurements",
     "validate.comparison": "measurements fitting",
     "validate.published": "comparison",
-    "validate.report": "measurements suites fitting comparison wording",
+    "validate.report": "measurements suites fitting comparison",
     "validate.plugin": "measurements",
-    "validate.cli": "machine testbeds measurements suites runs fitting comparison published report wording",
+    "validate.cli": "machine testbeds measurements suites runs fitting comparison published report",
 }
 RAY = {"validate.actors", "validate.runs", "validate.testbeds"}
 SIMPY = {"psmodel.network", "psmodel.simulation"}
@@ -111,10 +111,10 @@ def test_the_rules_have_no_circle() -> None:
         name: {f"{name.partition('.')[0]}.{other}" for other in rule.split()}
         for name, rule in MAY_IMPORT.items()
     }
-    done: set[str] = set()
-    while ready := {name for name, others in graph.items() if name not in done and others <= done}:
-        done |= ready
-    assert graph.keys() == done, f"a circle among {sorted(graph.keys() - done)}"
+    placed: set[str] = set()
+    while ready := {name for name, others in graph.items() if name not in placed and others <= placed}:
+        placed |= ready
+    assert graph.keys() == placed, f"a circle among {sorted(graph.keys() - placed)}"
 
 
 def test_simulation_and_closed_forms_never_see_each_other() -> None:
@@ -127,9 +127,16 @@ def test_simulation_and_closed_forms_never_see_each_other() -> None:
 
 def test_architecture_names_every_room() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`(?:psmodel/|validate/)?(\w+)/?`", text))
-    missing = {name.partition(".")[2] for name in MAY_IMPORT} - named - {"__main__"}
+    names = set(re.findall(r"`(?:psmodel/|validate/)?(\w+)/?`", text))
+    missing = {name.partition(".")[2] for name in MAY_IMPORT} - names - {"__main__"}
     assert not missing
+
+
+def test_every_path_that_architecture_names_is_there() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`([\w/.]+\.(?:py|toml|md))`", text))
+    assert len(paths) >= 10
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
 
 
 def test_every_room_is_a_room() -> None:

@@ -10,15 +10,15 @@ from typing import Literal
 
 from benchmarks.faults import ends
 from benchmarks.faults.cases import LOCAL, NETNS
-from benchmarks.faults.course import Case, Course, Row
-from validate.machine.environment import environment
+from benchmarks.faults.course import Case, Course, FaultRow
+from validate.machine.environment import this_machine
 
 _PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 _HEADINGS = ("testbed", "fault", "noticed after", "what is said", "lost", "left")
 Testbed = Literal["local", "netns"]
 
 
-def rows(testbed: Testbed, cases: Sequence[Case], words: Sequence[str]) -> Iterator[Row]:
+def rows(testbed: Testbed, cases: Sequence[Case], words: Sequence[str]) -> Iterator[FaultRow]:
     """Every fault on a testbed whose name has one of the words in it."""
 
     def chosen(name: str) -> bool:
@@ -40,9 +40,9 @@ def rows(testbed: Testbed, cases: Sequence[Case], words: Sequence[str]) -> Itera
         course.close()
 
 
-def page(table: Sequence[Row]) -> str:
+def page(table: Sequence[FaultRow]) -> str:
     """The documentation's page of it."""
-    machine = environment()
+    machine = this_machine()
     load = os.getloadavg()[2]
     lines = [
         "# Faults during real runs",
@@ -76,11 +76,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
     parser.add_argument("words", nargs="*", help="only faults with one of these words in their name")
     parser.add_argument("--testbed", choices=("local", "netns"), help="only this one")
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     table = []
     beds: list[tuple[Testbed, list[Case]]] = [("local", LOCAL), ("netns", NETNS)]
     for row in chain.from_iterable(
-        rows(bed, cases, chosen.words) for bed, cases in beds if chosen.testbed in (None, bed)
+        rows(bed, cases, options.words) for bed, cases in beds if options.testbed in (None, bed)
     ):
         table.append(row)
         noticed = "not noticed" if row.noticed_s is None else f"{row.noticed_s:6.1f} s"
@@ -88,7 +88,7 @@ def main() -> None:
             f"{row.testbed:6} {row.fault:50} {noticed}  lost {row.lost}  left {_count(row.left)}  {row.sentence}",
             flush=True,
         )
-    if not chosen.words and chosen.testbed is None:
+    if not options.words and options.testbed is None:
         _PAGE.write_text(page(table), encoding="utf-8")
         print(f"Written: {_PAGE}")
     if any(row.noticed_s is None or row.lost or row.left for row in table):

@@ -4,8 +4,8 @@ from benchmarks.faults.course import Case
 from benchmarks.faults.victims import kill, link_down, link_slowed, raylet, stop
 
 SHARD = ("ParameterServerShard",)
-WORKER = ("Worker.run",)
-COORDINATOR = ("Coordinator",)
+WORKER = ("WorkerActor.run",)
+COORDINATOR = ("CoordinatorActor",)
 GCS = ("gcs_server",)
 _STOP_S, _DOWN_S = 4.0, 5.0
 

@@ -56,7 +56,7 @@ model_size = "3MB"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class FaultRow:
     """What came of a fault.
 
     Attributes
@@ -112,14 +112,14 @@ class Course:
 
     def start(self) -> int:
         """Start the command, or start it again."""
-        with (self.folder / "said").open("ab") as said:
+        with (self.folder / "said").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "psmodel", "validate", "suite", "faults.toml", "--json"],
                 cwd=self.folder,
                 env=os.environ | {"TMPDIR": str(self.temporary)} | self._environment,
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
             )
         return self.process.pid
@@ -158,7 +158,7 @@ class Course:
             return []
         return [json.loads(line)["reason"] for line in file.read_text().splitlines()]
 
-    def meet(self, case: Case) -> Row:
+    def meet(self, case: Case) -> FaultRow:
         """Let a fault happen to the next run, and wait until something is said of it."""
         try:
             if self.process is None or self.process.poll() is not None:
@@ -175,19 +175,19 @@ class Course:
         while time.monotonic() - began < case.within_s:
             reasons = self.failures()[failed:]
             suspicions = [s for run, why in self.stored().items() if run not in before for s in why]
-            told = reasons if case.ends == "failed" else [s for s in suspicions if "CPU" not in s]
-            if told:
-                noticed, sentence = time.monotonic() - began, told[0]
+            messages = reasons if case.ends == "failed" else [s for s in suspicions if "CPU" not in s]
+            if messages:
+                noticed, sentence = time.monotonic() - began, messages[0]
                 break
             time.sleep(0.1)
         return self._row(case.name, noticed, sentence, before)
 
     def end_by(
         self, name: str, numbers: Sequence[int], *, to: Sequence[str] = (), pause_s: float = 0.0
-    ) -> Row:
+    ) -> FaultRow:
         """Send signals to the command, or to a process below it, and wait for the end of all of it."""
         assert self.process is not None
-        before, said = self.stored(), len(self.said())
+        before, length = self.stored(), len(self.said())
         began = time.monotonic()
         for i, number in enumerate(numbers):
             if i:
@@ -199,7 +199,7 @@ class Course:
             return self._row(name, None, "it did not end", before)
         noticed = time.monotonic() - began
         sentence = f"exit {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
-        if words := self.said()[said:].strip():
+        if words := self.said()[length:].strip():
             sentence += f": {words}"
         self.wait_until_clear()
         return self._row(name, noticed, sentence, before, left=len(self.left()))
@@ -213,7 +213,7 @@ class Course:
     def left(self) -> list[str]:
         """What the command left behind: its processes, temporary files, shared memory, namespaces."""
         mark = f"TMPDIR={self.temporary}".encode()
-        found = []
+        rows = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
@@ -223,10 +223,10 @@ class Course:
                     continue
                 # Below the sandbox TMPDIR is another one, but all of them have PWD and the command's folder.
                 if mark in environment or f"PWD={self.folder}".encode() in environment:
-                    found.append(f"{entry.name} {title}")
-        found += [str(path) for path in self.temporary.iterdir()]
-        found += [f"/dev/shm/{name}" for name in _entries("/dev/shm") - self.shared]
-        return found + [f"netns {name}" for name in _entries("/run/netns") - self.namespaces]
+                    rows.append(f"{entry.name} {title}")
+        rows += [str(path) for path in self.temporary.iterdir()]
+        rows += [f"/dev/shm/{name}" for name in _entries("/dev/shm") - self.shared]
+        return rows + [f"netns {name}" for name in _entries("/run/netns") - self.namespaces]
 
     def _row(
         self,
@@ -236,11 +236,11 @@ class Course:
         before: dict[str, tuple[str, ...]],
         *,
         left: int | None = None,
-    ) -> Row:
+    ) -> FaultRow:
         sentence = sentence.replace(f"{self.folder}/", "")
-        lost = len(before.keys() - self.stored().keys())
-        return Row(
-            testbed=self.testbed, fault=name, noticed_s=noticed, sentence=sentence, lost=lost, left=left
+        loss = len(before.keys() - self.stored().keys())
+        return FaultRow(
+            testbed=self.testbed, fault=name, noticed_s=noticed, sentence=sentence, lost=loss, left=left
         )
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ import signal
 import time
 from dataclasses import dataclass
 
-from benchmarks.faults.course import Course, Row
+from benchmarks.faults.course import Course, FaultRow
 
 _INNER = (r"^\S*python\S* -m validate\.runs\.supervised",)
 _HOLDER = ("^unshare",)
@@ -36,7 +36,7 @@ ENDS = [
 ]
 
 
-def meet(course: Course, end: End) -> Row:
+def meet(course: Course, end: End) -> FaultRow:
     """Start the command, end it, and see what is said and left."""
     course.start()
     if end.after_s is None:

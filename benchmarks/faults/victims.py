@@ -49,7 +49,7 @@ def find(root: int, *words: str) -> int:
 
 def working(root: int) -> set[int]:
     """The workers that are at work."""
-    return {pid for pid, title in descendants(root).items() if "Worker.run" in title}
+    return {pid for pid, title in descendants(root).items() if "WorkerActor.run" in title}
 
 
 Fault = Callable[[int], None]

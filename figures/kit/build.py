@@ -117,10 +117,10 @@ def make(name: str, style: str, out: Path = OUT) -> Made:
 
 
 def make_all(
-    chosen: Sequence[str], styles: Sequence[str], out: Path = OUT, processes: int | None = None
+    names: Sequence[str], styles: Sequence[str], out: Path = OUT, processes: int | None = None
 ) -> Iterator[Made]:
     """Draw figures in parallel, and give each one's fate in the order asked for."""
-    jobs = [(name, style, out) for style in styles for name in chosen]
+    jobs = [(name, style, out) for style in styles for name in names]
     with ProcessPoolExecutor(min(len(jobs), processes or os.cpu_count() or 1)) as pool:
         yield from pool.map(make, *zip(*jobs, strict=True))
 

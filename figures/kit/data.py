@@ -95,7 +95,7 @@ def sha256(*paths: Path) -> str:
 
 def _commit() -> str:
     """The commit on top of which the data were made, "unknown" outside a checkout."""
-    asked = subprocess.run(
+    process = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=FOLDER, capture_output=True, text=True, check=False
     )
-    return asked.stdout.strip() or "unknown"
+    return process.stdout.strip() or "unknown"

@@ -21,8 +21,8 @@ def paths(suite: str) -> tuple[Path, Path]:
 
 def groups(suite: str) -> dict[Scenario, list[Measurement]]:
     """The suite's believable runs by scenario, in the order of their names."""
-    found = by_scenario(believable(read_json(paths(suite)[0])))
-    return {runs[0].scenario: runs for runs in sorted(found, key=lambda runs: runs[0].scenario.name)}
+    groups_of_runs = by_scenario(believable(read_json(paths(suite)[0])))
+    return {runs[0].scenario: runs for runs in sorted(groups_of_runs, key=lambda runs: runs[0].scenario.name)}
 
 
 def fit(suite: str) -> Fit:

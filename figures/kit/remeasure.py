@@ -26,10 +26,10 @@ def suites_of(names: Iterable[str]) -> list[str]:
     return sorted({s for name in names if (s := data.provenance(name).get("suite")) is not None})
 
 
-def figures_of(chosen: Iterable[str]) -> list[str]:
+def figures_of(suite_names: Iterable[str]) -> list[str]:
     """All figures that show runs of these suites."""
-    wanted = set(chosen)
-    return [name for name in build.names() if data.provenance(name).get("suite") in wanted]
+    names = set(suite_names)
+    return [name for name in build.names() if data.provenance(name).get("suite") in names]
 
 
 def make_runs(suite: str, store_path: Path) -> None:
@@ -54,15 +54,15 @@ def ship(suite: str, store_path: Path) -> None:
     BadInput
         If the store holds no calibration runs of it.
     """
-    chosen = suites.load(suite)
+    suite_file = suites.load(suite)
     with Store(store_path, write=False) as store:
-        runs = list(store.measurements(suite=chosen.label))
-    calibration = believable(split(runs, chosen.label).calibration) if runs else []
+        runs = list(store.measurements(suite=suite_file.label))
+    calibration = believable(split(runs, suite_file.label).calibration) if runs else []
     if not calibration:
-        raise BadInput(f"{store_path} holds no calibration runs of suite {chosen.label}")
-    with progress(None, f"Fitting suite {chosen.name}"):
+        raise BadInput(f"{store_path} holds no calibration runs of suite {suite_file.label}")
+    with progress(None, f"Fitting suite {suite_file.name}"):
         fitted = fit(calibration)
-    runs_path, fit_path = measured.paths(chosen.name)
+    runs_path, fit_path = measured.paths(suite_file.name)
     lines = [json.dumps(_rounded(m.to_json()), separators=(",", ":"), allow_nan=False) for m in runs]
     for path, text in (
         (runs_path, "[\n" + ",\n".join(lines) + "\n]\n"),

@@ -129,5 +129,5 @@ def count_axis(axis: Any, ticks: list[int]) -> None:
 def lines(axes: Any, rows: Rows, labels: Iterable[str], *, by: str, x: str, y: str) -> None:
     """A line for each label, through the rows whose `by` it is."""
     for label, look in zip(labels, SERIES, strict=False):
-        chosen = [r for r in rows if r[by] == label]
-        axes.plot([r[x] for r in chosen], [r[y] for r in chosen], **look, mfc="white", label=label)
+        points = [r for r in rows if r[by] == label]
+        axes.plot([r[x] for r in points], [r[y] for r in points], **look, mfc="white", label=label)

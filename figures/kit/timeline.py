@@ -76,11 +76,11 @@ def draw_rows(axes: Any, rows: Rows, style: Style) -> None:
 
 def phase_handles(rows: Rows, style: Style) -> list[Patch]:
     """What a legend of the phases shows."""
-    found = {r["what"] for r in rows}
+    phases = {r["what"] for r in rows}
     return [
         Patch(facecolor=colour, edgecolor=INK, hatch=_HATCHES.get(phase), lw=0.3 * style.line, label=phase)
         for phase, colour in PHASES.items()
-        if phase in found
+        if phase in phases
     ]
 
 

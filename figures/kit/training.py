@@ -51,10 +51,10 @@ def draw(rows: Rows, style: Style) -> Figure:
         ("held_out", VERMILION, "measured"),
         ("calibration", "white", "measured, calibration"),
     ):
-        chosen = [(place, r) for place, r in enumerate(rows) if r["part"] == part]
-        bars = measured.bars([r for _, r in chosen], "measured_s", "measured_low_s", "measured_high_s")
+        points = [(place, r) for place, r in enumerate(rows) if r["part"] == part]
+        bars = measured.bars([r for _, r in points], "measured_s", "measured_low_s", "measured_high_s")
         axes.errorbar(
-            [r["measured_s"] for _, r in chosen], [place for place, _ in chosen], xerr=bars, fmt="o",
+            [r["measured_s"] for _, r in points], [place for place, _ in points], xerr=bars, fmt="o",
             color=VERMILION, mfc=face, ls="none", elinewidth=style.line, ms=0.9 * style.marker, label=label,
         )  # fmt: skip
     axes.set_yticks(range(len(rows)), [r["scenario"] for r in rows])

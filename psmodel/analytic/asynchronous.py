@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from psmodel.analytic.inputs import Array, Inputs
+from psmodel.analytic.input_arrays import Array, Inputs
 from psmodel.analytic.phases import (
     Phases,
     applied_rate,
@@ -35,7 +35,7 @@ class Delays(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Link:
+class LinkLoad:
     """A link shared by processor sharing, visited so often in a cycle: its work and what one job alone takes; s."""
 
     work: Array
@@ -44,11 +44,13 @@ class Link:
 
     def delay(self, load: Array) -> Array:
         """What sharing adds to one cycle (Sakasegawa 1977, Ann. Inst. Stat. Math. 29:67; one server: exact)."""
-        used = np.clip(load * self.work, 0.0, 1 - 1e-12)
+        utilisation = np.clip(load * self.work, 0.0, 1 - 1e-12)
         servers = np.maximum(
             np.divide(self.alone, self.work, out=np.ones_like(self.work), where=self.work > 0), 1.0
         )
-        return np.asarray(self.visits * self.work * used ** (np.sqrt(2 * (servers + 1)) - 1) / (1 - used))
+        return np.asarray(
+            self.visits * self.work * utilisation ** (np.sqrt(2 * (servers + 1)) - 1) / (1 - utilisation)
+        )
 
 
 class Cycle:
@@ -128,11 +130,11 @@ def out_of_step(i: Inputs) -> Phases:
     return cycle.phases(delays(low))
 
 
-def _link(i: Inputs, phase: str) -> Link:
+def _link(i: Inputs, phase: str) -> LinkLoad:
     style = getattr(i.scenario, phase)
     if style == "none":
         zero = np.zeros_like(i.workers)
-        return Link(work=zero, alone=zero, visits=np.ones_like(zero))
+        return LinkLoad(work=zero, alone=zero, visits=np.ones_like(zero))
     if phase == "pull":
         on_host, theirs, bytes_, own = i.out_of_host, i.shard_up, i.pulled, i.worker_down
     else:
@@ -140,7 +142,7 @@ def _link(i: Inputs, phase: str) -> Link:
     share = np.minimum(i.remote_workers, 1) * on_host / theirs
     # Asked one after the other, each shard is a station of its own, busy for one K-th of the cycle's bytes.
     visits = i.shards if style == "sequential" else np.ones_like(i.workers)
-    return Link(work=share, alone=np.maximum(share, bytes_ / own / visits), visits=visits)
+    return LinkLoad(work=share, alone=np.maximum(share, bytes_ / own / visits), visits=visits)
 
 
 def _calls(i: Inputs, phase: str) -> Array:
@@ -156,8 +158,8 @@ def _wait_for_a_call(i: Inputs, load: Array) -> Array:
     reply = i.of_largest(i.reply) * (i.scenario.pull != "none")
     apply = i.of_largest(i.apply) * (i.scenario.push != "none")
     square = reply**2 + apply**2 + i.scenario.update_cost.variance() * (i.scenario.push != "none")
-    used = np.clip(load * (reply + apply), 0.0, 1 - 1e-12)
-    return np.asarray(load * square / 2 / (1 - used))
+    utilisation = np.clip(load * (reply + apply), 0.0, 1 - 1e-12)
+    return np.asarray(load * square / 2 / (1 - utilisation))
 
 
 def _most(i: Inputs, alone: Array) -> Array:

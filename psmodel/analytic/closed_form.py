@@ -1,4 +1,4 @@
-r"""Closed forms: how long an iteration takes, what limits it, and what of that is exact, bound or estimate.
+r"""Closed forms: how long an iteration takes, what limits it, and which metrics are exact, bounds or estimates.
 
 With N workers, K shards, M bytes and links of B bytes/s, a full push brings N·M/K bytes to each shard and takes
 M bytes out of each worker, so that it cannot take less than
@@ -13,9 +13,9 @@ from functools import cached_property
 
 import numpy as np
 
-from psmodel.analytic import bounds as lower
+from psmodel.analytic import lower_bounds as lower
 from psmodel.analytic.asynchronous import out_of_step
-from psmodel.analytic.inputs import Inputs, crowded, inputs
+from psmodel.analytic.input_arrays import Inputs, crowded, inputs
 from psmodel.analytic.phases import Phases, in_step
 from psmodel.analytic.resources import rules_of, work
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration

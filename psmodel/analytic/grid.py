@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from psmodel.analytic.closed_form import ClosedForm, phases
-from psmodel.analytic.inputs import inputs
+from psmodel.analytic.input_arrays import inputs
 from psmodel.analytic.resources import work
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.errors import BadInput

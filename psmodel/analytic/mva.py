@@ -14,7 +14,7 @@ import numpy as np
 
 from psmodel.analytic.asynchronous import Cycle, Delays
 from psmodel.analytic.closed_form import ClosedForm
-from psmodel.analytic.inputs import Inputs, crowded
+from psmodel.analytic.input_arrays import Inputs, crowded
 from psmodel.analytic.phases import Phases
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.results import Prediction

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from psmodel.analytic.inputs import Array, Inputs, Layer
+from psmodel.analytic.input_arrays import Array, Inputs, LayerInputs
 from psmodel.analytic.resources import rules_of, work, work_of_phase
 from psmodel.analytic.sharing import drain_times, sharing_ends
 
@@ -22,7 +22,7 @@ class Phases(NamedTuple):
     ingress_per_shard: Array
 
 
-class Push(NamedTuple):
+class PushTimes(NamedTuple):
     """A push after the computing; s, shape (rows,), `arrived` (groups, rows).
 
     `computed` is when the last layer is ready and `ended` when the worker goes on, both after the pull; `arrived` when
@@ -79,18 +79,18 @@ def _shard_by_shard(i: Inputs, crowd: Array, calls: Array, own: Array, shared: A
     return np.asarray(apart * np.minimum(pipeline, together) + (1 - apart) * together)
 
 
-def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
+def push_times(i: Inputs, crowd: Array, compute: Array) -> PushTimes:
     """A push of `crowd` workers that have all computed for `compute` seconds (mean), layer by layer."""
     shares = [layer.compute_share for layer in i.layers]
     ready = i.assemble + compute * (1 - sum(shares[1:])) + i.layers[0].compress
     if i.scenario.prefetch:
         ready = ready + i.request_all
-    begun: list[Array] = [ready]
+    starts: list[Array] = [ready]
     for before, layer, share in zip(i.layers, i.layers[1:], shares[1:], strict=False):
         ready = ready + i.of_all(before.send) + compute * share + layer.compress
-        begun.append(ready)
+        starts.append(ready)
     if i.scenario.push == "none":
-        return Push(ready, ready, np.zeros_like(i.sizes))
+        return PushTimes(ready, ready, np.zeros_like(i.sizes))
     if i.scenario.push == "sequential":
         return _one_after_the_other(i, crowd, ready)
     last = i.layers[-1]
@@ -101,35 +101,35 @@ def push_times(i: Inputs, crowd: Array, compute: Array) -> Push:
     # Layers share the links: the last byte is there when the last busy period of the links ends.
     behind = np.zeros_like(links[-1])
     earlier = np.zeros_like(i.workers)
-    for start, link in zip(reversed(begun[:-1]), reversed(links[:-1]), strict=True):
+    for start, link in zip(reversed(starts[:-1]), reversed(links[:-1]), strict=True):
         behind = behind + link
         earlier = np.maximum(earlier, (start - ready) + (behind + links[-1]).max(axis=0))
     apply = i.of_largest(last.apply) + i.update
     half_way = i.delay + i.call_latency / 2
-    served = np.maximum(arrive, earlier) + i.of_largest(last.take_in) + (crowd - 1) * apply
+    served = np.maximum(arrive, earlier) + i.of_largest(last.receive_push) + (crowd - 1) * apply
     arrived = half_way + served
     per_shard = arrived - (links[-1].max(axis=0) - links[-1])
     ended = ready + (i.send_all if i.scenario.push == "fire-and-forget" else arrived + apply + half_way)
-    return Push(ready, ended, per_shard)
+    return PushTimes(ready, ended, per_shard)
 
 
-def _one_after_the_other(i: Inputs, crowd: Array, ready: Array) -> Push:
+def _one_after_the_other(i: Inputs, crowd: Array, ready: Array) -> PushTimes:
     remote = np.minimum(i.remote_workers, crowd)
     apply = i.of_largest(i.apply)
     own = np.minimum(i.on_host, crowd) * i.pushed_bytes / i.worker_up
     visits = _shard_by_shard(i, crowd, i.apply, own, remote * i.pushed_bytes / i.shard_down)
-    time = i.shards * i.latency + i.send_all + visits + i.of_all(i.take_in)
+    time = i.shards * i.latency + i.send_all + visits + i.of_all(i.receive_push)
     last = time - i.delay - i.call_latency / 2 - apply
     # A shard's place in the order is not its group's: those before the last one are done in proportion.
-    return Push(ready, ready + time, np.broadcast_to(last, i.sizes.shape))
+    return PushTimes(ready, ready + time, np.broadcast_to(last, i.sizes.shape))
 
 
-def _share_of_bytes(i: Inputs, layer: Layer) -> Array:
+def _share_of_bytes(i: Inputs, layer: LayerInputs) -> Array:
     total = i.of_all(i.pushed)
     return np.divide(i.of_all(layer.pushed), total, out=np.ones_like(total), where=total > 0)
 
 
-def _layer_links(i: Inputs, layer: Layer, crowd: Array) -> Array:
+def _layer_links(i: Inputs, layer: LayerInputs, crowd: Array) -> Array:
     share = _share_of_bytes(i, layer)
     return _links(
         i, layer.pushed, i.shard_down, i.worker_up, i.into_host * share, i.pushed_bytes * share, crowd
@@ -183,7 +183,7 @@ def in_step(i: Inputs) -> Phases:
     )
 
 
-def _staggered(i: Inputs, push: Push) -> tuple[Array, Array, Array]:
+def _staggered(i: Inputs, push: PushTimes) -> tuple[Array, Array, Array]:
     """Mean push, end of the round and ingress where workers begin to push as they have computed."""
     one = np.ones_like(i.workers)
     alone = push_times(i, one, i.compute)

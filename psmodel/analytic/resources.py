@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from psmodel.analytic.inputs import Array, Inputs
+from psmodel.analytic.input_arrays import Array, Inputs
 from psmodel.scenario import Scenario
 
 Phase = Literal["push", "pull", "compute"]
@@ -40,8 +40,8 @@ def _per_host(i: Inputs, seconds: Array) -> Array:
 
 
 def _push_cores(i: Inputs) -> Array:
-    all_hosts = i.workers * (i.send_all + i.of_all(i.take_in + i.apply)) / shared_cores(i.scenario)
-    return np.maximum(all_hosts, _per_host(i, i.take_in + i.apply))
+    all_hosts = i.workers * (i.send_all + i.of_all(i.receive_push + i.apply)) / shared_cores(i.scenario)
+    return np.maximum(all_hosts, _per_host(i, i.receive_push + i.apply))
 
 
 def _pull_cores(i: Inputs) -> Array:

@@ -34,8 +34,10 @@ def drain_times(sizes: Array, counts: Array, *, each: Array, together: Array) ->
     order = np.argsort(sizes, axis=0, kind="stable")
     rising = np.take_along_axis(sizes, order, axis=0)
     number = np.take_along_axis(counts, order, axis=0)
-    left = np.cumsum(number[::-1], axis=0)[::-1]
-    rate = np.minimum(each, np.divide(together, left, out=np.full_like(left, np.inf), where=left > 0))
+    waiting = np.cumsum(number[::-1], axis=0)[::-1]
+    rate = np.minimum(
+        each, np.divide(together, waiting, out=np.full_like(waiting, np.inf), where=waiting > 0)
+    )
     ends = np.cumsum(np.diff(rising, axis=0, prepend=0.0) / rate, axis=0)
     times = np.empty_like(ends)
     np.put_along_axis(times, order, ends, axis=0)

@@ -1,4 +1,4 @@
-"""What the page is told without a simulation: prediction, bounds, curves, map and prices, all by closed forms."""
+"""Answers of the page that need no simulation: prediction, bounds, curves, map and prices by closed forms."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,15 +7,15 @@ import numpy as np
 
 from psmodel.analytic import predict_grid
 from psmodel.app.overlay import Measured
-from psmodel.app.query import Asked, Known
+from psmodel.app.query import Query, Settings
 from psmodel.predictors import Calibrated, answer, predictor
 from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import features_of, fixed_columns
-from psmodel.whatif.cost import Machines, cost, machines_for, undominated
 from psmodel.whatif.explanations import explain
 from psmodel.whatif.parameter_space import written
 from psmodel.whatif.plans import pareto_front
+from psmodel.whatif.prices import Machines, cost, machines_for, undominated
 
 _POINTS = 60
 _SIDE = 30
@@ -24,52 +24,54 @@ _RUN_KEYS = ("name", "description", "iterations", "warmup", "seed")
 """Keys that say how a scenario is run and called, not what it is."""
 
 
-def listed(known: Known) -> list[dict[str, Any]]:
+def listed(settings: Settings) -> list[dict[str, Any]]:
     """The scenarios that can be chosen."""
-    measured = {run.scenario.name for run in known.measured}
+    measured = {run.scenario.name for run in settings.measured}
     return [
         {"name": name, "description": scenario.description, "measured": name in measured}
-        for name, scenario in known.scenarios.items()
+        for name, scenario in settings.scenarios.items()
     ]
 
 
-def answered(asked: Asked) -> dict[str, Any]:
+def answered(query: Query) -> dict[str, Any]:
     """The numbers of one scenario, in SI units: its prediction with claims and bounds, and what a change brings.
 
     ``left_out`` says why a chart is missing; ``runs`` are the measurements of this scenario and of those that differ in
     N or K alone.
     """
-    scenario, known = asked.scenario, asked.known
-    said = answer(scenario, predictor("analytic"), known.calibrated)
+    scenario, settings = query.scenario, query.settings
+    reply = answer(scenario, predictor("analytic"), settings.calibrated)
     best = Calibrated(
-        best=known.calibrated.best
+        best=settings.calibrated.best
     )  # without draws: an interval of each gain would take too long
-    why = explain(scenario, best) if said.prediction.metrics.iteration_time_s > 0 else None
-    chosen = machines_for(scenario, {}, known.catalogue)
+    why = explain(scenario, best) if reply.prediction.metrics.iteration_time_s > 0 else None
+    machines = machines_for(scenario, {}, settings.catalogue)
     return {
         "settings": _settings(scenario),
         "scenario": scenario.to_settings(),
         "features": [feature.label for feature in features_of(scenario)],
-        "wanted": {"target_s": asked.target_s, "budget": asked.budget},
-        "prediction": said.prediction.to_json(),
-        "intervals": dict(said.intervals),
+        "wanted": {"target_s": query.target_s, "budget": query.budget},
+        "prediction": reply.prediction.to_json(),
+        "intervals": dict(reply.intervals),
         "gains": [vars(gain) for gain in why.gains] if why else [],
         "gains_left_out": dict(why.left_out) if why else {},
-        "here": chosen
-        and _priced(scenario, chosen, said.prediction.metrics.iteration_time_s, known.catalogue.currency),
-        "currency": known.catalogue.currency,
+        "here": machines
+        and _priced(
+            scenario, machines, reply.prediction.metrics.iteration_time_s, settings.catalogue.currency
+        ),
+        "currency": settings.catalogue.currency,
         "left_out": _left_out(scenario),
-        "runs": _runs(scenario, known.measured),
-        "command": asked.command("predict"),
-        "simulate_command": asked.command("simulate", "--replications", str(asked.replications)),
+        "runs": _runs(scenario, settings.measured),
+        "command": query.command("predict"),
+        "simulate_command": query.command("simulate", "--replications", str(query.replications)),
     }
 
 
-CHARTS: dict[str, Callable[[Asked], dict[str, Any] | None]] = {
-    "shards": lambda asked: _curve(asked, "shards"),
-    "workers": lambda asked: _curve(asked, "workers"),
-    "map": lambda asked: _map(asked),
-    "front": lambda asked: _front(asked),
+CHARTS: dict[str, Callable[[Query], dict[str, Any] | None]] = {
+    "shards": lambda query: _curve(query, "shards"),
+    "workers": lambda query: _curve(query, "workers"),
+    "map": lambda query: _map(query),
+    "front": lambda query: _front(query),
 }
 """Name → what computes it: a chart may take a second where a feature makes every point one by one.
 
@@ -115,14 +117,14 @@ def _reach(scenario: Scenario, key: str) -> float:
     return min(most, scenario.total_elements) if key == "shards" else most
 
 
-def _curve(asked: Asked, key: str) -> dict[str, Any] | None:
-    scenario = asked.scenario
+def _curve(query: Query, key: str) -> dict[str, Any] | None:
+    scenario = query.scenario
     if key in fixed_columns(scenario):
         return None
     x = _numbers(_reach(scenario, key), _POINTS, least=_least(scenario, key), always=[getattr(scenario, key)])
-    found = predict_grid(scenario, {key: x}, asked.known.calibrated.best)
-    names = [name for name in ("iteration_time_s", "ingress_time_s") if name in found]
-    return {"x": x.tolist(), **{name: found[name].tolist() for name in names}}
+    curves = predict_grid(scenario, {key: x}, query.settings.calibrated.best)
+    names = [name for name in ("iteration_time_s", "ingress_time_s") if name in curves]
+    return {"x": x.tolist(), **{name: curves[name].tolist() for name in names}}
 
 
 def _left_out(scenario: Scenario) -> dict[str, str]:
@@ -137,29 +139,31 @@ def _left_out(scenario: Scenario) -> dict[str, str]:
     }
 
 
-def _map(asked: Asked) -> dict[str, Any] | None:
-    scenario = asked.scenario
+def _map(query: Query) -> dict[str, Any] | None:
+    scenario = query.scenario
     if fixed_columns(scenario).keys() & {"workers", "shards"}:
         return None
     workers, shards = (
         _numbers(_reach(scenario, key), _SIDE, least=_least(scenario, key)) for key in ("workers", "shards")
     )
     n, k = np.meshgrid(workers, shards)
-    found = predict_grid(scenario, {"workers": n.ravel(), "shards": k.ravel()}, asked.known.calibrated.best)
-    binding = found["bottleneck"]
+    metrics = predict_grid(
+        scenario, {"workers": n.ravel(), "shards": k.ravel()}, query.settings.calibrated.best
+    )
+    binding = metrics["bottleneck"]
     names = sorted(set(binding.tolist()), key=lambda name: -int((binding == name).sum()))
     return {
         "workers": workers.tolist(),
         "shards": shards.tolist(),
         "names": names,
         "cells": [names.index(name) for name in binding.tolist()],
-        "iteration_time_s": found["iteration_time_s"].tolist(),
+        "iteration_time_s": metrics["iteration_time_s"].tolist(),
     }
 
 
-def _front(asked: Asked) -> dict[str, Any]:
+def _front(query: Query) -> dict[str, Any]:
     """Prices of every number of shards on every machine type (for both roles)."""
-    scenario, catalogue = asked.scenario, asked.known.catalogue
+    scenario, catalogue = query.scenario, query.settings.catalogue
     fixed = "shards" in fixed_columns(scenario)
     shards = (
         np.array([float(scenario.shards)])
@@ -174,7 +178,7 @@ def _front(asked: Asked) -> dict[str, Any]:
         columns = {} if fixed else {"shards": shards}
         if linked:
             columns["bandwidth"] = np.full_like(shards, machine.bandwidth)
-        times = predict_grid(scenario, columns, asked.known.calibrated.best)["iteration_time_s"]
+        times = predict_grid(scenario, columns, query.settings.calibrated.best)["iteration_time_s"]
         both = Machines(worker=machine, shard=machine)
         for k, time in zip(shards.tolist(), times.tolist(), strict=True):
             rows.append(
@@ -200,13 +204,13 @@ def _priced(scenario: Scenario, machines: Machines, time: float, currency: str) 
 
 def _runs(scenario: Scenario, measured: Sequence[Measured]) -> list[dict[str, Any]]:
     """Runs of this scenario with any N and K; ``varies`` names which of the two is another one."""
-    found = []
+    rows = []
     same = _what(scenario)
     for run in measured:
         what = _what(run.scenario)
         varies = [key for key in ("workers", "shards") if what[key] != same[key]]
         if len(varies) < 2 and {**what, "workers": 0, "shards": 0} == {**same, "workers": 0, "shards": 0}:
-            found.append(
+            rows.append(
                 {
                     "workers": run.scenario.workers,
                     "shards": run.scenario.shards,
@@ -216,7 +220,7 @@ def _runs(scenario: Scenario, measured: Sequence[Measured]) -> list[dict[str, An
                     "suspect": run.suspect,
                 }
             )
-    return found
+    return rows
 
 
 def _what(scenario: Scenario) -> dict[str, Any]:

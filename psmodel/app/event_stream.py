@@ -1,4 +1,4 @@
-"""A simulation in a process of its own: it tells how far it is, and it ends when nobody waits for it any more."""
+"""Run a simulation in a subprocess, stream its progress, and stop it when the client disconnects."""
 
 import json
 import multiprocessing
@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from psmodel.app.query import Asked
+from psmodel.app.query import Query
 from psmodel.calibration import Calibration
 from psmodel.errors import UserError
 from psmodel.predictors import with_bounds
@@ -26,28 +26,28 @@ _TOO_LARGE = (
     "workers, shards or iterations"
 )
 _ROWS = 8
-"""So many workers, and so many rows of shards, are drawn."""
+"""Most rows of workers, and of shards, in the timeline."""
 _MOST_CALLS = 20_000
 """A timeline of more messages per iteration is neither drawn nor simulated."""
 _CYCLES = 3
 """Iterations that are simulated for the timeline, the last one is drawn: workers out of step have drifted by then."""
 
 
-async def events(asked: Asked, gone: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
+async def events(query: Query, disconnected: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
     """Server-sent events: ``progress`` (done, of), then ``result`` or ``problem``; `gone` says if the reader is."""
-    if await gone():
+    if await disconnected():
         return
     ours, theirs = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("spawn").Process(
         target=_simulate,
-        args=(theirs, asked.scenario, asked.known.calibrated.best, asked.replications),
+        args=(theirs, query.scenario, query.settings.calibrated.best, query.replications),
         daemon=True,
     )
     process.start()
     theirs.close()
-    yield _event("progress", [0, asked.replications])
+    yield _event("progress", [0, query.replications])
     try:
-        while not await gone():
+        while not await disconnected():
             if not await run_in_threadpool(ours.poll, _TICK_S):
                 continue
             kind, value = ours.recv()
@@ -73,17 +73,17 @@ def _simulate(answer: Connection, scenario: Scenario, calibration: Calibration, 
     from psmodel.simulation.replications import replicate
 
     try:
-        found = replicate(
+        result = replicate(
             scenario, calibration, replications=replications, processes=1,
-            on_progress=lambda done, of: answer.send(("progress", [done, of])),
+            on_progress=lambda count, of: answer.send(("progress", [count, of])),
         )  # fmt: skip
-        drawn = None
+        picture = None
         if scenario.workers * scenario.shards <= _MOST_CALLS:
             few = scenario.replace(warmup=0, iterations=min(scenario.iterations or _CYCLES, _CYCLES))
             run = simulation.predict(few, calibration, trace=True)
-            drawn = timeline(run.spans, run.timeline)
-        prediction = with_bounds(found, scenario, calibration)
-        answer.send(("result", {"prediction": prediction.to_json(), "timeline": drawn}))
+            picture = timeline(run.spans, run.timeline)
+        prediction = with_bounds(result, scenario, calibration)
+        answer.send(("result", {"prediction": prediction.to_json(), "timeline": picture}))
     except UserError as error:
         answer.send(("problem", str(error)))
     except MemoryError:
@@ -126,11 +126,11 @@ def timeline(spans: tuple[Span, ...], record: Timeline) -> dict[str, Any]:
             rows.setdefault(span.row, []).append(bar)
     workers = sorted((row for row in rows if row.startswith("worker")), key=_natural)
     shards = sorted((row for row in rows if not row.startswith("worker")), key=_natural)
-    shown = [*workers[:_ROWS], *shards[:_ROWS]]
+    names = [*workers[:_ROWS], *shards[:_ROWS]]
     return {
-        "rows": [{"row": row, "bars": rows[row]} for row in shown],
+        "rows": [{"row": row, "bars": rows[row]} for row in names],
         "length_s": end - start,
-        "hidden": len(rows) - len(shown),
+        "hidden": len(rows) - len(names),
     }
 
 

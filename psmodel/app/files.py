@@ -1,4 +1,4 @@
-"""Scenario files for the page: read one that somebody brings, write one to take along."""
+"""Scenario files of the page: read an uploaded file, write one for download."""
 
 import json
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ def from_file(text: str, source: str) -> Scenario:
         If it is neither, too long, no possible scenario, or names another file.
     """
     text = text.removeprefix("\ufeff")
-    read = parse_json if text.lstrip().startswith("{") else parse_toml
-    values = read(text, source)
+    parse = parse_json if text.lstrip().startswith("{") else parse_toml
+    values = parse(text, source)
     if not values:
         raise BadInput(f"{plain(source)} is empty; a scenario has at least workers, shards and model_size")
     no_files(values)

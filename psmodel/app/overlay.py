@@ -1,4 +1,4 @@
-"""Real runs to lay over predictions, from whoever keeps them.
+"""Real runs to show over predictions, from a store of measurements.
 
 The package that measures says so by an entry point ``store`` of the group ``psmodel.measurements``: a function
 from the path of a store to its runs. `psmodel` thus never imports it.
@@ -48,8 +48,11 @@ def read(path: Path) -> tuple[Measured, ...]:
     """
     if not path.is_file():
         raise BadInput(f"--store {path}: there is no such file; `psmodel validate run` makes one")
-    found = entry_points(group=_ENTRY_POINTS, name="store")
-    if not found:
-        raise CannotRun("measurements cannot be read: install psmodel with its package validate")
-    reader: Callable[[Path], Iterable[Measured]] = next(iter(found)).load()
+    try:
+        (entry,) = entry_points(group=_ENTRY_POINTS, name="store")
+        reader: Callable[[Path], Iterable[Measured]] = entry.load()
+    except (ValueError, ImportError):
+        raise CannotRun(
+            "measurements cannot be read; install with: pip install 'psmodel[validate]'"
+        ) from None
     return tuple(reader(path))

@@ -1,7 +1,7 @@
-"""What the page asks: a scenario by name with some of its keys changed, as a query string says it.
+"""Parse the page's query string: a scenario by name, and the keys that are changed in it.
 
->>> asked = Asked.of({"scenario": "ingress-single", "shards": "100"}, Known())
->>> asked.scenario.shards, asked.command("predict")
+>>> query = Query.of({"scenario": "ingress-single", "shards": "100"}, Settings())
+>>> query.scenario.shards, query.command("predict")
 (100, 'psmodel predict ingress-single --shards 100')
 """
 
@@ -20,7 +20,7 @@ from psmodel.predictors import Calibrated, load_calibrated
 from psmodel.scenario import Scenario, load, packaged
 from psmodel.storage.atomic import parse_json
 from psmodel.units import parse_time
-from psmodel.whatif.cost import Catalogue, load_catalogue
+from psmodel.whatif.prices import Catalogue, load_catalogue
 
 OPTIONS = ("workers", "shards", "model_size", "bandwidth", "compute", "mode", "iterations")
 """Keys that have an option of their own on the command line."""
@@ -32,7 +32,7 @@ _MOST_REPLICATIONS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class Settings:
     """What the page was started with, the same for every question.
 
     Attributes
@@ -55,14 +55,14 @@ class Known:
     @cached_property
     def scenarios(self) -> dict[str, Scenario]:
         """Those that come with psmodel, then those that were measured."""
-        found = {name: load(name) for name in packaged()}
+        scenarios = {name: load(name) for name in packaged()}
         for run in self.measured:
-            found.setdefault(run.scenario.name, run.scenario)
-        return found
+            scenarios.setdefault(run.scenario.name, run.scenario)
+        return scenarios
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class Query:
     """A question: the scenario `name` with `changes` on top, how often to simulate it, and what is good enough.
 
     Attributes
@@ -75,38 +75,38 @@ class Asked:
     changes: Mapping[str, Any]
     scenario: Scenario
     replications: int
-    known: Known
+    settings: Settings
     target_s: float | None = None
     budget: float | None = None
 
     @classmethod
-    def of(cls, query: Mapping[str, str], known: Known) -> Self:
-        """Read a query; an empty value leaves the scenario's own.
+    def of(cls, parameters: Mapping[str, str], settings: Settings) -> Self:
+        """Read the parameters of a query string; an empty value leaves the scenario's own.
 
         Raises
         ------
         BadInput
             If a key is unknown or the scenario cannot be.
         """
-        given = {key: value.strip() for key, value in query.items() if value.strip()}
-        file = given.pop("file", None)
-        name = given.pop("scenario", next(iter(known.scenarios)))
+        values = {key: value.strip() for key, value in parameters.items() if value.strip()}
+        file = values.pop("file", None)
+        name = values.pop("scenario", next(iter(settings.scenarios)))
         if file is not None:
             base = from_file(file, "file.json")
             name = base.name
-        elif name in known.scenarios:
-            base = known.scenarios[name]
+        elif name in settings.scenarios:
+            base = settings.scenarios[name]
         else:
-            raise BadInput(f"scenario {name!r} is not on this page; there are {', '.join(known.scenarios)}")
-        repeated = given.pop("replications", None)
-        target, budget = given.pop("target", None), given.pop("budget", None)
-        for key in given:
+            raise BadInput(f"unknown scenario {name!r}; choose one of {', '.join(settings.scenarios)}")
+        repeated = values.pop("replications", None)
+        target, budget = values.pop("target", None), values.pop("budget", None)
+        for key in values:
             if key not in _KEYS:
                 raise BadInput(
                     f"unknown key {key!r}; it is one of scenario, file, replications, target, budget, "
                     f"{', '.join(_KEYS)}"
                 )
-        changes: dict[str, Any] = {key: _value(key, text) for key, text in given.items()}
+        changes: dict[str, Any] = {key: _value(key, text) for key, text in values.items()}
         spread = changes.pop("compute_cv", None)
         if spread is not None:
             changes["compute"] = _spread(changes.get("compute", f"{base.compute.expected()!r} s"), spread)
@@ -117,7 +117,7 @@ class Asked:
             changes=changes,
             scenario=scenario,
             replications=_replications(repeated or ("1" if scenario.is_steady else "10")),
-            known=known,
+            settings=settings,
             target_s=None if target is None else _target(target),
             budget=None if budget is None else _budget(budget),
         )
@@ -137,8 +137,8 @@ class Asked:
                 words += [f"--{key.replace('_', '-')}", value]
             else:
                 words += ["--set", f"{key}={_toml(value)}"]
-        if self.known.fit is not None:
-            words += ["--fit", str(self.known.fit)]
+        if self.settings.fit is not None:
+            words += ["--fit", str(self.settings.fit)]
         return shlex.join([*words, *options])
 
 
@@ -159,22 +159,22 @@ def _value(key: str, text: str) -> Any:
 
 def _target(text: str) -> float:
     try:
-        found = parse_time(text)
+        seconds = parse_time(text)
     except ValueError as error:
         raise BadInput(f"target: {error}") from None
-    if found <= 0:
+    if seconds <= 0:
         raise BadInput(f"target = {text!r}; an iteration takes more than 0 s")
-    return found
+    return seconds
 
 
 def _budget(text: str) -> float:
     try:
-        found = float(text)
+        amount = float(text)
     except ValueError:
-        found = math.nan
-    if not 0 < found < math.inf:
+        amount = math.nan
+    if not 0 < amount < math.inf:
         raise BadInput(f"budget = {text!r}; it is a number above 0, of money per hour, like 250")
-    return found
+    return amount
 
 
 def _spread(mean: Any, text: str) -> Any:

@@ -7,34 +7,34 @@ from typing import Any
 
 from psmodel.analytic import predict
 from psmodel.app.overlay import Measured
-from psmodel.app.query import Known
+from psmodel.app.query import Settings
 from psmodel.errors import UserError
 
 
-def compared(known: Known) -> dict[str, Any]:
+def compared(settings: Settings) -> dict[str, Any]:
     """Suite → its scenarios with measured and predicted iteration time in s; runs that are suspect count only alone."""
     suites: dict[str, dict[tuple[str, str], list[Measured]]] = {}
-    for run in known.measured:
+    for run in settings.measured:
         of_suite = suites.setdefault(run.suite, {})
         # Two scenarios of one name may differ.
         of_suite.setdefault((run.scenario.name, json.dumps(run.scenario.to_json())), []).append(run)
     return {
-        "fitted": known.fit is not None,
+        "fitted": settings.fit is not None,
         "suites": [
-            {"suite": suite, "scenarios": [_row(runs, known) for _, runs in sorted(of_suite.items())]}
+            {"suite": suite, "scenarios": [_row(runs, settings) for _, runs in sorted(of_suite.items())]}
             for suite, of_suite in sorted(suites.items())
         ],
     }
 
 
-def _row(runs: Sequence[Measured], known: Known) -> dict[str, Any]:
+def _row(runs: Sequence[Measured], settings: Settings) -> dict[str, Any]:
     name = runs[0].scenario.name
-    used = [run for run in runs if not run.suspect] or list(runs)
-    times = [run.metrics.iteration_time_s for run in used]
+    counting = [run for run in runs if not run.suspect] or list(runs)
+    times = [run.metrics.iteration_time_s for run in counting]
     measured = fmean(times)
     row: dict[str, Any] = {
         "scenario": name,
-        "chosen": known.scenarios[name] == runs[0].scenario,
+        "chosen": settings.scenarios[name] == runs[0].scenario,
         "testbeds": sorted({run.testbed for run in runs}),
         "runs": len(runs),
         "suspect": sum(bool(run.suspect) for run in runs),
@@ -47,7 +47,7 @@ def _row(runs: Sequence[Measured], known: Known) -> dict[str, Any]:
         "claim": "",
     }
     try:
-        prediction = predict(runs[0].scenario, known.calibrated.best)
+        prediction = predict(runs[0].scenario, settings.calibrated.best)
     except UserError as error:
         return row | {"claim": str(error)}
     predicted = prediction.metrics.iteration_time_s

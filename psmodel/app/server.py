@@ -23,8 +23,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from psmodel.app.answers import CHARTS, answered, listed
 from psmodel.app.event_stream import events
 from psmodel.app.files import MOST_BYTES, from_file, to_toml
-from psmodel.app.form import form
-from psmodel.app.query import Asked, Known
+from psmodel.app.form_keys import form
+from psmodel.app.query import Query, Settings
 from psmodel.app.runs import compared
 from psmodel.errors import BadInput, CannotRun
 from psmodel.wording import excerpt
@@ -65,27 +65,27 @@ class _Guard:
         await app(scope, receive, guarded)
 
 
-def create(known: Known, host: str = "127.0.0.1") -> Starlette:
+def create(settings: Settings, host: str = "127.0.0.1") -> Starlette:
     """The application, for requests whose Host header names this machine's loopback or `host`."""
     simulating = asyncio.Lock()
 
     def scenarios(_: Request) -> Response:
-        return JSONResponse(listed(known))
+        return JSONResponse(listed(settings))
 
     def answer(request: Request) -> Response:
-        return JSONResponse(answered(Asked.of(request.query_params, known)))
+        return JSONResponse(answered(Query.of(request.query_params, settings)))
 
     def chart(request: Request) -> Response:
         compute = CHARTS.get(name := request.path_params["name"])
         if compute is None:
             raise BadInput(f"chart {name!r} is none of {', '.join(CHARTS)}")
-        return JSONResponse(compute(Asked.of(request.query_params, known)))
+        return JSONResponse(compute(Query.of(request.query_params, settings)))
 
     def fields(_: Request) -> Response:
         return JSONResponse(form())
 
     def runs(_: Request) -> Response:
-        return JSONResponse(compared(known))
+        return JSONResponse(compared(settings))
 
     async def read(request: Request) -> Response:
         """A scenario file that was brought, as the page keeps it."""
@@ -104,7 +104,7 @@ def create(known: Known, host: str = "127.0.0.1") -> Starlette:
         return JSONResponse({"file": from_file(text, source).to_settings()})
 
     def write(request: Request) -> Response:
-        scenario = Asked.of(request.query_params, known).scenario
+        scenario = Query.of(request.query_params, settings).scenario
         name = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in scenario.name)
         disposition = f'attachment; filename="{name[:80].lstrip(".") or "scenario"}.toml"'
         return PlainTextResponse(
@@ -112,13 +112,13 @@ def create(known: Known, host: str = "127.0.0.1") -> Starlette:
         )
 
     async def simulate(request: Request) -> Response:
-        asked = Asked.of(request.query_params, known)
+        query = Query.of(request.query_params, settings)
 
         async def told() -> Any:
             if not await _turn(simulating, request):
                 return
             try:
-                async for event in events(asked, request.is_disconnected):
+                async for event in events(query, request.is_disconnected):
                     yield event
             finally:
                 simulating.release()
@@ -200,8 +200,8 @@ def listen(host: str, port: int) -> socket.socket:
     """
     check_host(host)
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family = min((entry[0] for entry in found), key=lambda family: family != socket.AF_INET)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family = min((entry[0] for entry in addresses), key=lambda family: family != socket.AF_INET)
         return socket.create_server((host, port), family=family)
     except socket.gaierror:
         raise CannotRun(
@@ -214,11 +214,13 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def serve(known: Known, sock: socket.socket, host: str, *, browser: bool) -> None:
+def serve(settings: Settings, sock: socket.socket, host: str, *, browser: bool) -> None:
     """Serve until interrupted."""
     url = address(sock)
     server = uvicorn.Server(
-        uvicorn.Config(create(known, host), log_level="warning", timeout_graceful_shutdown=1, lifespan="off")
+        uvicorn.Config(
+            create(settings, host), log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
+        )
     )
     if browser:
         webbrowser.open(url)

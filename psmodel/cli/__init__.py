@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,18 +17,23 @@ from psmodel.wording import cut, plain
 
 # Command → where it lives and its one-line help (so that --help imports none of them).
 _COMMANDS = {
-    "scenarios": ("psmodel.cli.predict:scenarios", "List the packaged scenarios."),
-    "schema": ("psmodel.cli.predict:schema", "Print the JSON Schema of a scenario file."),
-    "predict": ("psmodel.cli.predict:predict", "Predict a scenario by closed forms, queueing or simulation."),
-    "simulate": ("psmodel.cli.predict:simulate", "Simulate a scenario."),
+    "scenarios": ("psmodel.cli.predictions:scenarios", "List the packaged scenarios."),
+    "schema": ("psmodel.cli.predictions:schema", "Print the JSON Schema of a scenario file."),
+    "predict": (
+        "psmodel.cli.predictions:predict",
+        "Predict a scenario by closed forms, queueing or simulation.",
+    ),
+    "simulate": ("psmodel.cli.predictions:simulate", "Simulate a scenario."),
     "sweep": ("psmodel.cli.whatif:sweep", "Predict every combination of settings, a row each."),
     "plan": ("psmodel.cli.whatif:plan", "Find the smallest or cheapest configuration that meets targets."),
     "explain": (
-        "psmodel.cli.whatif:explain",
+        "psmodel.cli.explanations:explain",
         "Say what binds, by how much, and what each change would bring.",
     ),
-    "app": ("psmodel.cli.app:app", "Ask what-ifs in the browser."),
+    "app": ("psmodel.cli.page_server:app", "Ask what-ifs in the browser."),
 }
+_EXTRA = {"app": "app"}
+"""Command of ours → the extra that it needs; a command of `validate` names it in its entry point."""
 _ENTRY_POINTS = "psmodel.commands"
 
 
@@ -36,14 +42,29 @@ class _LazyGroup(click.Group):
         return [*_COMMANDS, *sorted(_plugins())]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(name, text) for name, (_, text) in _COMMANDS.items()]
-        for name in sorted(_plugins()):
-            command = self.get_command(ctx, name)
-            rows.append((name, command.get_short_help_str() if command else ""))
+        rows, others = [], []
+        for name in self.list_commands(ctx):
+            extra = _extra(name)
+            if extra is not None and _missing(extra):
+                others.append((name, _install(extra)))
+            elif name in _COMMANDS:
+                rows.append((name, _COMMANDS[name][1]))
+            else:
+                command = self.get_command(ctx, name)
+                rows.append((name, command.get_short_help_str() if command else ""))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+        if others:
+            with formatter.section("Not installed"):
+                formatter.write_dl(others)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        extra = _extra(cmd_name)
+        if extra is not None and (packages := _missing(extra)):
+            verb = "is" if len(packages) == 1 else "are"
+            raise CannotRun(
+                f"The command {cmd_name} needs {', '.join(packages)}, which {verb} not installed; {_install(extra)}"
+            )
         if cmd_name in _COMMANDS:
             module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
             command: click.Command = getattr(importlib.import_module(module), attribute)
@@ -56,6 +77,32 @@ def _plugins() -> dict[str, Any]:
     from importlib.metadata import entry_points
 
     return {entry.name: entry for entry in entry_points(group=_ENTRY_POINTS)}
+
+
+def _extra(command: str) -> str | None:
+    """The extra of psmodel's packages without which a command cannot run."""
+    plugin = _plugins().get(command)
+    return _EXTRA.get(command) if plugin is None else next(iter(plugin.extras), None)
+
+
+def _missing(extra: str) -> list[str]:
+    """Packages of an extra that are not installed."""
+    from importlib.metadata import PackageNotFoundError, distribution, requires
+
+    missing = []
+    for requirement in requires("psmodel") or []:
+        constraint, _, marker = requirement.partition(";")
+        name = re.match(r"[\w.-]+", constraint)
+        if name is not None and re.search(rf"extra == ['\"]{extra}['\"]", marker):
+            try:
+                distribution(name[0])
+            except PackageNotFoundError:
+                missing.append(name[0])
+    return missing
+
+
+def _install(extra: str) -> str:
+    return f"install with: pip install 'psmodel[{extra}]'"
 
 
 def _load(entry: Any) -> click.Command:
@@ -132,8 +179,8 @@ def main(args: list[str] | None = None) -> None:
         _complain(str(error))
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort) as error:
-        told = error if isinstance(error, _Told) else error.__cause__
-        number = told.number if isinstance(told, _Told) else signal.SIGINT
+        interruption = error if isinstance(error, _Told) else error.__cause__
+        number = interruption.number if isinstance(interruption, _Told) else signal.SIGINT
         _complain("interrupted")
         sys.exit(128 + number)
     except BrokenPipeError:

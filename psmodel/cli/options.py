@@ -45,7 +45,7 @@ def _settings(options: dict[str, Any], settings: tuple[str, ...]) -> list[str]:
     BadInput
         If a key is given twice.
     """
-    given: dict[str, str] = {}
+    settings_by_key: dict[str, str] = {}
     for name in SHORTCUTS:
         values = options.pop(name)
         if len(values) > 1:
@@ -54,15 +54,15 @@ def _settings(options: dict[str, Any], settings: tuple[str, ...]) -> list[str]:
                 f"{option} is given {len(values)} times ({cut(plain(', '.join(values)))}); give it once"
             )
         if values:
-            given[name] = f"{name}={values[0]}"
+            settings_by_key[name] = f"{name}={values[0]}"
     for text in settings:
         key = text.partition("=")[0].strip().replace("-", "_")
-        if key in given:
+        if key in settings_by_key:
             raise BadInput(
-                f"{key} is given twice, by {_option(given[key], settings)} and --set {excerpt(text)}"
+                f"{key} is given twice, by {_option(settings_by_key[key], settings)} and --set {excerpt(text)}"
             )
-        given[key] = text
-    return list(given.values())
+        settings_by_key[key] = text
+    return list(settings_by_key.values())
 
 
 def _option(text: str, settings: tuple[str, ...]) -> str:
@@ -157,24 +157,24 @@ def _read_fit(_: click.Context, __: click.Parameter, path: Path | None) -> Calib
     return Calibrated() if path is None else load_calibrated(path)
 
 
-def _fit_option(name: str, read: Callable[..., Any]) -> Callable[[Any], Any]:
+def _fit_option(name: str, loader: Callable[..., Any]) -> Callable[[Any], Any]:
     return click.option(
         "--fit",
         name,
         type=click.Path(path_type=Path),
-        callback=read,
+        callback=loader,
         help="Use the coefficients that `psmodel validate fit` wrote to this file, and their uncertainty.",
     )
 
 
-fit_option = _fit_option("known", _read_fit)
+fit_option = _fit_option("calibrated", _read_fit)
 """--fit of every command that predicts: a `Calibrated`, with its uncertainty and its region."""
-calibration_option = _fit_option("calibration", lambda *given: _read_fit(*given).best)
+calibration_option = _fit_option("calibration", lambda *arguments: _read_fit(*arguments).best)
 """The same for a command that takes the coefficients alone."""
 
 
 def method_option(default: Method) -> Callable[[Any], Any]:
-    """--method: all that there are."""
+    """--method, with every method as a choice."""
     return click.option("--method", type=click.Choice(get_args(Method)), default=default, show_default=True)
 
 
@@ -187,7 +187,7 @@ def percentage(_: click.Context, parameter: click.Parameter, text: str | None) -
     except ValueError:
         value = 0.0
     if not 0 < value < 1:
-        raise BadInput(f"--{parameter.name} {text}: it is a share between 0 and 1, like 1% or 0.01")
+        raise BadInput(f"--{parameter.name} {text}: must be between 0 and 1, like 1% or 0.01")
     return value
 
 
@@ -262,7 +262,7 @@ def progress(total: int | None, what: str) -> Iterator[Callable[[int, str], None
 def counted(what: str) -> Iterator[Callable[[int, int], None]]:
     """The same for something whose end is a guess that changes; yields ``count(done, of)``."""
     with _bar(None, what) as update:
-        yield lambda done, of: update(completed=done, total=of)
+        yield lambda count, of: update(completed=count, total=of)
 
 
 @contextmanager

@@ -74,10 +74,10 @@ class WordsAndNumbers:
 
 def print_table(table: "Table") -> None:
     """On stdout, whole where that is no terminal."""
-    shown = console()
-    if not shown.is_terminal:
-        shown.width = max(_FILE_WIDTH, table.__rich_measure__(shown, shown.options).maximum)
-    shown.print(table)
+    screen = console()
+    if not screen.is_terminal:
+        screen.width = max(_FILE_WIDTH, table.__rich_measure__(screen, screen.options).maximum)
+    screen.print(table)
 
 
 _COLUMNS = {

@@ -8,29 +8,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from psmodel.cli.options import (
-    describe,
     fit_option,
     json_option,
     method_option,
     percentage,
     print_json,
     progress,
-    scenario_options,
     space_options,
 )
-from psmodel.cli.tables import WordsAndNumbers, quantity, show_rows
+from psmodel.cli.tables import show_rows
 from psmodel.errors import BadInput
 from psmodel.predictors import Calibrated
 from psmodel.results import SCHEMA_VERSION
-from psmodel.scenario import Scenario
-from psmodel.units import format_time
-from psmodel.whatif.cost import Catalogue, load_catalogue
 from psmodel.whatif.parameter_space import Grid, latin_hypercube, varying, written
+from psmodel.whatif.prices import Catalogue, load_catalogue
 from psmodel.whatif.sweeps import Base, Progress, Setup, Sweep, grid
 from psmodel.whatif.sweeps import sweep as run_sweep
 
 if TYPE_CHECKING:
-    from psmodel.whatif.explanations import Explanation
     from psmodel.whatif.plans import Plan
 
 _SHOWN = 40
@@ -79,7 +74,7 @@ def _catalogue_option(default: str | None) -> Callable[[Any], Any]:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write the table as .parquet, .csv or .json. Stopped, the same command goes on where it was.",
+    help="Write the table as .parquet, .csv or .json. If it is stopped, rerun the same command to resume.",
 )
 @click.option(
     "--plot",
@@ -94,7 +89,7 @@ def sweep(
     samples_seed: int,
     method: Any,
     replications: int,
-    known: Calibrated,
+    calibrated: Calibrated,
     catalogue: Catalogue | None,
     processes: int | None,
     out: Path | None,
@@ -107,18 +102,18 @@ def sweep(
     psmodel sweep ingress-sharded --workers 1:256:x2 --shards 1,2,4,8 --out table.parquet
     """
     points = grid(*axes) if samples is None else latin_hypercube(axes, samples=samples, seed=samples_seed)
-    setup = Setup(method=method, replications=replications, known=known, catalogue=catalogue)
+    setup = Setup(method=method, replications=replications, calibrated=calibrated, catalogue=catalogue)
     journal = None
     if out is not None:
         Sweep.check(out)
         journal = out.with_name(out.name + ".journal")
     with progress(len(points), "scenarios") as advance:
-        shown = 0
+        last = 0
 
         def tell(now: Progress) -> None:
-            nonlocal shown
-            advance(now.done - shown, f"{now.rate_per_s:.3g}/s")
-            shown = now.done
+            nonlocal last
+            advance(now.done - last, f"{now.rate_per_s:.3g}/s")
+            last = now.done
 
         result = run_sweep(base, points, setup, processes=processes, journal=journal, progress=tell)
     if plot is not None:
@@ -188,7 +183,7 @@ def plan(
     method: Any,
     indifference: float,
     budget: int,
-    known: Calibrated,
+    calibrated: Calibrated,
     catalogue: Catalogue,
     plot: Path | None,
     as_json: bool,
@@ -203,7 +198,7 @@ def plan(
     from psmodel.whatif.judge import Certainty
     from psmodel.whatif.plans import plan as search
 
-    setup = Setup(method=method, known=known, catalogue=catalogue)
+    setup = Setup(method=method, calibrated=calibrated, catalogue=catalogue)
     certainty = Certainty(indifference=indifference, budget=budget)
     spaces = _apart(grid(*axes), each)
     if plot is not None and len(spaces) > 1:
@@ -240,9 +235,9 @@ def _apart(points: Grid, each: str | None) -> list[Grid]:
     if key not in varying(points):
         several = ", ".join(varying(points)) or "nothing"
         raise BadInput(f"--each {each}: it is a key with several values; {several} varies here")
-    (chosen,) = (axis for axis in points.axes if axis.key == key)
+    (split_axis,) = (axis for axis in points.axes if axis.key == key)
     others = tuple(axis for axis in points.axes if axis.key != key)
-    return [Grid(axes=(replace(chosen, values=(value,)), *others)) for value in chosen.values]
+    return [Grid(axes=(replace(split_axis, values=(value,)), *others)) for value in split_axis.values]
 
 
 def _show_plan(answer: "Plan", points: Grid, each: str | None) -> None:
@@ -263,99 +258,11 @@ def _show_plan(answer: "Plan", points: Grid, each: str | None) -> None:
 
 
 def _tally(answer: "Plan") -> str:
-    tried = len(answer.tried)
-    text = f"{answer.considered} configurations: {answer.ruled_out} ruled out by bounds, {tried} tried"
-    if answer.simulations > tried:
+    trials = len(answer.tried)
+    text = f"{answer.considered} configurations: {answer.ruled_out} ruled out by bounds, {trials} tried"
+    if answer.simulations > trials:
         text += f" in {answer.simulations} simulations"
     return text + (f", {answer.untried} not tried." if answer.untried else ".")
-
-
-@click.command()
-@scenario_options
-@method_option("analytic")
-@click.option(
-    "--sobol", is_flag=True, help="Add global sensitivities: every factor from half to twice its value."
-)
-@click.option("--sobol-seed", type=click.IntRange(0), default=0, show_default=True, help="Of their samples.")
-@fit_option
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw a tornado plot (.png, .pdf, .svg).")
-@click.option(
-    "--map",
-    "bottlenecks",
-    type=click.Path(path_type=Path),
-    help="Draw what binds at each N and K (closed forms).",
-)
-@json_option
-def explain(
-    scenario: Scenario,
-    method: Any,
-    sobol: bool,
-    sobol_seed: int,
-    known: Calibrated,
-    plot: Path | None,
-    bottlenecks: Path | None,
-    as_json: bool,
-) -> None:
-    """Say what binds SCENARIO, by how much, what would bind next, and what each doubling would bring."""
-    from psmodel.whatif.explanations import explain as look
-
-    with progress(None, f"Explaining by {method}"):
-        said = look(scenario, known.by(method), method=method, sobol=sobol, seed=sobol_seed)
-    if plot is not None:
-        from psmodel.plotting.charts import save, tornado
-
-        save(tornado(said), plot)
-    if bottlenecks is not None:
-        from psmodel.plotting.charts import bottleneck_map, save
-
-        save(bottleneck_map(scenario, known.best), bottlenecks)
-    if as_json:
-        print_json({"schema_version": SCHEMA_VERSION} | said.to_json())
-        return
-    click.echo(describe(scenario))
-    show_explanation(said)
-    if outside := known.outside(scenario):
-        click.echo(f"\nExtrapolation, the fit has not seen this: {'; '.join(outside)}.")
-
-
-def show_explanation(said: "Explanation") -> None:
-    """Sentences and tables on stdout."""
-    within = _range(said.interval, format_time)
-    click.echo(f"An iteration takes {format_time(said.iteration_time_s)}{within}.")
-    if said.next_binding is None or said.headroom is None:
-        click.echo(f"{said.binding} binds; nothing else has any work.")
-    elif said.headroom > 1 + 1e-9:
-        click.echo(
-            f"{said.binding} binds, with {said.headroom:.3g} × the work of {said.next_binding}, the next."
-        )
-    else:
-        click.echo(f"{said.binding} binds, and {said.next_binding} as much.")
-    work = WordsAndNumbers("resource", "work per iteration")
-    for name, time in said.resources.items():
-        if time > 0:
-            work.add(name, quantity("time_s", time, scale=said.iteration_time_s))
-    work.show()
-    gains = WordsAndNumbers("change", "iteration", "", "elasticity", "then binds", words=["then binds"])
-    for gain in said.gains:
-        change = f"{100 * (gain.ratio - 1):+.1f} %" + _range(
-            gain.interval, lambda r: f"{100 * (r - 1):+.1f} %"
-        )
-        then = format_time(gain.ratio * said.iteration_time_s)
-        gains.add(gain.change, then, change, f"{gain.elasticity:+.2f}", gain.bottleneck)
-    gains.show()
-    for change, why in said.left_out.items():
-        click.echo(f"Not tried: {change}, since {why}.")
-    if said.sobol is not None:
-        shares = WordsAndNumbers("varied ½ to 2 ×", "share of the variance", "with interactions")
-        for name, total in said.sobol.total.items():
-            shares.add(name, f"{said.sobol.first_order[name]:.3f}", f"{total:.3f}")
-        shares.show()
-        for name, why in said.sobol.left_out.items():
-            click.echo(f"Not varied: {name}, since {why}.")
-
-
-def _range(interval: tuple[float, float] | None, text: Callable[[float], str]) -> str:
-    return "" if interval is None else f" [{text(interval[0])}, {text(interval[1])}]"
 
 
 def _spread(rows: Sequence[Any]) -> list[Any]:

@@ -4,12 +4,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
+from psmodel.records import TAGS, RecordType
 from psmodel.units import Time
 from psmodel.wording import excerpt
 
@@ -57,12 +58,33 @@ CoefficientOfVariation = Annotated[
 ]
 
 
-class TimeDistribution(BaseModel, ABC):
-    """What all kinds share; times in seconds."""
+BY_KIND: dict[str, type["TimeDistribution"]] = {}
+"""Every kind that has been defined in this process."""
+
+
+class TimeDistribution(BaseModel, ABC, metaclass=RecordType):
+    """What all kinds share; times in seconds.
+
+    A kind of one's own is a subclass with a field ``kind: Literal["mine"] = "mine"``. From then on a scenario takes it,
+    from Python and by its kind. For files that are read by a command, the package that has it names the class in the
+    entry-point group ``psmodel.distributions``, under its kind.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    if TYPE_CHECKING:
+        kind: str  # a field of each subclass
     times: ClassVar[tuple[str, ...]]
     """The parameters that are times; the others are numbers without a unit."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        kind = cls.model_fields.get("kind")
+        if kind is not None and isinstance(kind.default, str):
+            there = BY_KIND.get(kind.default)
+            if there is not None and there.__module__ != cls.__module__:
+                raise TypeError(f"kind {kind.default!r} is {there.__module__}.{there.__qualname__} already")
+            BY_KIND[kind.default] = cls
+            TAGS.add(kind.default)
 
     def scaled(self, by: float) -> Self:
         """The distribution of `by` (above 0) times as long a time: all its times are multiplied.
@@ -77,7 +99,7 @@ class TimeDistribution(BaseModel, ABC):
         for name in self.times:
             value = values[name]
             values[name] = [by * v for v in value] if isinstance(value, tuple | list) else by * value
-        return type(self).model_validate(values)
+        return type(self)(**values)
 
     @model_validator(mode="before")
     @classmethod

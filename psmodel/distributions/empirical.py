@@ -1,4 +1,4 @@
-"""Times that were measured."""
+"""The empirical distribution of measured times."""
 
 import re
 from collections.abc import Sequence
@@ -91,8 +91,8 @@ class Empirical(TimeDistribution):
         all_done = np.ones_like(values)
         for scale, count in zip(scales, counts, strict=True):
             # Counted on the scaled samples: value / scale may round to just below the sample itself.
-            done = np.searchsorted(np.sort(self.samples) * scale, values, side="right")
-            all_done *= (done / len(self.samples)) ** count
+            below = np.searchsorted(np.sort(self.samples) * scale, values, side="right")
+            all_done *= (below / len(self.samples)) ** count
         return float(np.diff(all_done, prepend=0.0) @ values)
 
 

@@ -1,4 +1,4 @@
-"""The parametric families: what varies by a formula."""
+"""The parametric families: deterministic, normal, log-normal, exponential and gamma times."""
 
 import math
 from collections.abc import Sequence

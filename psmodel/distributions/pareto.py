@@ -1,4 +1,4 @@
-"""Heavy tails."""
+"""The Pareto distribution, for heavy tails."""
 
 import math
 from typing import Annotated, ClassVar, Literal

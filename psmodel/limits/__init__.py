@@ -1,1 +1,1 @@
-"""What this process may use, and what an answer will take."""
+"""Cores and memory that this process may use, and what an answer will need of them."""

@@ -1,4 +1,4 @@
-"""What an answer will take, before it is begun: what does not fit is refused, what takes long is said."""
+"""Estimate memory and time of an answer before it starts: refuse what does not fit, announce what takes long."""
 
 import os
 from dataclasses import dataclass

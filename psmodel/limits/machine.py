@@ -1,4 +1,4 @@
-"""What this process may use: cores and memory, as the kernel's control groups leave them (containers, batch jobs).
+"""Cores and memory that this process may use, as the kernel's control groups limit them (containers, batch jobs).
 
 Sources: cgroups(7); Documentation/admin-guide/cgroup-v2.rst (cpu.max, memory.max, memory.current) and
 cgroup-v1/memory.rst, scheduler/sched-bwc.rst (cpu.cfs_quota_us) of the Linux kernel. On other systems than Linux there
@@ -57,7 +57,7 @@ def _machine_memory(root: Path) -> float:
 
 
 def _left(version: int, group: Path) -> float:
-    limit, used, cache = (
+    limit, usage, cache = (
         ("memory.max", "memory.current", "inactive_file")
         if version == 2
         else ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
@@ -65,11 +65,11 @@ def _left(version: int, group: Path) -> float:
     most = next(iter(_words(group / limit)), "max")
     if not most.isdigit():
         return math.inf
-    taken = next(iter(_words(group / used)), "0")
+    occupied_bytes = next(iter(_words(group / usage)), "0")
     statistics = dict(line.split(maxsplit=1) for line in _lines(group / "memory.stat") if " " in line)
     droppable = statistics.get(cache, "0").strip()
-    held = int(taken) - int(droppable) if taken.isdigit() and droppable.isdigit() else 0
-    return max(0, int(most) - max(0, held))
+    occupied = int(occupied_bytes) - int(droppable) if occupied_bytes.isdigit() and droppable.isdigit() else 0
+    return max(0, int(most) - max(0, occupied))
 
 
 def _groups(root: Path, controller: str) -> Iterator[tuple[int, Path]]:

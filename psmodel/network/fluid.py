@@ -248,15 +248,17 @@ class Fluid:
         if self.rows["members"][FLOWS][link] == 0:
             return total
         keys = self.rows["keys"]
-        sent = []
+        volumes = []
         for step in range(len(paths) - STEPS):
             for flow in (np.asarray(paths[STEPS + step]) == link).nonzero()[0].tolist():
                 owner = int(paths[OWNER][flow])
                 if owner > 0:
                     progress = links[PROGRESS][owner] + links[LEVEL][owner] * (now - links[SINCE][owner])
                     remaining = max(0.0, keys[KEY][paths[PLACE][flow]] - progress)
-                    sent.append(amounts[WEIGHTS + step][flow] * max(0.0, amounts[AMOUNT][flow] - remaining))
-        return total + math.fsum(sent)
+                    volumes.append(
+                        amounts[WEIGHTS + step][flow] * max(0.0, amounts[AMOUNT][flow] - remaining)
+                    )
+        return total + math.fsum(volumes)
 
     def lend(self, flows: int, width: int) -> None:
         """Let other compiled functions begin and end all flows: `flows` of them, numbered from 0, on so many links."""

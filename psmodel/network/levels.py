@@ -16,7 +16,7 @@ A flow's progress is its link's: with V = ∫ level dt it ends at V = V(start) +
 own flows in a heap by that key, so that no event touches the others.
 
 The functions work on rows of numbers, lists or NumPy arrays: as they stand here in Python, compiled by
-`psmodel.network.compiled` where there is much to do. Both do the same operations in the same order.
+`psmodel.network.compilation` where there is much to do. Both do the same operations in the same order.
 
 References
 ----------

@@ -21,7 +21,7 @@ def compiled_functions() -> dict[str, Callable[..., Any]]:
     ModuleNotFoundError
         If the extra `fast` is not installed.
     """
-    from psmodel.network.compiled import compiled
+    from psmodel.network.compilation import compiled
 
     return compiled()
 

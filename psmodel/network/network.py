@@ -1,4 +1,4 @@
-"""Hosts, links and the network that shares them max–min fairly.
+"""Hosts, links, and a network whose transfers share them max–min fairly.
 
 A host has an up link and a down link of its own; the core between hosts is not a limit unless hosts are put
 into racks, whose uplink and downlink every flow that leaves or enters the rack then passes.
@@ -98,7 +98,7 @@ class FluidNetwork:
         self.racks: dict[str, Rack] = {}
         self.fluid = Fluid(tolerance=tolerance, compiled=compiled)
         # By a flow's number: its event, the order of its start, whether the propagation delay comes on top.
-        self._done: list[Decided | None] = []
+        self._ends_by_flow: list[Decided | None] = []
         self._numbers: list[int] = []
         self._delayed: list[bool] = []
         self._ends: dict[Decided, tuple[Link, Link]] = {}  # links on which others heed a transfer
@@ -173,27 +173,27 @@ class FluidNetwork:
     ) -> Decided:
         if not 0 <= amount < math.inf:
             raise ValueError(f"the amount to send must be finite and at least 0, not {amount}")
-        done = Decided(self.env)
+        end = Decided(self.env)
         numbers = [link.number for link in path]
         if amount == 0 or (limit == math.inf and not any(numbers)):
             for link, weight in zip(path, weights, strict=True):
                 link.add(weight * amount)
-            return done.after(delay)
+            return end.after(delay)
         if 0 in numbers:
             for link, weight in zip(path, weights, strict=True):
                 if link.number == 0:
                     link.add(weight * amount)
         if self._head_start > 0 and len(path) > 1:
-            self._ends[done] = path[0], path[1]
+            self._ends[end] = path[0], path[1]
             path[0].flows += 1
             path[1].flows += 1
-        self._put_in(done, self._started, numbers, weights, amount, limit, delayed=delay > 0)
+        self._put_in(end, self._started, numbers, weights, amount, limit, delayed=delay > 0)
         self._started += 1
-        return done
+        return end
 
     def _put_in(
         self,
-        done: Decided,
+        end: Decided,
         number: int,
         path: Sequence[int],
         weights: Sequence[float],
@@ -203,61 +203,63 @@ class FluidNetwork:
         delayed: bool,
     ) -> None:
         flow = self.fluid.add(path, weights, amount, limit)
-        if flow >= len(self._done):
+        if flow >= len(self._ends_by_flow):
             more = flow + 1
-            self._done += [None] * more
+            self._ends_by_flow += [None] * more
             self._numbers += [0] * more
             self._delayed += [False] * more
-        self._done[flow] = done
+        self._ends_by_flow[flow] = end
         self._numbers[flow] = number
         self._delayed[flow] = delayed
-        done.flow = flow
+        end.flow = flow
         self._change()
 
-    def halt(self, done: Decided) -> None:
+    def halt(self, end: Decided) -> None:
         """Let a transfer or flow stand still until everyone who has halted it has called `resume`."""
-        if done.triggered:
+        if end.triggered:
             return
-        if (halted := self._halted.get(done)) is not None:
+        if (halted := self._halted.get(end)) is not None:
             halted.times += 1
-        elif (flow := done.flow) is not None and flow != HALTED:
-            path, weights, left, limit = self.fluid.take_out(flow, self.env.now)
-            self._halted[done] = _Halted(self._numbers[flow], path, weights, left, limit, self._delayed[flow])
-            self._done[flow] = None
-            done.flow = HALTED
-            self._leave(done)
+        elif (flow := end.flow) is not None and flow != HALTED:
+            path, weights, remaining, limit = self.fluid.take_out(flow, self.env.now)
+            self._halted[end] = _Halted(
+                self._numbers[flow], path, weights, remaining, limit, self._delayed[flow]
+            )
+            self._ends_by_flow[flow] = None
+            end.flow = HALTED
+            self._leave(end)
             self._change()
 
-    def resume(self, done: Decided) -> None:
+    def resume(self, end: Decided) -> None:
         """Undo one `halt`."""
-        if (halted := self._halted.get(done)) is None:
+        if (halted := self._halted.get(end)) is None:
             return
         halted.times -= 1
         if halted.times > 0:
             return
-        del self._halted[done]
-        if halted.left == 0:
-            done.after(self.propagation_delay if halted.delayed else 0.0)
+        del self._halted[end]
+        if halted.remaining == 0:
+            end.after(self.propagation_delay if halted.delayed else 0.0)
             return
         self._put_in(
-            done,
+            end,
             halted.number,
             halted.path,
             halted.weights,
-            halted.left,
+            halted.remaining,
             halted.limit,
             delayed=halted.delayed,
         )
 
-    def stop(self, done: Decided) -> float:
+    def stop(self, end: Decided) -> float:
         """Halt for good; gives the units that each member has not got through."""
-        self.halt(done)
-        halted = self._halted.pop(done, None)
-        return 0.0 if halted is None else halted.left
+        self.halt(end)
+        halted = self._halted.pop(end, None)
+        return 0.0 if halted is None else halted.remaining
 
-    def _leave(self, done: Decided) -> None:
+    def _leave(self, end: Decided) -> None:
         """A transfer no longer counts as one that others find under way."""
-        for link in self._ends.pop(done, ()):
+        for link in self._ends.pop(end, ()):
             link.flows -= 1
 
     def _change(self) -> None:
@@ -299,15 +301,15 @@ class FluidNetwork:
         through: list[Decided] = []
         arriving: list[Decided] = []
         for flow in flows:
-            done = self._done[flow]
-            assert done is not None
-            self._done[flow] = None
-            done.flow = (
+            end = self._ends_by_flow[flow]
+            assert end is not None
+            self._ends_by_flow[flow] = None
+            end.flow = (
                 None  # its last unit is on its way: nothing can halt it, and the number is another's soon
             )
-            (arriving if self._delayed[flow] else through).append(done)
+            (arriving if self._delayed[flow] else through).append(end)
             if self._head_start > 0:
-                self._leave(done)
+                self._leave(end)
         if arriving:
             self._call(partial(succeed_all, arriving), self.propagation_delay, NORMAL)
         self._change()
@@ -340,7 +342,7 @@ class _Halted:
     number: int
     path: list[int]
     weights: list[float]
-    left: float
+    remaining: float
     limit: float
     delayed: bool
     times: int = 1

@@ -1,4 +1,4 @@
-"""Processors: what takes a thread's time, alone or sharing a host's cores."""
+"""Processors of threads: one core for each thread, or a host's cores shared."""
 
 from collections.abc import Callable
 from typing import Any

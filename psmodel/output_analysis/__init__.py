@@ -1,4 +1,4 @@
-"""How far a simulated or measured mean can be trusted.
+"""Confidence intervals and quantiles of simulated or measured values.
 
 A run gives a series: one number per iteration (say the iteration time, averaged over the workers), correlated
 from one to the next and disturbed at its start. `steady_state` drops the disturbed start and puts a confidence

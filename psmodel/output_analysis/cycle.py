@@ -1,4 +1,4 @@
-"""Series that repeat."""
+"""Find the period of a series that repeats."""
 
 import numpy as np
 

@@ -107,10 +107,10 @@ def warmup_length(series: ArrayLike) -> tuple[int, bool]:
     size = 5 if x.size >= 5 * FEWEST else 1
     z = x[: x.size // size * size].reshape(-1, size).mean(axis=1)
     z = z - z.mean()
-    kept = np.arange(z.size, 0, -1)
+    counts = np.arange(z.size, 0, -1)
     sums, squares = (np.cumsum(power[::-1])[::-1] for power in (z, z**2))
     # The last few always look calm.
-    error = ((squares - sums**2 / kept) / kept**2)[: z.size - 4]
+    error = ((squares - sums**2 / counts) / counts**2)[: z.size - 4]
     half = z.size // 2
     return int(np.argmin(error[: half + 1])) * size, bool(np.argmin(error) <= half)
 

@@ -239,11 +239,11 @@ def bottleneck_map(scenario: Scenario, calibration: Calibration = IDEAL, *, most
     k_most = numbers[numbers <= scenario.total_elements]
     n, k = np.meshgrid(numbers, k_most)
     names = predict_grid(scenario, {"workers": n.ravel(), "shards": k.ravel()}, calibration)["bottleneck"]
-    found = names.reshape(n.shape)
+    resources = names.reshape(n.shape)
     figure, axes = _empty(6.4, 5.0)
     kinds = sorted(set(names.tolist()), key=lambda name: -int((names == name).sum()))
     for name, (colour, hatch) in zip(kinds, _FILLS, strict=False):
-        mask = np.where(found == name, 1.0, 0.0)
+        mask = np.where(resources == name, 1.0, 0.0)
         axes.contourf(n, k, mask, levels=[0.5, 1.5], colors=[colour], hatches=[hatch], alpha=0.75)
     fills = [
         Patch(facecolor=c, hatch=h, alpha=0.75, label=name)

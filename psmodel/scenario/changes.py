@@ -28,7 +28,7 @@ def merge(old: object, new: object) -> object:
     """`new`, or if both are tables `old` with the keys of `new` on top; another ``kind`` is another table."""
     if isinstance(old, Mapping) and isinstance(new, Mapping) and "kind" not in new:
         # A file of samples takes the place of samples that were there, and the reverse.
-        gone = {"samples"} if "file" in new else {"file"} if "samples" in new else set()
-        kept = {key: value for key, value in old.items() if key not in gone}
-        return {**kept, **{key: merge(old.get(key), value) for key, value in new.items()}}
+        obsolete = {"samples"} if "file" in new else {"file"} if "samples" in new else set()
+        rest = {key: value for key, value in old.items() if key not in obsolete}
+        return {**rest, **{key: merge(old.get(key), value) for key, value in new.items()}}
     return new

@@ -1,4 +1,4 @@
-"""What keys of a scenario must agree about: one rule after the other, with a sentence where it is broken."""
+"""Rules between the keys of a scenario, each with the sentence for a scenario that breaks it."""
 
 import math
 from collections.abc import Callable, Iterator

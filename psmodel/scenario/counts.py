@@ -1,4 +1,4 @@
-"""Numbers of parameters as people say them: "1.2 billion" is read, letters that mean several things are not."""
+"""Parse numbers of parameters as people write them ("1.2 billion"); refuse letters that may mean several things."""
 
 import re
 from fractions import Fraction
@@ -31,10 +31,10 @@ def parse_count(value: Any) -> Any:
     number, unit = match.groups()
     word = unit.lower()
     if word in _LETTERS:
-        meant = _LETTERS[word]
-        what = "billions or bytes" if word == "b" else f"{meant}s or a prefix of bytes"
+        multiple = _LETTERS[word]
+        what = "billions or bytes" if word == "b" else f"{multiple}s or a prefix of bytes"
         raise ValueError(
-            f'{value!r} may be {what}; write "{number} {meant}" for elements, or give model_size for bytes'
+            f'{value!r} may be {what}; write "{number} {multiple}" for elements, or give model_size for bytes'
         )
     if word and word not in _WORDS:
         size = re.fullmatch(r"[kmgtp]i?b|bytes?", word)

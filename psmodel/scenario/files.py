@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from psmodel.errors import BadInput
+from psmodel.records import ScenarioError
 from psmodel.scenario.changes import changed
-from psmodel.scenario.messages import ScenarioError
 from psmodel.scenario.scenario import Scenario, from_mapping
 from psmodel.storage import atomic as files
 from psmodel.wording import excerpt, plain
@@ -55,16 +55,16 @@ def load(name_or_path: str, **changes: Any) -> Scenario:
         If there is none of that name, or it is not valid.
     """
     path = Path(name_or_path)
-    known = packaged()
-    if name_or_path in known:
-        values = _read(known[name_or_path], f"{name_or_path}.toml")
+    files = packaged()
+    if name_or_path in files:
+        values = _read(files[name_or_path], f"{name_or_path}.toml")
         values.setdefault("name", name_or_path)
     elif path.suffix in (".toml", ".json"):
         values = _read(path, str(path))
         values.setdefault("name", plain(path.stem)[:200])
     else:
-        close = difflib.get_close_matches(name_or_path[:100], known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
+        close = difflib.get_close_matches(name_or_path[:100], files, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; choose one of {', '.join(files)}"
         raise ScenarioError(
             f"scenario {excerpt(name_or_path)} is neither a packaged one nor a .toml or .json file{hint}"
         )

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from psmodel.distributions.base import PositiveTime, refuse_booleans
+from psmodel.records import RecordType
 from psmodel.units import Rate, Time, format_rate
 
 MOST_HOSTS = 1_000_000
@@ -12,7 +13,7 @@ LEAST_FACTOR, MOST_FACTOR = 1e-6, 1e6
 """Of numbers that multiply a time or divide a rate: with them, no time that a scenario can have overflows."""
 
 
-class Part(BaseModel):
+class Part(BaseModel, metaclass=RecordType):
     """A table of a scenario, and the scenario itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -56,7 +57,7 @@ class Racks(Part):
 
     count: Annotated[int, Field(ge=1, le=MOST_HOSTS)]
     oversubscription: Annotated[float, Field(ge=1, le=MOST_FACTOR)] = 1.0
-    """How many times as much the hosts of a rack can send, or take in, as its link to the other racks."""
+    """How many times as much the hosts of a rack can send, or receive, as its link to the other racks."""
 
 
 class Background(Part):

@@ -5,153 +5,36 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
-    Field,
     ValidationError,
     field_validator,
     model_validator,
 )
 
-from psmodel.distributions import Deterministic, Distribution, TimeDistribution
+from psmodel.distributions import TimeDistribution
+from psmodel.records import ScenarioError, sentence
 from psmodel.scenario.changes import changed
 from psmodel.scenario.consistency import check
-from psmodel.scenario.counts import parse_count
-from psmodel.scenario.messages import ScenarioError, sentence
+from psmodel.scenario.keys import MOST_ITERATIONS, Keys
 from psmodel.scenario.parts import (
-    MOST_HOSTS,
     ROLES,
-    Background,
-    Bandwidth,
-    Compression,
-    Factor,
-    Failure,
-    Layer,
-    LinkRate,
-    Part,
-    Racks,
-    Stragglers,
-    one_rate_sets_all,
 )
-from psmodel.units import READ, WRITTEN, Size, Time
+from psmodel.units import READ, WRITTEN
 from psmodel.wording import excerpt
 
 _ITEM_SIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 
 
-def _printable(value: str) -> str:
-    if not value.replace("\n", " ").isprintable():
-        raise ValueError(f"{excerpt(value)} holds control characters; it is plain text")
-    return value
-
-
-MOST_ITERATIONS = 10**9
-
-
-class Scenario(Part):
+class Scenario(Keys):
     """N workers train a model of M bytes that K shards hold.
 
     Every iteration a worker pulls the parameters from all shards, computes an update and pushes it back, a
     shard's part to each shard. All quantities are SI (seconds, bytes, bytes/s) once read; in files and on the
     command line they are written as people write them ("100MB", "10Gbps", "80 ms").
     """
-
-    schema_version: Literal[1] = 1
-    name: Annotated[str, Field(max_length=200, pattern=r"^[^\n]*$"), AfterValidator(_printable)] = "unnamed"
-    description: Annotated[str, Field(max_length=2000), AfterValidator(_printable)] = ""
-
-    workers: Annotated[int, Field(ge=1, le=MOST_HOSTS)]
-    """Number of workers, N."""
-    shards: Annotated[int, Field(ge=1, le=MOST_HOSTS)]
-    """Number of shards, K: every one is an actor with its own network interface unless `placement` says else."""
-    model_size: Size | None = None
-    """Bytes of the trained parameters, M; give this or `elements`."""
-    elements: Annotated[int, BeforeValidator(parse_count), Field(ge=1, le=10**17)] | None = None
-    """Number of trained parameters; give this or `model_size`."""
-    dtype: Literal["float64", "float32", "float16", "bfloat16"] = "float64"
-    """Type of one parameter."""
-    shard_weights: tuple[Annotated[float, Field(ge=0, le=1e12)], ...] | None = None
-    """How the model is spread over the shards, one number per shard in any unit; none given: evenly. A shard of
-    weight 0 holds nothing and is never called."""
-
-    bandwidth: Annotated[
-        Bandwidth | None,
-        BeforeValidator(one_rate_sets_all, json_schema_input_type=Bandwidth | LinkRate | None),
-    ] = None
-    """One number for all links, or a table with `worker_up`, `worker_down`, `shard_up`, `shard_down`; only a
-    single host does without."""
-    mtu: Annotated[int, Field(ge=576, le=65_535)] | None = None
-    """IP packet size in bytes; if given, header overhead is taken off the bandwidth."""
-    frame_overhead: Annotated[int, Field(ge=0, le=200)] = 38
-    """Bytes a link adds to each IP packet: 38 on Ethernet's wire; 14 where a Linux qdisc counts."""
-    propagation_delay: Time = 0.0
-    """One-way delay of the network."""
-    message_overhead: Time = 0.0
-    """Time that sending one message keeps its sender busy, whatever the size."""
-
-    placement: Literal["dedicated", "colocated", "single-host"] = "dedicated"
-    """A host for each worker and shard; worker i and shard i on one host; or all on one host (no network)."""
-    shards_per_host: Annotated[int, Field(ge=1, le=MOST_HOSTS)] = 1
-    """Shards that share one dedicated host with its interface and cores: 0 to s − 1 on the first, and so on."""
-    workers_per_host: Annotated[int, Field(ge=1, le=MOST_HOSTS)] = 1
-    """Workers that share one dedicated host in the same way; `worker_up` and `worker_down` are the host's."""
-    racks: Racks | None = None
-    """Racks of dedicated hosts; none given: the core of the network limits nothing."""
-    background: tuple[Background, ...] = ()
-    """Traffic of others on single links."""
-    cores_per_host: Annotated[int, Field(ge=1, le=MOST_HOSTS)] | None = None
-    """Cores that the processes of one host share, for calls and computing; none given: they never wait for a core."""
-    total_cores: Annotated[int, Field(ge=1, le=10**9)] | None = None
-    """Cores that all hosts share, where they are parts of one machine, as in a testbed of namespaces."""
-
-    compute: Distribution = Deterministic(value=0.0)
-    """Compute time of one worker in one iteration."""
-    compute_on: Literal["cpu", "accelerator"] | None = None
-    """Whether computing keeps one core of the worker's host busy, or something else while the host's cores are free
-    (a real worker then sleeps); none given: a core in the model, while a real run sleeps unless told to burn it."""
-    compute_factors: tuple[Factor, ...] | None = None
-    """How many times as long as that each worker computes, one number per worker; none given: all alike."""
-    stragglers: Stragglers | None = None
-    """Episodes in which a worker computes slowly."""
-    layers: tuple[Layer, ...] = ()
-    """Each layer is pushed once its gradient is there, from the last to the first; none given: all at the end."""
-    compression: Compression | None = None
-    """Compression of what is pushed."""
-    update_cost: Distribution = Deterministic(value=0.0)
-    """Time a shard needs to apply one worker's update, on top of what the calibration says."""
-    update_rule: Literal["ones", "affine"] = "ones"
-    """What a real worker pushes: ones, or 1e-3·parameters + 1 as in the Ray tutorial."""
-
-    mode: Literal["bsp", "asp", "ssp"] = "bsp"
-    """Bulk-synchronous (barrier), asynchronous, or stale-synchronous."""
-    staleness_bound: Annotated[int, Field(ge=0, le=MOST_ITERATIONS)] | None = None
-    """SSP: how many iterations a worker may be ahead of the slowest."""
-    backup_workers: Annotated[int, Field(ge=0, lt=MOST_HOSTS)] = 0
-    """BSP: how many of the workers an iteration does not wait for; it takes the first N − b updates, and who is
-    late goes on with the iteration that is then under way."""
-    pull: Literal["parallel", "sequential", "none"] = "parallel"
-    """Ask all shards at once, one after the other, or not at all."""
-    prefetch: bool = False
-    """Ask for the next iteration's parameters when computing starts, so that pull and compute overlap; they lack
-    what is pushed meanwhile."""
-    push: Literal["blocking", "sequential", "fire-and-forget", "none"] = "blocking"
-    """Push to all shards and wait; one after the other, waiting for each; without waiting; or not at all."""
-    max_in_flight_pushes: Annotated[int, Field(ge=1, le=MOST_ITERATIONS)] | None = None
-    """Fire-and-forget: how many iterations' pushes of one worker may be unfinished (back-pressure)."""
-
-    failures: tuple[Failure, ...] = ()
-    """Workers and shards that die and come back."""
-
-    iterations: Annotated[int, Field(ge=1)] | None = None
-    """Measured iterations of a finite run, as a real run has them; none given: the answer is the steady state."""
-    warmup: Annotated[int, Field(ge=0)] | None = None
-    """Iterations before them, kept apart; 0 where `iterations` is given alone. In the steady state the warm-up is
-    found."""
-    seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
 
     @field_validator("iterations", "warmup")
     @classmethod

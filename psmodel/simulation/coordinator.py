@@ -1,4 +1,4 @@
-"""Lets workers go on by the rule of the training mode."""
+"""Barriers: when a worker may start its next iteration in each training mode."""
 
 import math
 from collections import defaultdict
@@ -43,8 +43,8 @@ class Coordinator:
         while self._finished.get(self._all_finished + 1, 0) >= self._quorum:
             self._all_finished += 1
             del self._finished[self._all_finished]
-            if (reached := self._reached.pop(self._all_finished, None)) is not None:
-                reached.succeed()
+            if (waiters := self._reached.pop(self._all_finished, None)) is not None:
+                waiters.succeed()
         needed = iterations - int(self._slack)
         return self._reached[needed] if needed > self._all_finished else None
 

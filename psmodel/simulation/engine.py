@@ -10,23 +10,25 @@ import numpy as np
 import simpy
 
 from psmodel.calibration import IDEAL, Calibration
-from psmodel.demands import Demands, demands
-from psmodel.limits.budget import Need, check
+from psmodel.limits.budget import check
 from psmodel.network.network import Host
 from psmodel.random_streams import compute_times, endless_compute_times, update_costs
 from psmodel.results import Array
 from psmodel.scenario import Scenario
-from psmodel.scenario.features import alike, repeats
-from psmodel.simulation.cluster import Cluster
+from psmodel.scenario.features import repeats
+from psmodel.service_demands import demands
+from psmodel.simulation.bundles import least_need, shards_alike, workers_alike
+from psmodel.simulation.collection import SimulationResult, gather
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.garbage import rare_collections
-from psmodel.simulation.gather import SimulationResult, gather
 from psmodel.simulation.messages import in_rows
 from psmodel.simulation.monitor import Monitor
-from psmodel.simulation.need import need
+from psmodel.simulation.needs import need
+from psmodel.simulation.premises import Premises
 from psmodel.simulation.presence import presences
 from psmodel.simulation.shard import Shard
 from psmodel.simulation.steady import DEFAULT_BUDGET, Budget, settle
+from psmodel.simulation.surroundings import Surroundings
 from psmodel.simulation.usage import Reading, read
 from psmodel.simulation.worker import Worker
 
@@ -35,43 +37,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 1024
 """Events between two looks at the budget."""
-
-
-def _shards_alike(scenario: Scenario, d: Demands) -> bool:
-    """Whether the very same happens to shards of one size: then one stands for all of them."""
-    return (
-        alike(scenario, "shards")
-        and d.request == 0
-        and not any(d.receive)  # on a worker's cores those of several shards share
-        and not any(any(p.send) for p in d.pushes)
-        and d.head_start == 0
-    )
-
-
-def _workers_alike(scenario: Scenario, d: Demands) -> bool:
-    """Whether the very same happens to all workers: in step, and never behind each other at a shard."""
-    return (
-        alike(scenario, "workers")
-        and not any(d.reply)
-        and not any(any(p.apply) for p in d.pushes)
-        and d.head_start == 0
-    )
-
-
-def _least(scenario: Scenario) -> Need:
-    """What simulating it takes at least, as far as the scenario's features alone say."""
-    workers = 1 if alike(scenario, "workers") else scenario.workers
-    return need(scenario, workers, 1 if alike(scenario, "shards") else scenario.shards)
-
-
-def needed(scenario: Scenario, calibration: Calibration = IDEAL) -> Need:
-    """What simulating it will take."""
-    least = _least(scenario)
-    if least.is_long:
-        return least  # a million unequal shards take their time to be looked at
-    d = demands(scenario, calibration)
-    shards = len(set(scenario.shard_sizes)) if _shards_alike(scenario, d) else scenario.shards
-    return need(scenario, 1 if _workers_alike(scenario, d) else scenario.workers, shards)
 
 
 def predict(
@@ -142,18 +107,18 @@ class Run:
         tolerance: float = 0.0,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        check(_least(scenario))
+        check(least_need(scenario))
         self.scenario, self.tolerance = scenario, tolerance
         self._on_progress = on_progress or (lambda *_: None)
         self._events, self._began = 0, time.monotonic()
         self.demands = demands(scenario, calibration)
         self._replication = replication
         self._env = simpy.Environment()
-        self._cluster = Cluster(self._env, scenario, self.demands, tolerance=tolerance)
-        self._network = self._cluster.network
+        self._premises = Premises(self._env, scenario, self.demands, tolerance=tolerance)
+        self._network = self._premises.network
         self._shard_groups = self._group_shards()
         n = scenario.workers
-        self._worker_counts = [n] if _workers_alike(scenario, self.demands) else [1] * n
+        self._worker_counts = [n] if workers_alike(scenario, self.demands) else [1] * n
         check(need(scenario, len(self._worker_counts), len(self._shard_groups), trace=trace))
         self.monitor = Monitor(
             scenario,
@@ -171,11 +136,11 @@ class Run:
         )
         self.shards = self._make_shards()
         self._workers = self._make_workers()
-        self._cluster.disturb()
+        self._premises.disturb()
 
     def _group_shards(self) -> list[tuple[int, int]]:
         sizes = self.scenario.shard_sizes
-        if not _shards_alike(self.scenario, self.demands):
+        if not shards_alike(self.scenario, self.demands):
             return [(index, 1) for index in range(len(sizes))]
         groups = [list(members) for _, members in groupby(range(len(sizes)), key=sizes.__getitem__)]
         return [(members[0], len(members)) for members in groups]
@@ -183,7 +148,7 @@ class Run:
     def _make_shards(self) -> list[Shard]:
         shards: list[Shard] = []
         for position, (first, count) in enumerate(self._shard_groups):
-            host, processor = self._cluster.host("shard", first // self.scenario.shards_per_host, count)
+            host, processor = self._premises.host("shard", first // self.scenario.shards_per_host, count)
             shards.append(
                 Shard(
                     self._env,
@@ -208,33 +173,36 @@ class Run:
             iterations = scenario.total_iterations
             times = [iter(row.tolist()) for row in compute_times(scenario, self._replication)]
         costs = update_costs(scenario, self._replication)[: len(self.shards)]
-        used = [shard for shard in self.shards if shard.size > 0]
+        shards = [shard for shard in self.shards if shard.size > 0]
         costs = [cost for cost, shard in zip(costs, self.shards, strict=True) if shard.size > 0]
         hosts = [
-            self._cluster.host("worker", index // scenario.workers_per_host, count)
+            self._premises.host("worker", index // scenario.workers_per_host, count)
             for index, count in enumerate(self._worker_counts)
         ]
-        self._exchange = self._make_exchange(used, [host for host, _ in hosts], costs)
+        self._exchange = self._make_exchange(shards, [host for host, _ in hosts], costs)
+        shared = Surroundings(
+            env=self._env,
+            scenario=scenario,
+            demands=self.demands,
+            network=self._network,
+            shards=shards,
+            coordinator=self._coordinator,
+            monitor=self.monitor,
+            iterations=iterations,
+            update_cost=costs,
+            outstanding=self._count,
+            exchange=self._exchange,
+        )
         workers = []
         for index, (count, (host, processor)) in enumerate(zip(self._worker_counts, hosts, strict=True)):
             worker = Worker(
-                self._env,
+                shared,
                 index=index,
                 count=count,
                 host=host,
                 processor=processor,
-                shards=used,
-                scenario=scenario,
-                demands=self.demands,
-                network=self._network,
-                coordinator=self._coordinator,
-                monitor=self.monitor,
-                iterations=iterations,
                 compute_times=times[index],
-                update_cost=costs,
                 presence=self._presences.get(("worker", index)),
-                outstanding=self._count,
-                exchange=self._exchange,
             )
             workers.append(worker)
             self._count(1)
@@ -326,14 +294,14 @@ class Run:
             self.shards,
             self._workers,
             links=self.scenario.placement != "single-host",
-            cores=self._cluster.shared_cores,
+            cores=self._premises.shared_cores,
         )
 
     def state(self) -> Array:
         """Pushes under way, calls at each shard, and how long each worker has been in its iteration, s."""
         monitor = self.monitor
-        begun = zip(monitor.start, monitor.finished, strict=True)
-        starts = np.array([row[done] if done < len(row) else np.nan for row, done in begun])
+        rows = zip(monitor.start, monitor.finished, strict=True)
+        starts = np.array([row[count] if count < len(row) else np.nan for row, count in rows])
         within = np.nan_to_num(self.now - starts)
         return np.concatenate([[self.under_way], [s.calls for s in self.shards], within])
 

@@ -1,4 +1,4 @@
-"""Python's search for garbage in cycles, which a simulation has no use for."""
+"""Make Python's cyclic garbage collection rare during a simulation, which creates hardly any cycles."""
 
 import gc
 from collections.abc import Iterator

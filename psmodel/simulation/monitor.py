@@ -1,4 +1,4 @@
-"""What a simulation watches: streamed into aggregates, so that memory does not grow with the number of messages."""
+"""Statistics of a running simulation, aggregated as it goes: memory does not grow with the number of messages."""
 
 import math
 from collections import Counter
@@ -107,7 +107,7 @@ class Monitor:
     def aim_at(self, iterations: int) -> None:
         """Say by `reached` when all workers have finished so many."""
         self._aim = iterations
-        self._behind = sum(done < iterations for done in self.finished)
+        self._behind = sum(count < iterations for count in self.finished)
         self.reached = self._behind == 0
 
     @property
@@ -120,9 +120,9 @@ class Monitor:
             return
         self._room = max(iterations, 2 * self._room)
         for name in self.INSTANTS:
-            held = getattr(self, name)
-            empty = np.full((len(held), self._room - held.shape[1]), np.nan)
-            setattr(self, name, np.concatenate([held, empty], axis=1))
+            array = getattr(self, name)
+            empty = np.full((len(array), self._room - array.shape[1]), np.nan)
+            setattr(self, name, np.concatenate([array, empty], axis=1))
         self._ingress.reserve(self._room)
 
     def update_begins(self, *, worker: int, iteration: int, shard: int, staleness: int, time: float) -> None:
@@ -143,10 +143,10 @@ class Monitor:
     ) -> None:
         """Many times `update_begins`, in the order of their time; one number each."""
         row = iteration - np.array(self._row)[worker]
-        kept = row >= 0
-        if not kept.all():
-            row, of, at, when = row[kept], worker[kept], shard[kept], time[kept]
-            push_start = self.computed[of, iteration[kept]]
+        counted = row >= 0
+        if not counted.all():
+            row, of, at, when = row[counted], worker[counted], shard[counted], time[counted]
+            push_start = self.computed[of, iteration[counted]]
         else:
             of, at, when, push_start = worker, shard, time, self.computed[worker, iteration]
         self._ingress.many_arrived(iteration=row, shard=at, push_start=push_start, time=when)
@@ -160,7 +160,7 @@ class Monitor:
         members, weights, stale = members[counted], weights[counted], staleness[counted]
         if not self._in_step:
             # See `update_begins`.
-            before = np.concatenate([[0], np.cumsum(members)[:-1]])
+            before = np.cumsum(members) - members
             position = np.arange(int(members.sum())) - np.repeat(before, members)
             stale, weights = np.repeat(stale, members) + position, np.repeat(weights, members)
         else:
@@ -190,7 +190,7 @@ class Monitor:
             late = int(self._scenario.backup_workers > 0)
             self._first = [max(self.finished) + late] * len(self.finished)
         else:
-            self._first = [done + 1 for done in self.finished]
+            self._first = [count + 1 for count in self.finished]
         self._row, self._end = list(self._first), iterations
         self.staleness.clear()
         self._updates = 0
@@ -199,7 +199,7 @@ class Monitor:
     @property
     def kept(self) -> int:
         """Iterations that each worker has finished of those that are kept."""
-        return max(0, min(done - first for done, first in zip(self.finished, self._first, strict=True)))
+        return max(0, min(count - first for count, first in zip(self.finished, self._first, strict=True)))
 
     @property
     def updates(self) -> float:

@@ -1,4 +1,4 @@
-"""Processes that die and come back: what they send and take in stands still while they are away."""
+"""Processes that die and come back; their transfers stop while they are away."""
 
 from collections.abc import Callable, Generator, Iterator
 from typing import Any

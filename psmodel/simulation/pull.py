@@ -6,6 +6,7 @@ import simpy
 
 from psmodel.network.decided import Decided
 from psmodel.network.network import FluidNetwork
+from psmodel.network.processor import when
 
 
 class Countdown:
@@ -13,12 +14,12 @@ class Countdown:
 
     def __init__(self, env: simpy.Environment, count: int) -> None:
         self.event = env.event()
-        self._left = count
+        self._remaining = count
 
     def one_less(self) -> None:
         """One of them has happened."""
-        self._left -= 1
-        if self._left == 0:
+        self._remaining -= 1
+        if self._remaining == 0:
             self.event.succeed()
 
 
@@ -63,3 +64,12 @@ class Pull:
         self.abandoned = True
         for transfer in self.transfers:
             network.stop(transfer)
+
+
+def in_order(env: simpy.Environment, first: simpy.Event | None, second: simpy.Event) -> simpy.Event:
+    """When both have happened: of transfers of different sizes or weights one might overtake another."""
+    if first is None or first.processed:
+        return second
+    both = env.event()
+    when(second, lambda: when(first, both.succeed))
+    return both

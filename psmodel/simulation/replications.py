@@ -100,15 +100,15 @@ def combine(runs: Sequence[Prediction]) -> Prediction:
             continue
         estimate = output_analysis.replications(values)
         means[name], half_widths[name] = estimate.mean, estimate.half_width
-    used = _mean([run.utilisation for run in runs])
-    classes = [name for name in used if not any(word.isdigit() for word in name.split())]
+    utilisation = _mean([run.utilisation for run in runs])
+    classes = [name for name in utilisation if not any(word.isdigit() for word in name.split())]
     return replace(
         runs[0],
         metrics=Metrics(**means),  # type: ignore[arg-type]
         half_widths=half_widths,
-        bottleneck=max(classes, key=used.__getitem__) if classes else runs[0].bottleneck,
+        bottleneck=max(classes, key=utilisation.__getitem__) if classes else runs[0].bottleneck,
         ingress_time_per_shard_s=_per_shard(runs),
-        utilisation=used,
+        utilisation=utilisation,
         queue_length=_queues(runs),
         notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
         steady=_steady(runs, half_widths.get("iteration_time_s")),

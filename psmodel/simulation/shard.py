@@ -18,7 +18,7 @@ class _Call(NamedTuple):
     arrived: float
     nbytes: float
     begin: Callable[[], Any] | None
-    done: Callable[[], Any]
+    reply: Callable[[], Any]
 
 
 class Shard:
@@ -97,11 +97,11 @@ class Shard:
 
     def rounds_from(self, iteration: int) -> dict[int, int]:
         """Updates applied of that iteration and of those after it."""
-        seen = {}
+        rounds = {}
         while iteration in self.rounds:
-            seen[iteration] = self.rounds[iteration]
+            rounds[iteration] = self.rounds[iteration]
             iteration += 1
-        return seen
+        return rounds
 
     def _die(self) -> None:
         if self._serving is None:
@@ -115,14 +115,14 @@ class Shard:
     def call(
         self,
         service: float,
-        done: Callable[[], Any],
+        reply: Callable[[], Any],
         *,
         begin: Callable[[], Any] | None = None,
         nbytes: float = 0.0,
     ) -> None:
         """Queue a call of `service` seconds that holds `nbytes` of argument until it is done."""
         self._queue.append(
-            _Call(service=service, arrived=self.env.now, nbytes=nbytes, begin=begin, done=done)
+            _Call(service=service, arrived=self.env.now, nbytes=nbytes, begin=begin, reply=reply)
         )
         self.calls += 1
         self.longest_queue = max(self.longest_queue, self.calls)
@@ -161,4 +161,4 @@ class Shard:
         self.calls -= 1
         self.response_sum_s += self.env.now - call.arrived
         self.waiting_bytes -= call.nbytes
-        call.done()
+        call.reply()

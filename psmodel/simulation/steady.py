@@ -1,10 +1,10 @@
-"""The steady state of a scenario: how long to simulate, what of it to keep, and how far to trust its mean.
+"""The steady state of a scenario: how long to simulate, which part to keep, and how precise its mean is.
 
 Workers go on without end, and now and then the run is looked at, each time after half as many iterations again.
 
 * Bulk-synchronous iterations that leave nothing behind repeat the first one: it is the answer.
 * If they differ by chance alone, all of them are kept.
-* Without chance the run is looked through for a cycle (see `_Search._cycle`): one period more is the answer.
+* Without chance the run is looked through for a cycle (see `_SteadySearch._cycle`): one period more is the answer.
 * Else the warm-up is over once MSER-5 (White 1997) finds its end in the first half of what has been, of iteration
   times and of ingress times; all that has been is then deleted, so that what is kept has not been chosen by its
   values. The run goes on until the confidence interval of the mean iteration time is narrow enough (the fixed-width
@@ -25,7 +25,7 @@ from psmodel.output_analysis.cycle import ROUNDING
 from psmodel.results import Array, SteadyState
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import features_of, repeats
-from psmodel.simulation.gather import SimulationResult, gather
+from psmodel.simulation.collection import SimulationResult, gather
 from psmodel.simulation.usage import Reading
 
 if TYPE_CHECKING:
@@ -99,10 +99,10 @@ def settle(run: "Run", *, precision: float, budget: Budget, trace: bool) -> Simu
             warmup_iterations=0, iterations=iterations, half_width_s=0.0, precision=precision, reached=True, period=1
         )  # fmt: skip
         return gather(run, run.reading(), steady=state, notes=_traced(trace, 0, iterations))
-    return _Search(run, precision, budget, trace).result()
+    return _SteadySearch(run, precision, budget, trace).result()
 
 
-class _Search:
+class _SteadySearch:
     def __init__(self, run: "Run", precision: float, budget: Budget, trace: bool) -> None:
         self._run, self._monitor, self._scenario = run, run.monitor, run.scenario
         self._precision, self._budget, self._trace = precision, budget, trace

@@ -1,4 +1,4 @@
-"""A worker's thread: it works on a processor, dies with its process, and goes on where it was or begins anew."""
+"""A worker's thread: it works on a processor, dies with its process, and then resumes or starts again."""
 
 from collections.abc import Generator
 from typing import Any
@@ -60,16 +60,16 @@ class Thread:
         while seconds > 0:
             if not self.begins_anew:
                 yield from self.there()
-            began, left, self._working = self._env.now, seconds, True
+            began, remaining, self._working = self._env.now, seconds, True
             work = processor.work(seconds)
             try:
                 yield work
-                left = 0.0
+                remaining = 0.0
             except simpy.Interrupt:
-                left = processor.stop(work, seconds, began)
+                remaining = processor.stop(work, seconds, began)
                 if self.begins_anew:
                     raise
             finally:
                 self._working = False
-                self.busy_s += seconds - left
-            seconds = left
+                self.busy_s += seconds - remaining
+            seconds = remaining

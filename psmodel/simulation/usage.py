@@ -1,4 +1,4 @@
-"""How busy resources have been, and how many calls waited, between two instants of a simulation."""
+"""Utilisation of resources and mean queue lengths between two instants of a simulation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,8 +73,8 @@ def utilisation(before: Reading | None, now: Reading) -> tuple[dict[str, float],
     elapsed = now.time_s - (before.time_s if before else 0.0)
     shares = {
         name: [
-            (busy - begun) / elapsed if elapsed > 0 else 0.0
-            for busy, begun in zip(
+            (busy - before_s) / elapsed if elapsed > 0 else 0.0
+            for busy, before_s in zip(
                 values, before.busy_s[name] if before else [0.0] * len(values), strict=True
             )
         ]
@@ -93,5 +93,5 @@ def utilisation(before: Reading | None, now: Reading) -> tuple[dict[str, float],
 def mean_queue(before: Reading | None, now: Reading) -> float:
     """Calls at a shard between two readings, mean over time and shards (Little 1961)."""
     elapsed = now.time_s - (before.time_s if before else 0.0)
-    begun = before.response_s if before else np.zeros(len(now.response_s))
-    return float(np.mean(np.subtract(now.response_s, begun))) / elapsed if elapsed > 0 else 0.0
+    earlier = before.response_s if before else np.zeros(len(now.response_s))
+    return float(np.mean(np.subtract(now.response_s, earlier))) / elapsed if elapsed > 0 else 0.0

@@ -1,97 +1,73 @@
 """A worker: pull, compute, push, wait, as the Ray tutorial's worker does."""
 
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import simpy
 
-from psmodel.demands import Demands, Push
 from psmodel.network.decided import Decided
-from psmodel.network.network import FluidNetwork, Host
+from psmodel.network.network import Host
 from psmodel.network.processor import Processor, after, when
-from psmodel.scenario import Scenario
-from psmodel.simulation.coordinator import Coordinator
-from psmodel.simulation.monitor import Monitor
+from psmodel.service_demands import Push
 from psmodel.simulation.presence import Presence
-from psmodel.simulation.pull import Countdown, Pull, one_less
+from psmodel.simulation.pull import Countdown, Pull, in_order, one_less
 from psmodel.simulation.shard import Shard
+from psmodel.simulation.surroundings import Surroundings
 from psmodel.simulation.thread import Process, Thread
-
-if TYPE_CHECKING:
-    from psmodel.simulation.messages.exchange import Exchange
 
 
 class Worker:
-    """One process of the simulation; stands for `host.count` workers to which the very same happens.
+    """One process of the simulation; stands for `count` workers to which the very same happens.
 
     Parameters
     ----------
-    iterations
-        How many; infinite for one that goes on until nobody looks any more.
     compute_times
         Seconds of each iteration's compute, one after the other.
-    update_cost
-        One iterator per shard that gives the random part of the next update's service time, s.
-    shards
-        Those that hold something.
     presence
         If it may die: whether it is there.
-    outstanding
-        Called with +1 when a push starts and with −1 when it has been applied.
-    exchange
-        What carries its messages, if they are not simulated one by one.
     """
 
     def __init__(
         self,
-        env: simpy.Environment,
+        shared: Surroundings,
         *,
         index: int,
         count: int,
         host: Host,
         processor: Processor,
-        shards: list[Shard],
-        scenario: Scenario,
-        demands: Demands,
-        network: FluidNetwork,
-        coordinator: Coordinator,
-        monitor: Monitor,
-        iterations: float,
         compute_times: Iterator[float],
-        update_cost: list[Iterator[float]],
         presence: Presence | None,
-        outstanding: Callable[[int], None],
-        exchange: "Exchange | None" = None,
     ) -> None:
-        self.env = env
+        self.env = shared.env
         self.index, self.count, self.host = index, count, host
         self._processor = processor
-        self._shards = shards
-        self._scenario = scenario
-        self._demands = demands
-        self._network = network
-        self._coordinator = coordinator
-        self._monitor = monitor
-        self._iterations = iterations
+        self._shards = shared.shards
+        self._scenario = shared.scenario
+        self._demands = shared.demands
+        self._network = shared.network
+        self._coordinator = shared.coordinator
+        self._monitor = shared.monitor
+        self._iterations = shared.iterations
+        self._update_cost = shared.update_cost
+        self._outstanding = shared.outstanding
+        self._trace_transfer = shared.trace_transfer
         self._compute_times = enumerate(compute_times)
-        self._update_cost = update_cost
         self._presence = presence
         if presence is not None:
             presence.on_death = self._die
-        self._outstanding = outstanding
-        self._exchange = exchange
+        self._exchange = shared.exchange
         self._name = f"worker-{index}"
-        self._thread = Thread(env, processor, presence)
-        self._accelerator = Processor(network, None)
+        self._thread = Thread(shared.env, processor, presence)
+        self._accelerator = Processor(shared.network, None)
         self._pull: Pull | None = None
         self._open: list[Pull] = []
         self._prefetched: Pull | None = None
         self._pushes_in_flight = 0
         self._fewer_in_flight: simpy.Event | None = None
         # A caller's calls reach an actor in order: a pull waits for this worker's former push to have arrived.
-        self._last_push: list[simpy.Event | None] = [None] * len(shards)
+        self._last_push: list[simpy.Event | None] = [None] * len(shared.shards)
 
     def start(self) -> simpy.Process:
         """Set off all iterations, one after the other; the process that ends with the last one."""
@@ -181,8 +157,8 @@ class Worker:
         """Ask every shard for its parameters, one after the other waiting for each if so said."""
         if self._exchange is not None:
             pull = Pull(self.env, iteration=iteration, shards=0)
-            asked = self._exchange.ask(self.index, iteration, pull.arrived.event)
-            yield from self._thread.works(asked - self.env.now)
+            instant = self._exchange.ask(self.index, iteration, pull.arrived.event)
+            yield from self._thread.works(instant - self.env.now)
             return pull
         sequential = self._scenario.pull == "sequential"
         pull = Pull(self.env, iteration=iteration, shards=len(self._shards))
@@ -204,7 +180,7 @@ class Worker:
 
     def _ask_all(self, pull: Pull) -> Process:
         """Ask one shard after the other on a thread that nothing can hold up: when each is asked is plain."""
-        asked, waiting = self.env.now, self._demands.propagation_delay + self._demands.one_way
+        instant, waiting = self.env.now, self._demands.propagation_delay + self._demands.one_way
         calls = [
             partial(self._request, position, shard, self._last_push[position], pull, [pull.arrived])
             for position, shard in enumerate(self._shards)
@@ -213,9 +189,9 @@ class Worker:
             after(self.env, waiting, lambda: [call() for call in calls])
             return
         for call in calls:
-            asked += self._demands.request
-            after(self.env, asked - self.env.now + waiting, call)
-        yield from self._thread.works(asked - self.env.now)
+            instant += self._demands.request
+            after(self.env, instant - self.env.now + waiting, call)
+        yield from self._thread.works(instant - self.env.now)
 
     def _request(
         self,
@@ -238,36 +214,39 @@ class Worker:
             if pull.abandoned:
                 return
             begin = self.env.now
-            sent = self._transfer(shard, shard.host, self.host, shard.size)
-            pull.transfers.append(sent)
+            transfer = self._transfer(shard, shard.host, self.host, shard.size)
+            pull.transfers.append(transfer)
             if self._monitor.may_trace:
-                when(sent, lambda: self._trace_transfer("pull", shard, begin, shard.host, self.host))
-            taken = self._taken_in(sent, self._demands.receive[shard.member], self._processor)
-            when(taken, lambda: one_less(arrived))
+                when(
+                    transfer,
+                    lambda: self._trace_transfer("pull", self.index, shard, begin, shard.host, self.host),
+                )
+            receipt = self._receipt(transfer, self._demands.receive[shard.member], self._processor)
+            when(receipt, lambda: one_less(arrived))
 
         shard.call(self._demands.reply[shard.member] * self.count, reply, begin=read)
 
     def _transfer(self, shard: Shard, src: Host, dst: Host, nbytes: float) -> Decided:
-        sent = self._network.transfer(src, dst, nbytes)
+        transfer = self._network.transfer(src, dst, nbytes)
         for presence in (self._presence, shard.presence):
             if presence is not None:
-                presence.keep(sent)
-        return sent
+                presence.keep(transfer)
+        return transfer
 
-    def _taken_in(self, sent: simpy.Event, seconds: float, processor: Processor) -> simpy.Event:
-        """When the call is there and the host that it goes to has taken in the array, on nobody's thread."""
+    def _receipt(self, transfer: simpy.Event, seconds: float, processor: Processor) -> simpy.Event:
+        """When the call is there and the host that it goes to has received the array, on nobody's thread."""
         latency = self._demands.one_way
         if latency == seconds == 0:
-            return sent
-        taken = Decided(self.env)
+            return transfer
+        receipt = Decided(self.env)
         if processor.cores is None:
-            when(sent, lambda: taken.after(latency + seconds))
-            return taken
+            when(transfer, lambda: receipt.after(latency + seconds))
+            return receipt
         when(
-            sent,
-            lambda: after(self.env, latency, lambda: when(processor.work(seconds), taken.succeed)),
+            transfer,
+            lambda: after(self.env, latency, lambda: when(processor.work(seconds), receipt.succeed)),
         )
-        return taken
+        return receipt
 
     def _begin_push(self) -> Generator[simpy.Event, Any, Countdown]:
         """Wait until one more push may be under way; gives what counts down to its end."""
@@ -288,29 +267,24 @@ class Worker:
         sequential = self._scenario.push == "sequential"
         for position, shard in enumerate(self._shards):
             yield from self._thread.works(push.send[shard.member])
-            done = [applied, Countdown(self.env, 1)] if sequential else [applied]
+            countdowns = [applied, Countdown(self.env, 1)] if sequential else [applied]
             begin = self.env.now
-            sent = self._transfer(shard, self.host, shard.host, push.sizes[shard.member])
+            transfer = self._transfer(shard, self.host, shard.host, push.sizes[shard.member])
             if self._monitor.may_trace:
-                when(sent, partial(self._trace_transfer, "push", shard, begin, self.host, shard.host))
-            taken = self._taken_in(sent, push.receive[shard.member], shard.processor)
+                when(
+                    transfer,
+                    partial(self._trace_transfer, "push", self.index, shard, begin, self.host, shard.host),
+                )
+            receipt = self._receipt(transfer, push.receive[shard.member], shard.processor)
             if self._scenario.layers or self._scenario.push == "fire-and-forget":
-                taken = self._in_order(self._last_push[position], taken)
-            self._last_push[position] = taken
+                receipt = in_order(self.env, self._last_push[position], receipt)
+            self._last_push[position] = receipt
             when(
-                taken,
-                partial(self._arrived, iteration, position, shard, push, done, self._pull, last),
+                receipt,
+                partial(self._arrived, iteration, position, shard, push, countdowns, self._pull, last),
             )
             if sequential:
-                yield done[-1].event
-
-    def _in_order(self, first: simpy.Event | None, second: simpy.Event) -> simpy.Event:
-        """When both have happened: of transfers of different sizes or weights one might overtake another."""
-        if first is None or first.processed:
-            return second
-        both = self.env.event()
-        when(second, lambda: when(first, both.succeed))
-        return both
+                yield countdowns[-1].event
 
     def _arrived(
         self,
@@ -318,7 +292,7 @@ class Worker:
         position: int,
         shard: Shard,
         push: Push,
-        done: list[Countdown],
+        countdowns: list[Countdown],
         pull: Pull | None,
         last: bool,
     ) -> None:
@@ -346,7 +320,7 @@ class Worker:
                 f"shard-{shard.index}", name, began, self.env.now, worker=self.index, iteration=iteration
             )
             delay = self._demands.propagation_delay + self._demands.one_way
-            after(self.env, delay, lambda: one_less(done))
+            after(self.env, delay, lambda: one_less(countdowns))
 
         service = self._demands.refuse
         if accepted:
@@ -370,26 +344,7 @@ class Worker:
 
     def _trace(self, iteration: int) -> None:
         monitor, i = self._monitor, (self.index, iteration)
-        edges = (
-            monitor.start[i],
-            monitor.pulled[i],
-            monitor.computed[i],
-            monitor.pushed[i],
-            monitor.released[i],
-        )
+        edges = [getattr(monitor, name)[i] for name in ("start", "pulled", "computed", "pushed", "released")]
         for name, begin, end in zip(("pull", "compute", "push", "wait"), edges, edges[1:], strict=False):
             if end > begin:
                 monitor.span(self._name, name, float(begin), float(end), iteration=iteration)
-
-    def _trace_transfer(self, name: str, shard: Shard, begin: float, src: Host, dst: Host) -> None:
-        if src is not dst:
-            for link in (src.up, dst.down):
-                self._monitor.span(
-                    link.name,
-                    name,
-                    begin,
-                    self.env.now,
-                    overlapping=True,
-                    worker=self.index,
-                    shard=shard.index,
-                )

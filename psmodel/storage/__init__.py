@@ -1,1 +1,1 @@
-"""Files that are there whole or not at all: read with care, written at once, appended, as tables."""
+"""Safe reading of files, atomic writing, journals and tables."""

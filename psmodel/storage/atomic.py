@@ -1,4 +1,4 @@
-"""Files that a user names: read whole and safely, written whole or not at all."""
+"""Safe reading and atomic writing of files that a user names."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A file of finished results that survives a kill: one whole JSON line each."""
+"""An append-only journal of results, one JSON line each, that survives a kill."""
 
 import fcntl
 import json
@@ -104,10 +104,10 @@ class Journal:
         line = json.dumps(entry, allow_nan=False).encode() + b"\n"
         offset = self._file.seek(0, os.SEEK_END)
         try:
-            written = self._file.write(line)
+            count = self._file.write(line)
         except OSError as error:
             raise CannotRun(f"{self._name} cannot be written: {error.strerror}") from None
-        if written != len(line):
+        if count != len(line):
             raise CannotRun(f"{self._name} cannot be written: the disk is full")
         return offset
 

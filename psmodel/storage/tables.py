@@ -107,8 +107,8 @@ def _parquet(rows: Rows, file: IO[bytes], columns: Sequence[str]) -> None:
         for name, value in row.items():
             kinds.setdefault(name, set()).add(type(value))
     kinds = kinds or {name: {str} for name in columns}
-    schema = arrow.schema([(name, _arrow_type(arrow, found)) for name, found in kinds.items()])
-    text = {name for name, found in kinds.items() if str in found}
+    schema = arrow.schema([(name, _arrow_type(arrow, types)) for name, types in kinds.items()])
+    text = {name for name, types in kinds.items() if str in types}
     with arrow.parquet.ParquetWriter(file, schema) as writer:
         for batch in _batches(rows()):
             cells = [
@@ -126,13 +126,13 @@ _WRITERS: Mapping[str, Callable[[Rows, IO[bytes], Sequence[str]], None]] = {
 }  # fmt: skip
 
 
-def _arrow_type(arrow: Any, found: set[type]) -> Any:
-    if str in found:
+def _arrow_type(arrow: Any, types: set[type]) -> Any:
+    if str in types:
         return arrow.string()
-    found = found - {type(None)}
-    if found == {bool}:
+    types = types - {type(None)}
+    if types == {bool}:
         return arrow.bool_()
-    return arrow.int64() if found == {int} else arrow.float64()
+    return arrow.int64() if types == {int} else arrow.float64()
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

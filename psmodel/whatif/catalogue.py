@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from psmodel.distributions.base import refuse_booleans
 from psmodel.errors import BadInput
-from psmodel.scenario.messages import sentence
+from psmodel.records import sentence
 from psmodel.storage.atomic import parse_toml, read_text
 from psmodel.units import READ, Rate, Size, format_rate
 from psmodel.wording import excerpt

@@ -1,8 +1,8 @@
 """Why a scenario takes as long as it does: which resource binds, what would bind next, and what each change brings.
 
 >>> from psmodel.scenario import load
->>> said = explain(load("ingress-sharded", shards=50))
->>> said.binding, said.next_binding, said.headroom
+>>> answer = explain(load("ingress-sharded", shards=50))
+>>> answer.binding, answer.next_binding, answer.headroom
 ('shard ingress', 'shard egress', 1.0)
 """
 
@@ -104,46 +104,46 @@ class Explanation:
 
 
 def explain(
-    scenario: Scenario, known: Calibrated | None = None, *, method: Method = "analytic", sobol: bool = False,
+    scenario: Scenario, calibrated: Calibrated | None = None, *, method: Method = "analytic", sobol: bool = False,
     seed: int = 0,
 ) -> Explanation:  # fmt: skip
     """Explain a scenario's iteration time.
 
     Parameters
     ----------
-    known
+    calibrated
         Coefficients, and the draws that give intervals; the ideal system if None.
     method
         Predicts the iteration times; the resources' work is a closed form in any case.
     sobol, seed
         Whether to add `sobol_indices`, and the seed of its samples.
     """
-    known = known or Calibrated()
+    calibrated = calibrated or Calibrated()
     predict = predictor(method)
-    before = predict(scenario, known.best)
+    before = predict(scenario, calibrated.best)
     time = before.metrics.iteration_time_s
     if time <= 0:
         raise BadInput(f"{scenario.name}: an iteration takes no time, so that nothing explains it")
-    drawn = [predict(scenario, draw).metrics.iteration_time_s for draw in known.draws]
+    samples = [predict(scenario, draw).metrics.iteration_time_s for draw in calibrated.draws]
     gains: list[Gain] = []
     left_out: dict[str, str] = {}
     for factor in FACTORS:
         try:
-            gains.append(_gain(factor, scenario, predict, known, time, drawn))
+            gains.append(_gain(factor, scenario, predict, calibrated, time, samples))
         except UserError as error:
             left_out[factor.words] = str(error)
     ordered = sorted(
-        ClosedForm(scenario=scenario, calibration=known.best).work.items(), key=lambda pair: -pair[1]
+        ClosedForm(scenario=scenario, calibration=calibrated.best).work.items(), key=lambda pair: -pair[1]
     )
     return Explanation(
         scenario=scenario.name,
         method=method,
         iteration_time_s=time,
-        interval=interval(drawn) if drawn else None,
+        interval=interval(samples) if samples else None,
         resources=dict(ordered),
         gains=tuple(gains),
         left_out=left_out,
-        sobol=sobol_indices(scenario, known.best, seed=seed) if sobol else None,
+        sobol=sobol_indices(scenario, calibrated.best, seed=seed) if sobol else None,
     )
 
 
@@ -151,16 +151,16 @@ def _gain(
     factor: Factor,
     scenario: Scenario,
     predict: Predictor,
-    known: Calibrated,
+    calibrated: Calibrated,
     time: float,
-    drawn: Sequence[float],
+    samples: Sequence[float],
 ) -> Gain:
     """What the factor's change brings to a scenario whose iteration takes `time` (with each of the draws: `drawn`)."""
     changed = factor.scaled(scenario, factor.multiple)
     step = math.log2(factor.value(changed) / factor.value(scenario))
     if step == 0:
         raise ScenarioError(f"{factor.name} is as small as it can be")
-    after = predict(changed, known.best)
+    after = predict(changed, calibrated.best)
     ratio = after.metrics.iteration_time_s / time
     if ratio <= 0:
         raise ScenarioError("an iteration then takes no time")
@@ -170,14 +170,14 @@ def _gain(
         ratio=ratio,
         elasticity=math.log2(ratio) / step + 0.0,  # no minus before a zero
         bottleneck=after.bottleneck,
-        interval=_ratio_interval(changed, predict, known, drawn),
+        interval=_ratio_interval(changed, predict, calibrated, samples),
     )
 
 
 def _ratio_interval(
-    changed: Scenario, predict: Predictor, known: Calibrated, drawn: Sequence[float]
+    changed: Scenario, predict: Predictor, calibrated: Calibrated, samples: Sequence[float]
 ) -> tuple[float, float] | None:
-    if not drawn:
+    if not samples:
         return None
-    after = [predict(changed, draw).metrics.iteration_time_s for draw in known.draws]
-    return interval([a / b for a, b in zip(after, drawn, strict=True)])
+    after = [predict(changed, draw).metrics.iteration_time_s for draw in calibrated.draws]
+    return interval([a / b for a, b in zip(after, samples, strict=True)])

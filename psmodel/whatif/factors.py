@@ -1,4 +1,4 @@
-"""What an explanation scales: one row per factor, the only place that knows how a scenario is made larger or smaller.
+"""The factors that an explanation scales, one row each: how a scenario gets twice the bandwidth, workers, shards.
 
 A count that a scenario lists one number for each of is scaled with its list: workers by repeating their factors, shards
 by spreading their weights over another number of them.
@@ -10,7 +10,6 @@ from itertools import cycle, islice
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from psmodel.scenario import Scenario, ScenarioError
 
@@ -65,10 +64,7 @@ class Factor:
         obstacle = self.obstacle(scenario)
         if obstacle:
             raise ScenarioError(obstacle)
-        try:
-            return self.multiplied(scenario, by)
-        except ValidationError as error:
-            raise ScenarioError(f"{self.name}: {error.errors()[0]['msg']}") from None
+        return self.multiplied(scenario, by)
 
 
 def _no_network(scenario: Scenario) -> str:

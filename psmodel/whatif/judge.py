@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from psmodel import output_analysis
-from psmodel.derived import OF_ONE_WORKER, alone, derived
+from psmodel.derived_metrics import OF_ONE_WORKER, alone, derived
 from psmodel.errors import BadInput
 from psmodel.predictors import Predictor, predictor
 from psmodel.results import Prediction
 from psmodel.scenario import Scenario
-from psmodel.whatif.cost import SECONDS_PER_HOUR
 from psmodel.whatif.parameter_space import Point
+from psmodel.whatif.prices import SECONDS_PER_HOUR
 from psmodel.whatif.sweeps import Setup
 from psmodel.whatif.targets import COSTS, Target
 
@@ -83,7 +83,7 @@ class Judge:
     ) -> None:
         self._targets = targets
         self._setup = setup
-        self._quick = replace(setup, known=replace(setup.known, draws=()))
+        self._quick = replace(setup, calibrated=replace(setup.calibrated, draws=()))
         self._certainty = certainty
         self._error = certainty.risk / tests / len(targets)
         self._tell = tell
@@ -96,10 +96,10 @@ class Judge:
                     f"method {self._setup.method} does not tell {target.name} of {scenario.name}; "
                     "decide by --method simulate"
                 )
-        met = all(target.met(row[target.name]) for target in self._targets)
+        meets = all(target.met(row[target.name]) for target in self._targets)
         return Judgement(
-            decision="meets" if met else "misses",
-            row={**row, "decision": "meets" if met else "misses", "replications": 1},
+            decision="meets" if meets else "misses",
+            row={**row, "decision": "meets" if meets else "misses", "replications": 1},
             miss=self._miss(row),
         )
 
@@ -112,7 +112,7 @@ class Judge:
 
         runs: list[Prediction] = []
         values: dict[str, list[float | None]] = {target.name: [] for target in self._targets}
-        best = self._setup.known.best
+        best = self._setup.calibrated.best
         row: dict[str, Any] = {}
         decision: Decision = "undecided"
         while decision == "undecided" and len(runs) < self._certainty.budget:
@@ -121,9 +121,9 @@ class Judge:
             runs.append(simulation.predict(scenario, best, replication=number).prediction)
             if not row:
                 row = self._quick.row(scenario, point, _always(runs[-1]))
-            told = self._told(scenario, runs[-1], self._alone(scenario, number), row["cost_per_hour"])
-            for name, listed in values.items():
-                listed.append(told[name])
+            metrics = self._told(scenario, runs[-1], self._alone(scenario, number), row["cost_per_hour"])
+            for name, column in values.items():
+                column.append(metrics[name])
             decision = self._decide(values, certain=not scenario.is_random)
         row = self._row(scenario, point, runs, values)
         return Judgement(
@@ -153,7 +153,7 @@ class Judge:
                 f"{scenario.name} lists a number for each worker, or names some: one worker alone is not defined, "
                 "so that speedup and scaling_efficiency are not"
             )
-        best = self._setup.known.best
+        best = self._setup.calibrated.best
         return lambda one: simulation.predict(one, best, replication=number).prediction
 
     def _decide(self, values: Mapping[str, Sequence[float | None]], *, certain: bool) -> Decision:
@@ -163,17 +163,17 @@ class Judge:
         return "undecided" if "undecided" in decisions else "meets"
 
     def _one(self, target: Target, values: Sequence[float | None], certain: bool) -> Decision:
-        told = [value for value in values if value is not None]
-        if len(told) < len(values):
+        numbers = [value for value in values if value is not None]
+        if len(numbers) < len(values):
             return "misses"
         if certain or target.name == "cost_per_hour":
-            return "meets" if target.met(told[-1]) else "misses"
+            return "meets" if target.met(numbers[-1]) else "misses"
         sign = 1.0 if target.at_most else -1.0
-        tolerance = self._certainty.indifference * (abs(target.value) or max(map(abs, told)))
+        tolerance = self._certainty.indifference * (abs(target.value) or max(map(abs, numbers)))
         if tolerance == 0:
             return "meets"
         side = output_analysis.side(
-            [sign * value for value in told], sign * target.value, tolerance=tolerance, error=self._error
+            [sign * value for value in numbers], sign * target.value, tolerance=tolerance, error=self._error
         )
         return "undecided" if side is None else "meets" if side == "below" else "misses"
 
@@ -187,18 +187,18 @@ class Judge:
         from psmodel.simulation.replications import combine
 
         row = self._quick.row(scenario, point, _always(combine(runs)))
-        for name, listed in values.items():
-            told = [value for value in listed if value is not None]
-            if len(told) == len(listed) and len(told) > 1:
-                estimate = output_analysis.replications(told)
+        for name, column in values.items():
+            numbers = [value for value in column if value is not None]
+            if len(numbers) == len(column) and len(numbers) > 1:
+                estimate = output_analysis.replications(numbers)
                 row[name], row[f"{name}_half_width"] = estimate.mean, estimate.half_width
-            elif told:
-                row[name] = told[-1]
+            elif numbers:
+                row[name] = numbers[-1]
         return row
 
     def with_intervals(self, judgement: Judgement, scenario: Scenario, point: Point) -> Judgement:
         """The judgement with the intervals that the fit's draws give, if there are any."""
-        if not self._setup.known.draws:
+        if not self._setup.calibrated.draws:
             return judgement
         predict = predictor(self._setup.method, replications=min(10, max(1, len(judgement.runs))))
         row = self._setup.row(scenario, point, predict)

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from psmodel.analytic import ClosedForm
-from psmodel.analytic.bounds import Floor
-from psmodel.derived import OF_ONE_WORKER, payload_per_update
+from psmodel.analytic.lower_bounds import Floor
+from psmodel.derived_metrics import OF_ONE_WORKER, payload_per_update
 from psmodel.errors import BadInput
 from psmodel.predictors import Calibrated, Predictor, predictor
 from psmodel.scenario import Scenario
-from psmodel.whatif.cost import (
+from psmodel.whatif.judge import Certainty, Judge, Judgement
+from psmodel.whatif.parameter_space import Point
+from psmodel.whatif.prices import (
     SECONDS_PER_HOUR,
     Catalogue,
     load_catalogue,
@@ -26,8 +28,6 @@ from psmodel.whatif.cost import (
     no_machine,
     price_per_hour,
 )
-from psmodel.whatif.judge import Certainty, Judge, Judgement
-from psmodel.whatif.parameter_space import Point
 from psmodel.whatif.sweeps import Base, Setup
 from psmodel.whatif.targets import COSTS, FORM, ROUNDING, Target, parse_target
 
@@ -168,8 +168,8 @@ def plan(
 ) -> Plan:
     """Search a space for the smallest or cheapest configuration that meets all targets.
 
-    By simulation (the default): a configuration whose proved bounds (`psmodel.analytic.bounds`) miss a target is never
-    simulated. The first by the objective that meets the targets by its estimate is; then those that are cheaper,
+    By simulation (the default): a configuration whose proved bounds (`psmodel.analytic.lower_bounds`) miss a target is
+    never simulated. The first by the objective that meets the targets by its estimate is; then those that are cheaper,
     the most promising first, until all have failed or their estimates miss by several times the largest error
     that estimates were seen to have, which the verdict says. Each is simulated until it is certain (`Certainty`).
 
@@ -192,9 +192,9 @@ def plan(
     BadInput
         If a target or point is not possible, or the cost is asked and no machine type is fast enough.
     """
-    wanted = tuple(parse_target(t) if isinstance(t, str) else t for t in targets)
-    if not wanted:
-        raise BadInput(f"there is no target; {FORM}")
+    parsed = tuple(parse_target(t) if isinstance(t, str) else t for t in targets)
+    if not parsed:
+        raise BadInput(f"give at least one target; {FORM}")
     if minimise not in get_args(Objective):
         raise BadInput(f"minimise = {minimise!r}; it is one of {', '.join(get_args(Objective))}")
     setup = setup or Setup(method="simulate")
@@ -202,11 +202,11 @@ def plan(
     setup = replace(setup, catalogue=catalogue)
     tell = progress or (lambda text: None)
     candidates = list(_candidates(base, points, setup, catalogue, tell))
-    by_price = minimise == "cost" or any(t.name in COSTS for t in wanted)
+    by_price = minimise == "cost" or any(t.name in COSTS for t in parsed)
     priced = [c for c in candidates if c.price is not None or not by_price]
     if not priced:
         raise no_machine(candidates[0].scenario, catalogue)
-    search = _Search(wanted, minimise, setup, certainty or Certainty(), len(candidates), tell)
+    search = _PlanSearch(parsed, minimise, setup, certainty or Certainty(), len(candidates), tell)
     search.go(priced)
     return search.plan(candidates, points)
 
@@ -215,14 +215,16 @@ def _candidates(
     base: Base, points: Sequence[Point], setup: Setup, catalogue: Catalogue, tell: Callable[[str], None]
 ) -> Iterator[Candidate]:
     quick = replace(
-        setup, known=Calibrated(best=setup.known.best), method="mva" if setup.method == "mva" else "analytic"
+        setup,
+        calibrated=Calibrated(best=setup.calibrated.best),
+        method="mva" if setup.method == "mva" else "analytic",
     )
     other = predictor(quick.method)
     for number, point in enumerate(points):
         tell(f"estimating {number + 1} of {len(points)}")
         scenario = setup.scenario(base, point)
         machines = machines_for(scenario, point, catalogue)
-        closed = ClosedForm(scenario=scenario, calibration=setup.known.best)
+        closed = ClosedForm(scenario=scenario, calibration=setup.calibrated.best)
         yield Candidate(
             point=point,
             scenario=scenario,
@@ -239,7 +241,7 @@ def _of(closed: ClosedForm) -> Predictor:
     )
 
 
-class _Search:
+class _PlanSearch:
     def __init__(
         self,
         targets: tuple[Target, ...],
@@ -283,33 +285,33 @@ class _Search:
                 return
 
     def _by_simulation(self, judge: Judge) -> None:
-        left = list(self.possible)
-        while left:
+        rest = list(self.possible)
+        while rest:
             if len(self.judgements) >= self.most_tried:
-                self.budget_ended, self.untried = True, left
+                self.budget_ended, self.untried = True, rest
                 break
-            chosen = self._next(left)
-            if chosen is None:
-                self.untried = left
+            contender = self._next(rest)
+            if contender is None:
+                self.untried = rest
                 break
-            left.remove(chosen)
-            judgement = judge.by_simulation(chosen.scenario, chosen.point)
-            self.judgements.append((chosen, judgement))
+            rest.remove(contender)
+            judgement = judge.by_simulation(contender.scenario, contender.point)
+            self.judgements.append((contender, judgement))
             if judgement.decision == "meets":
-                self.best = chosen, judgement
-                left = [c for c in left if c.cost(self.minimise) < chosen.cost(self.minimise)]
+                self.best = contender, judgement
+                rest = [c for c in rest if c.cost(self.minimise) < contender.cost(self.minimise)]
         if self.best is not None:
             candidate, judgement = self.best
             self.best = candidate, judge.with_intervals(judgement, candidate.scenario, candidate.point)
 
-    def _next(self, left: list[Candidate]) -> Candidate | None:
+    def _next(self, rest: list[Candidate]) -> Candidate | None:
         """Whom to simulate next; None if the estimates of all that are left miss by far."""
         if self.best is None:
             bias = self.bias
-            for candidate in left:
+            for candidate in rest:
                 if candidate.estimated_miss(self.targets) * bias <= 1 + ROUNDING:
                     return candidate
-        nearest = min(left, key=lambda c: c.estimated_miss(self.targets))
+        nearest = min(rest, key=lambda c: c.estimated_miss(self.targets))
         miss = nearest.estimated_miss(self.targets)
         trusted = miss > 0 and math.log(miss) > _TRUST * self.error
         return None if trusted and len(self.judgements) >= (1 if self.best else _CHECKED) else nearest

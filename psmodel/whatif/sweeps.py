@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from psmodel.calibration import Calibration
-from psmodel.derived import derived
+from psmodel.derived_metrics import derived
 from psmodel.errors import BadInput, CannotRun
 from psmodel.limits import budget, machine
 from psmodel.predictors import Calibrated, Predictor, answer, predictor
@@ -33,8 +33,8 @@ from psmodel.results import Method, Metrics, Prediction
 from psmodel.scenario import Scenario
 from psmodel.storage import tables as table
 from psmodel.storage.journal import Journal
-from psmodel.whatif.cost import MACHINE_KEYS, Catalogue, check_cores, cost, equip, machines_for
 from psmodel.whatif.parameter_space import Grid, Point, parse_axis, resolve, settings
+from psmodel.whatif.prices import MACHINE_KEYS, Catalogue, check_cores, cost, equip, machines_for
 
 Base = Scenario | Mapping[str, Any]
 """What the points change: a scenario, or some of its keys where the points give the others."""
@@ -57,7 +57,7 @@ class Setup:
 
     method: Method = "analytic"
     replications: int = 1
-    known: Calibrated = field(default_factory=Calibrated)
+    calibrated: Calibrated = field(default_factory=Calibrated)
     catalogue: Catalogue | None = None
 
     def scenario(self, base: Base, point: Point) -> Scenario:
@@ -68,11 +68,11 @@ class Setup:
         BadInput
             If it is not possible, or contradicts the machine types that the point names.
         """
-        named = [key for key in MACHINE_KEYS if key in point]
-        if not named:
+        keys = [key for key in MACHINE_KEYS if key in point]
+        if not keys:
             return resolve(base, point)
         if self.catalogue is None:
-            raise BadInput(f"{named[0]} chooses a machine type; name a catalogue of them")
+            raise BadInput(f"{keys[0]} chooses a machine type; name a catalogue of them")
         if not isinstance(base, Scenario):
             base, point = {}, {**base, **point}
         placement = str(point.get("placement", base.placement if isinstance(base, Scenario) else "dedicated"))
@@ -86,30 +86,30 @@ class Setup:
         ``<metric>_half_width`` is that of the 95 % confidence interval of simulated randomness;
         ``<metric>_low`` and ``<metric>_high`` are what the fit's draws leave open.
         """
-        said = answer(scenario, predict, self.known.by(self.method))
-        metrics = said.prediction.metrics.to_json()
+        reply = answer(scenario, predict, self.calibrated.by(self.method))
+        metrics = reply.prediction.metrics.to_json()
         machine_keys = {key: value for key, value in point.items() if key in MACHINE_KEYS}
         row = (
             {"scenario": scenario.name, "method": self.method}
             | machine_keys
             | settings(scenario, {key: value for key, value in point.items() if key not in MACHINE_KEYS})
             | metrics
-            | self.derived(scenario, said.prediction, predict)
+            | self.derived(scenario, reply.prediction, predict)
             | {
-                "bottleneck": said.prediction.bottleneck,
-                "claim": said.prediction.claims.get("iteration_time_s"),
+                "bottleneck": reply.prediction.bottleneck,
+                "claim": reply.prediction.claims.get("iteration_time_s"),
             }
-            | {f"{name}_half_width": said.prediction.half_widths.get(name) for name in _METRICS}
+            | {f"{name}_half_width": reply.prediction.half_widths.get(name) for name in _METRICS}
         )
-        if self.known.draws:
+        if self.calibrated.draws:
             for name in _METRICS:
-                row[f"{name}_low"], row[f"{name}_high"] = said.intervals.get(name, (None, None))
-        if self.known.region is not None:
-            row["extrapolation"] = "; ".join(said.extrapolation) or None
+                row[f"{name}_low"], row[f"{name}_high"] = reply.intervals.get(name, (None, None))
+        if self.calibrated.region is not None:
+            row["extrapolation"] = "; ".join(reply.extrapolation) or None
         if self.catalogue is not None:
             machines = machines_for(scenario, point, self.catalogue)
             price = machines and cost(
-                scenario, machines, said.prediction.metrics.iteration_time_s, self.catalogue.currency
+                scenario, machines, reply.prediction.metrics.iteration_time_s, self.catalogue.currency
             )
             row |= {
                 "worker_machine": machines and machines.worker.name,
@@ -123,24 +123,24 @@ class Setup:
     def derived(
         self, scenario: Scenario, prediction: Prediction, predict: Predictor
     ) -> dict[str, float | None]:
-        """`psmodel.derived` of a prediction; a second simulation, of one worker alone, is not made for it."""
-        one = None if self.method == "simulate" else partial(_of_one_worker, predict, self.known.best)
+        """`psmodel.derived_metrics` of a prediction; a second simulation, of one worker alone, is not made for it."""
+        one = None if self.method == "simulate" else partial(_of_one_worker, predict, self.calibrated.best)
         return derived(scenario, prediction, one)
 
     def key(self, scenario: Scenario, point: Point) -> str:
         """A hash of everything the row depends on, and of psmodel's version."""
-        asked = {
+        question = {
             "psmodel": _version(),
             "method": self.method,
             "replications": self.replications,
-            "known": self.known.to_json(),
+            "known": self.calibrated.to_json(),
             "catalogue": None if self.catalogue is None else self.catalogue.model_dump(mode="json"),
         }
         resolved = {
             "scenario": scenario.model_dump(mode="json"),
             "point": {k: str(v) for k, v in point.items()},
         }
-        return hashlib.sha256(json.dumps(asked | resolved, sort_keys=True).encode()).hexdigest()[:32]
+        return hashlib.sha256(json.dumps(question | resolved, sort_keys=True).encode()).hexdigest()[:32]
 
 
 @cache
@@ -156,17 +156,17 @@ def _of_one_worker(predict: Predictor, coefficients: Calibration, scenario: Scen
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a sweep is: points `done` of `total`, of which `found` were in the journal already."""
+    """How far a sweep is: points `done` of `total`, of which `reused` were in the journal already."""
 
     done: int
-    found: int
+    reused: int
     total: int
     elapsed_s: float
 
     @property
     def rate_per_s(self) -> float:
         """Points computed per second so far."""
-        return (self.done - self.found) / self.elapsed_s if self.elapsed_s > 0 else 0.0
+        return (self.done - self.reused) / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
     @property
     def left_s(self) -> float | None:
@@ -267,34 +267,34 @@ def sweep(
     _check_size(len(points), setup, journal)
     if isinstance(points, Grid):
         _check_ends(base, points, setup)
-    kept = Journal(journal)
+    rows_by_key = Journal(journal)
     keys: list[str] = []
     started = time.monotonic()
-    found = done = 0
+    reused = count = 0
 
     def tasks() -> Iterator[_Task]:
-        nonlocal found, done
-        asked: set[str] = set()
+        nonlocal reused, count
+        keys_in_work: set[str] = set()
         for point in points:
             scenario = setup.scenario(base, point)
             key = setup.key(scenario, point)
             keys.append(key)
-            if key in kept or key in asked:
-                found, done = found + 1, done + 1
+            if key in rows_by_key or key in keys_in_work:
+                reused, count = reused + 1, count + 1
                 continue
-            asked.add(key)
+            keys_in_work.add(key)
             yield key, scenario, point
 
     for rows in _computed(tasks(), setup, len(points), processes):
         for key, row in rows:
-            kept.append(key, row)
-        done += len(rows)
+            rows_by_key.append(key, row)
+        count += len(rows)
         if progress is not None:
             progress(
-                Progress(done=done, found=found, total=len(points), elapsed_s=time.monotonic() - started)
+                Progress(done=count, reused=reused, total=len(points), elapsed_s=time.monotonic() - started)
             )
-    kept.sync()
-    return Sweep(keys=keys, journal=kept)
+    rows_by_key.sync()
+    return Sweep(keys=keys, journal=rows_by_key)
 
 
 _BYTES_PER_POINT = 400
@@ -337,7 +337,7 @@ def _computed(
         count, multiprocessing.get_context("spawn"), initializer=_start, initargs=(setup,)
     ) as pool:
         pending: set[Future[list[tuple[str, dict[str, Any]]]]] = set()
-        done, began = 0, time.monotonic()
+        rows_so_far, began = 0, time.monotonic()
         try:
             while True:
                 while len(pending) < 4 * count and (batch := list(islice(tasks, size))):
@@ -347,10 +347,10 @@ def _computed(
                 finished, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in finished:
                     rows = future.result()
-                    done += len(rows)
+                    rows_so_far += len(rows)
                     yield rows
                 if setup.method == "simulate":
-                    per_process = done / (time.monotonic() - began) / count
+                    per_process = rows_so_far / (time.monotonic() - began) / count
                     size = min(_MOST_IN_A_BATCH, max(1, int(per_process * _BATCH_S)))
         except BrokenProcessPool:
             raise CannotRun(

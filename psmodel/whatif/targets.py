@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from psmodel.derived import DERIVED
+from psmodel.derived_metrics import DERIVED
 from psmodel.errors import BadInput
 from psmodel.results import Metrics
 from psmodel.units import parse_rate, parse_time

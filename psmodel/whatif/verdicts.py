@@ -1,21 +1,21 @@
-"""The sentences of a plan: what the answer is, and what it rests on."""
+"""The sentences of a plan: its answer and the evidence for it."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from psmodel.units import format_time
-from psmodel.whatif.cost import MACHINE_KEYS
 from psmodel.whatif.parameter_space import Point, four_digits, settings, varying, written
+from psmodel.whatif.prices import MACHINE_KEYS
 from psmodel.whatif.targets import COSTS, Target
 
 if TYPE_CHECKING:
-    from psmodel.whatif.plans import Candidate, _Search
+    from psmodel.whatif.plans import Candidate, _PlanSearch
 
 METHODS = {"analytic": "closed forms", "mva": "mean value analysis", "simulate": "simulation"}
 
 
-def verdict(search: "_Search", points: Sequence[Point]) -> str:
+def verdict(search: "_PlanSearch", points: Sequence[Point]) -> str:
     """The answer of a search in a few sentences."""
     if search.best is not None:
         sentences = [_answer(search.best[1].row, search.targets, points)]
@@ -54,7 +54,7 @@ def _title(name: str) -> str:
 
 
 def _answer(best: Mapping[str, Any], targets: Sequence[Target], points: Sequence[Point]) -> str:
-    told = "".join(
+    extra = "".join(
         f", {_title(target.name)} {_value(best, target)}"
         for target in targets
         if target.name not in ("iteration_time_s", *COSTS)
@@ -66,21 +66,21 @@ def _answer(best: Mapping[str, Any], targets: Sequence[Target], points: Sequence
         f"({four_digits(best['cost_per_1000_iterations'])} per 1000 iterations)"
     )
     return (
-        f"{named(best, points)}: {format_time(best['iteration_time_s'])} per iteration{told}{price}; "
+        f"{named(best, points)}: {format_time(best['iteration_time_s'])} per iteration{extra}{price}; "
         f"{best['bottleneck']} binds."
     )
 
 
-def _forbidden(search: "_Search", points: Sequence[Point]) -> str:
+def _forbidden(search: "_PlanSearch", points: Sequence[Point]) -> str:
     """No configuration can meet the targets, by which bound."""
     targets = search.targets
     nearest: Candidate = min(search.priced, key=lambda c: c.misses_by(targets))
     target = targets[nearest.misses_by(targets)[1]]
     best = nearest.bound(target)
     assert best is not None
-    chosen = {key: nearest.point[key] for key in varying(points)}
-    machines = {key: value for key, value in chosen.items() if key in MACHINE_KEYS}
-    rest = {key: value for key, value in chosen.items() if key not in machines}
+    values = {key: nearest.point[key] for key in varying(points)}
+    machines = {key: value for key, value in values.items() if key in MACHINE_KEYS}
+    rest = {key: value for key, value in values.items() if key not in machines}
     name = _settings(machines | settings(nearest.scenario, rest)) or nearest.scenario.name
     least = "least" if target.at_most else "most"
     sentence = (
@@ -90,20 +90,20 @@ def _forbidden(search: "_Search", points: Sequence[Point]) -> str:
     return sentence + ("." if target.name == "cost_per_hour" else f". Its bounds: {nearest.floor.reason}.")
 
 
-def _all_fail(search: "_Search", points: Sequence[Point]) -> str:
+def _all_fail(search: "_PlanSearch", points: Sequence[Point]) -> str:
     """Bounds leave some, and all of those fail."""
     targets = search.targets
     judgement = min((judgement for _, judgement in search.judgements), key=lambda j: j.miss)
     row = judgement.row
     worst = max(targets, key=lambda target: target.distance(row[target.name]))
-    left = f"Bounds leave {len(search.possible)}; the" if search.setup.method == "simulate" else "The"
+    lead = f"Bounds leave {len(search.possible)}; the" if search.setup.method == "simulate" else "The"
     return (
-        f"No configuration of the {len(search.priced)} meets the targets. {left} nearest, {named(row, points)}, has "
+        f"No configuration of the {len(search.priced)} meets the targets. {lead} nearest, {named(row, points)}, has "
         f"{worst.name} = {_value(row, worst)} where {worst} is asked; {row['bottleneck']} binds."
     )
 
 
-def _rests_on(search: "_Search", points: Sequence[Point]) -> list[str]:
+def _rests_on(search: "_PlanSearch", points: Sequence[Point]) -> list[str]:
     sentences = []
     certainty, method = search.certainty, search.setup.method
     if method != "simulate":
@@ -129,7 +129,7 @@ def _rests_on(search: "_Search", points: Sequence[Point]) -> list[str]:
     return sentences
 
 
-def _untried(search: "_Search") -> str:
+def _untried(search: "_PlanSearch") -> str:
     count = len(search.untried)
     cheaper = "" if search.best is None else " that would be better"
     if search.budget_ended:

@@ -32,7 +32,7 @@ uvicorn = pytest.importorskip("uvicorn", reason="the extra app is not installed"
 from psmodel.app import event_stream as simulated  # noqa: E402
 from psmodel.app import overlay as measured  # noqa: E402
 from psmodel.app.files import from_file, to_toml  # noqa: E402
-from psmodel.app.query import Asked, Known  # noqa: E402
+from psmodel.app.query import Query, Settings  # noqa: E402
 from psmodel.app.server import _names, address, create, listen  # noqa: E402
 from psmodel.errors import BadInput  # noqa: E402
 
@@ -47,7 +47,7 @@ FLAGS = [
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with listen("127.0.0.1", 0) as sock:
-        app = create(Known(measured=measured.read(RUNS)))
+        app = create(Settings(measured=measured.read(RUNS)))
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1)
         )
@@ -102,18 +102,18 @@ def answer(url: str, **query: str) -> Any:
 def test_the_command_that_is_shown_gives_the_same_answer(
     url: str, query: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = answer(url, **query)
-    code, out, err = run(capsys, *shlex.split(found["command"])[1:], "--json")
+    result = answer(url, **query)
+    code, out, err = run(capsys, *shlex.split(result["command"])[1:], "--json")
     assert code == 0, err
-    assert json.loads(out) == found["prediction"]
+    assert json.loads(out) == result["prediction"]
 
 
 def test_curves_map_and_front_agree_with_the_other_commands(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     single = {"scenario": "ingress-single"}
-    found = ask(url, "charts/shards", single)
-    curve = dict(zip(found["x"], found["ingress_time_s"], strict=True))
+    result = ask(url, "charts/shards", single)
+    curve = dict(zip(result["x"], result["ingress_time_s"], strict=True))
     assert curve[1] == 8.0
     assert min(curve.values()) == 0.08
     cells = ask(url, "charts/map", single)
@@ -144,7 +144,7 @@ def test_measurements_lie_over_their_own_scenario(url: str) -> None:
         ({"bandwidth": "10"}, "no unit"),
         ({"mode": "ssp"}, "staleness_bound"),
         ({"compute_cv": "much"}, "compute_cv"),
-        ({"scenario": "/etc/passwd"}, "not on this page"),
+        ({"scenario": "/etc/passwd"}, "unknown scenario"),
         ({"sede": "1"}, "unknown key"),
         ({"replications": "0"}, "replications"),
         ({"target": "soon"}, "target: 'soon' is not a time"),
@@ -188,26 +188,26 @@ def test_a_simulation_tells_its_progress_and_its_interval(
 ) -> None:
     query = {"workers": "3", "shards": "2", "compute": "80 ms", "compute_cv": "0.3", "replications": "3"}
     _, _, text = get(url, f"/api/simulate?{urlencode(query)}")
-    told = events(text)
-    assert [value[0] for kind, value in told if kind == "progress"] == [0, 1, 2, 3]
-    kind, result = told[-1]
+    messages = events(text)
+    assert [value[0] for kind, value in messages if kind == "progress"] == [0, 1, 2, 3]
+    kind, result = messages[-1]
     assert kind == "result"
     command = answer(url, **query)["simulate_command"]
     _, out, _ = run(capsys, *shlex.split(command)[1:], "--json")
     assert json.loads(out) == result["prediction"]
     assert result["prediction"]["half_widths"]["iteration_time_s"] > 0
-    drawn = result["timeline"]
-    rows = {row["row"]: row["bars"] for row in drawn["rows"]}
+    picture = result["timeline"]
+    rows = {row["row"]: row["bars"] for row in picture["rows"]}
     assert set(rows) >= {"worker-0", "worker-1", "worker-2", "shard-0.down", "shard-0.up"}
     longest = max(sum(b["end_s"] - b["start_s"] for b in rows[f"worker-{w}"]) for w in range(3))
-    assert longest == pytest.approx(drawn["length_s"])
+    assert longest == pytest.approx(picture["length_s"])
 
 
 def test_the_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, _, err = run(capsys, "app", "--no-browser", "--store", str(tmp_path / "absent.sqlite"))
     assert (code, err.count("\n")) == (2, 1)
-    with listen("127.0.0.1", 0) as taken:
-        port = str(taken.getsockname()[1])
+    with listen("127.0.0.1", 0) as listener:
+        port = str(listener.getsockname()[1])
         code, _, err = run(capsys, "app", "--no-browser", "--port", port)
     assert (code, err.count("\n")) == (3, 1)
     assert "--port" in err
@@ -226,18 +226,18 @@ def post(url: str, path: str, body: bytes) -> tuple[int, Any]:
     connection = http.client.HTTPConnection(urlparse(url).netloc, timeout=120)
     connection.request("POST", path, body=body)
     response = connection.getresponse()
-    found = response.status, json.loads(response.read())
+    reply = response.status, json.loads(response.read())
     connection.close()
-    return found
+    return reply
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(scenario=strategies.scenarios())
 def test_a_scenario_that_is_downloaded_and_brought_back_is_the_same(scenario: Scenario) -> None:
-    named = scenario.replace(name='of "two" \\', description="é\nß")
-    assert from_file(to_toml(named), "file.toml") == named
-    query = {"file": json.dumps(named.to_settings())}
-    assert Asked.of(query, Known()).scenario == named
+    renamed = scenario.replace(name='of "two" \\', description="é\nß")
+    assert from_file(to_toml(renamed), "file.toml") == renamed
+    query = {"file": json.dumps(renamed.to_settings())}
+    assert Query.of(query, Settings()).scenario == renamed
 
 
 def test_files_are_read_and_refused_in_one_sentence(url: str) -> None:
@@ -254,8 +254,8 @@ def test_files_are_read_and_refused_in_one_sentence(url: str) -> None:
          + b"1.5, " * 9998 + b"1]", "at most 16000"),
         (text + b"compute = { kind = 'empirical', file = '/etc/passwd' }", "reads no files"),
     ]:  # fmt: skip
-        status, found = post(url, "/api/read?source=mine.toml", body)
-        assert (status, words in found["error"], found["error"].count("\n")) == (400, True, 0), found
+        status, result = post(url, "/api/read?source=mine.toml", body)
+        assert (status, words in result["error"], result["error"].count("\n")) == (400, True, 0), result
 
 
 def test_the_form_has_every_key(url: str) -> None:
@@ -264,9 +264,9 @@ def test_the_form_has_every_key(url: str) -> None:
     assert sorted([*keys, "schema_version", "name", "description"]) == sorted(Scenario.model_fields)
     remarks = {e["key"]: e["remarks"] for group in form["groups"] for e in group["keys"]}
     for feature in FEATURES:
-        said = " ".join(remarks[feature.field])
-        assert feature.closed_form.leaves_out in said
-        assert feature.real_run or "no real run" in said
+        sentences = " ".join(remarks[feature.field])
+        assert feature.closed_form.leaves_out in sentences
+        assert feature.real_run or "no real run" in sentences
 
 
 def test_every_missing_chart_says_why(url: str) -> None:
@@ -286,17 +286,17 @@ def test_the_measurements_page_compares_each_run(url: str) -> None:
         assert row["least_s"] <= row["measured_s"] <= row["most_s"]
         assert row["error"] == pytest.approx(row["predicted_s"] / row["measured_s"] - 1)
         if row["chosen"]:
-            found = answer(url, scenario=row["scenario"])["prediction"]["iteration_time_s"]
-            assert found == row["predicted_s"]
+            seconds = answer(url, scenario=row["scenario"])["prediction"]["iteration_time_s"]
+            assert seconds == row["predicted_s"]
 
 
 def started(connection: socket.socket) -> None:
     """Wait until the server has begun to simulate."""
-    told = b""
-    while b"progress" not in told:
+    text = b""
+    while b"progress" not in text:
         more = connection.recv(1000)
         assert more
-        told += more
+        text += more
 
 
 def children(of: int | str = "self") -> set[int]:
@@ -363,15 +363,15 @@ def test_a_simulation_does_not_outlive_a_server_that_is_killed() -> None:
             f"GET /api/simulate?{urlencode(query)} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
         )
         started(connection)
-        begun = children(server.pid)
-        assert begun
+        processes = children(server.pid)
+        assert processes
         server.kill()
         server.wait()
     server.stdout.close()
     until = time.monotonic() + 20
-    while any(Path(f"/proc/{pid}").exists() for pid in begun) and time.monotonic() < until:
+    while any(Path(f"/proc/{pid}").exists() for pid in processes) and time.monotonic() < until:
         time.sleep(0.1)
-    assert [pid for pid in begun if Path(f"/proc/{pid}").exists()] == []
+    assert [pid for pid in processes if Path(f"/proc/{pid}").exists()] == []
 
 
 def test_a_simulation_that_takes_too_much_memory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -393,9 +393,9 @@ def test_a_simulation_that_takes_too_much_memory_says_so(monkeypatch: pytest.Mon
 
     monkeypatch.setattr("psmodel.simulation.replications.replicate", greedy)
     monkeypatch.setattr(simulated, "_end_with_parent", lambda: None)
-    told = Told()
-    simulated._simulate(told, Asked.of({}, Known()).scenario, IDEAL, 1)  # type: ignore[arg-type]
-    ((kind, words),) = told.said
+    pipe = Told()
+    simulated._simulate(pipe, Query.of({}, Settings()).scenario, IDEAL, 1)  # type: ignore[arg-type]
+    ((kind, words),) = pipe.said
     assert (kind, "GiB" in words) == ("problem", True)
 
 
@@ -404,12 +404,12 @@ def chromium() -> str:
     """Debian's chromium, installed if this may be done."""
     if shutil.which("chromium") is None and os.geteuid() == 0 and shutil.which("apt-get"):
         subprocess.run(["apt-get", "install", "-qq", "-y", "chromium"], capture_output=True, check=False)
-    found = shutil.which("chromium")
-    if found is None:
+    browser = shutil.which("chromium")
+    if browser is None:
         pytest.skip(
             "there is no chromium, and apt-get cannot install it here: the page was NOT tested in a browser"
         )
-    return found
+    return browser
 
 
 @pytest.fixture(scope="session")
@@ -427,16 +427,16 @@ def page(url: str, browser: Any) -> Iterator[Any]:
     """An empty page of a new profile; fails the test afterwards if it complained or asked anyone but us."""
     profile = browser.new_context(viewport={"width": 1280, "height": 900})
     tab = profile.new_page()
-    complaints, asked = [], []
+    complaints, requests = [], []
     tab.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
     tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("request", lambda request: requests.append(request.url))
     tab.set_default_timeout(60_000)
     yield tab
     profile.close()
     # Chromium itself reports every answer of 400, which is how a bad value is told.
     assert [text for text in complaints if "400 (Bad Request)" not in text] == []
-    assert all(u.startswith((url, "blob:")) for u in asked)
+    assert all(u.startswith((url, "blob:")) for u in requests)
 
 
 def ready(tab: Any, url: str, query: str = "") -> None:
@@ -491,10 +491,10 @@ def test_it_fits_and_nothing_serious_hinders_anyone(url: str, page: Any, width: 
             expect(page.get_by_label("Racks", exact=True)).to_be_visible()
             expect(page.locator("#results")).not_to_have_attribute("aria-busy", "true")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = Axe().run(page).response["violations"]
+        violations = Axe().run(page).response["violations"]
         bad = [
             (v["id"], [n["html"] for n in v["nodes"]])
-            for v in found
+            for v in violations
             if v["impact"] in ("serious", "critical")
         ]
         assert bad == []
@@ -581,8 +581,12 @@ def test_a_file_is_brought_changed_and_taken_along(url: str, page: Any, tmp_path
     expect(page.locator("#toml")).to_have_attribute("href", re.compile("workers=8"))
     with page.expect_download() as saved:
         page.get_by_text("Download this scenario").click()
-    taken = from_file(saved.value.path().read_text(), "taken.toml")
-    assert (saved.value.suggested_filename, taken.workers, taken.total_bytes) == ("mine.toml", 8, 10**9)
+    scenario_back = from_file(saved.value.path().read_text(), "taken.toml")
+    assert (saved.value.suggested_filename, scenario_back.workers, scenario_back.total_bytes) == (
+        "mine.toml",
+        8,
+        10**9,
+    )
     page.get_by_text("Bring a scenario file").click()
     page.get_by_label("or its text").fill("workers = 0")
     page.get_by_text("Use this text").click()
@@ -640,7 +644,7 @@ def test_every_key_can_be_set_and_a_chart_that_is_missing_says_why(url: str, pag
     expect(page.locator("#q-bandwidth")).to_have_value("1 Gbit/s to 10 Gbit/s")
     groups.get_by_label("Racks", exact=True).uncheck()
     expect(page.locator("#also")).not_to_contain_text("racks")
-    page.get_by_text("Back to the scenario's own values").click()
+    page.get_by_text("Reset").click()
     expect(page.locator("#also")).to_be_hidden()
 
 

@@ -12,8 +12,8 @@ from psmodel.calibration import Calibration
 from psmodel.predictors import load_calibrated
 from psmodel.region import Region
 from psmodel.scenario import load
-from psmodel.whatif.cost import load_catalogue
 from psmodel.whatif.parameter_space import written
+from psmodel.whatif.prices import load_catalogue
 from tests.command_line import run
 from validate.fitting.fit import Fit
 
@@ -71,10 +71,12 @@ def test_a_fit_gives_its_draws_to_what_ifs(tmp_path: Path) -> None:
     )  # fmt: skip
     path = tmp_path / "fit.json"
     path.write_text(json.dumps(fit.to_json()))
-    known = load_calibrated(path)
-    assert known.best == fit.calibration
-    assert [draw.copy_s_per_byte for draw in known.draws] == fit.draws[: len(known.draws), 0].tolist()
-    assert len(known.draws) >= 100
+    calibrated = load_calibrated(path)
+    assert calibrated.best == fit.calibration
+    assert [draw.copy_s_per_byte for draw in calibrated.draws] == fit.draws[
+        : len(calibrated.draws), 0
+    ].tolist()
+    assert len(calibrated.draws) >= 100
 
 
 @pytest.mark.parametrize(
@@ -116,10 +118,10 @@ def test_plan_goes_from_a_question_to_answer_and_picture(
     target = ["--target", "iteration_time<=0.7s", "--minimise", "shards"]
     code, out, _ = run(capsys, "plan", *QUESTION, *target, "--plot", str(picture), "--json")
     assert code == 0
-    found = json.loads(out)
-    assert found["best"]["shards"] == 92  # 2·100·0.32 s / K <= 0.7 s
+    result = json.loads(out)
+    assert result["best"]["shards"] == 92  # 2·100·0.32 s / K <= 0.7 s
     cheapest = min(m.price_per_hour for m in load_catalogue().machine if m.bandwidth >= 25e9 / 8)
-    assert found["best"]["cost_per_hour"] == pytest.approx(192 * cheapest)
+    assert result["best"]["cost_per_hour"] == pytest.approx(192 * cheapest)
     assert picture.exists()
 
 
@@ -145,12 +147,12 @@ def test_the_readme_shows_rows_of_the_front(capsys: pytest.CaptureFixture[str], 
     arguments[arguments.index("--plot") + 1] = str(tmp_path / "front.png")
     _, out, _ = run(capsys, *arguments, "--json")
     front = {(row["machine"], row["shards"]): row for row in json.loads(out)["front"]}
-    table = readme.partition("| machine (cheaper or faster")[2].partition("\n\n")[0].splitlines()[2:]
+    table = readme.partition("| machine (Pareto-optimal")[2].partition("\n\n")[0].splitlines()[2:]
     assert len(table) == 5
     for line in table:
-        machine, shards, *shown = (cell.strip(" *") for cell in line.strip("|").split("|"))
+        machine, shards, *cells = (cell.strip(" *") for cell in line.strip("|").split("|"))
         row = front[machine, int(shards)]
-        assert shown == [
+        assert cells == [
             written(key, row[key])
             for key in ("iteration_time_s", "cost_per_hour", "cost_per_1000_iterations")
         ]

@@ -2,7 +2,6 @@
 
 import doctest
 import importlib
-import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -15,9 +14,10 @@ from psmodel.cli import main
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MODULES = sorted(
-    module.name
-    for module in pkgutil.walk_packages(psmodel.__path__, "psmodel.")
-    if not module.name.endswith("__main__") and "_numba" not in module.name
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for package in ("psmodel", "validate")
+    for path in (ROOT / package).rglob("*.py")
+    if ">>> " in path.read_text(encoding="utf-8")
 )
 # Commands that take long, or need what a reader makes with the one before, are run by tests of their own.
 ELSEWHERE = ("psmodel validate", "psmodel doctor", "psmodel demo", "psmodel app")
@@ -27,6 +27,7 @@ ELSEWHERE = ("psmodel validate", "psmodel doctor", "psmodel demo", "psmodel app"
 def test_docstrings(name: str) -> None:
     result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0
+    assert result.attempted > 0
 
 
 @pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
@@ -44,12 +45,12 @@ def test_readme_scenario(tmp_path: Path) -> None:
 
 def commands() -> list[tuple[str, str]]:
     """Every command, and what the README quotes of its output (nothing, for most)."""
-    found = []
+    rows = []
     for block in re.finditer(r"((?:^    \S.*\n)+)\n?((?:^> .*\n)*)", README, re.MULTILINE):
         lines = re.findall(r"^    (?:\$ )?(psmodel [a-z].*?)(?:\s+#.*)?$", block[1], re.MULTILINE)
         quoted = " ".join(line.removeprefix("> ") for line in block[2].splitlines())
-        found += [(line, quoted) for line in lines if not line.startswith(ELSEWHERE) and "…" not in line]
-    return found
+        rows += [(line, quoted) for line in lines if not line.startswith(ELSEWHERE) and "…" not in line]
+    return rows
 
 
 @pytest.mark.parametrize(("command", "quoted"), commands())

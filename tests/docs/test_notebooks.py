@@ -12,9 +12,9 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from PIL import Image
 
-from notebooks import execute
+from notebooks import execution
 
-PATHS = execute.paths()
+PATHS = execution.paths()
 PICTURES = {"1-tutorial": 2, "2-capacity-planning": 3, "3-validate-your-cluster": 2, "4-paper-figures": 14}
 """The least number of them."""
 TABLES = 2
@@ -26,7 +26,7 @@ def test_there_are_five() -> None:
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda p: p.stem)
 def test_the_file_holds_no_output_and_is_written_the_one_way(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == execute.stripped(execute.read(path)), (
+    assert path.read_text(encoding="utf-8") == execution.stripped(execution.read(path)), (
         f"strip it: python -m notebooks --strip {path.stem}"
     )
 
@@ -34,21 +34,21 @@ def test_the_file_holds_no_output_and_is_written_the_one_way(path: Path) -> None
 @pytest.mark.ray
 @pytest.mark.parametrize("path", PATHS, ids=lambda p: p.stem)
 def test_it_runs_and_shows_what_it_says(path: Path) -> None:
-    notebook = execute.read(path)
+    notebook = execution.read(path)
     if path.stem == "1-tutorial":
         move = "for slider in sliders:\n    slider.value = slider.max\n    slider.value = slider.min"
         notebook.cells.append(nbformat.v4.new_code_cell(move))
-    executed = execute.execute(notebook)
-    assert not execute.errors(executed)
-    pictures = execute.pictures(executed)
+    executed = execution.execute(notebook)
+    assert not execution.errors(executed)
+    pictures = execution.pictures(executed)
     assert len(pictures) >= PICTURES.get(path.stem, 0)
     for picture in pictures:
         with Image.open(BytesIO(base64.b64decode(picture))) as opened:
             assert np.asarray(opened.convert("L")).std() > 5, "an empty picture"
-    shown = [
+    outputs = [
         o.data.get("text/markdown", "") for c in executed.cells for o in c.get("outputs", []) if "data" in o
     ]
-    assert sum("| ---" in text for text in shown) >= TABLES
+    assert sum("| ---" in text for text in outputs) >= TABLES
 
 
 def one_cell(source: str) -> NotebookNode:
@@ -57,21 +57,23 @@ def one_cell(source: str) -> NotebookNode:
 
 def test_a_cell_that_raises_fails() -> None:
     with pytest.raises(CellExecutionError, match="division by zero"):
-        execute.execute(one_cell("1 / 0"))
+        execution.execute(one_cell("1 / 0"))
 
 
 def test_an_error_inside_a_widget_is_found() -> None:
-    executed = execute.execute(one_cell("import ipywidgets\nipywidgets.interact(lambda x: 1 / x, x=(0, 0));"))
-    assert execute.errors(executed) == ["ZeroDivisionError: division by zero"]
+    executed = execution.execute(
+        one_cell("import ipywidgets\nipywidgets.interact(lambda x: 1 / x, x=(0, 0));")
+    )
+    assert execution.errors(executed) == ["ZeroDivisionError: division by zero"]
 
 
 def test_stripping_takes_away_what_a_run_left() -> None:
     notebook = one_cell("print(1)")
-    before = execute.stripped(notebook)
-    executed = execute.execute(notebook)
+    before = execution.stripped(notebook)
+    executed = execution.execute(notebook)
     executed.cells[0].metadata["collapsed"] = True
     assert executed.cells[0].outputs
-    assert execute.stripped(executed) == before
+    assert execution.stripped(executed) == before
 
 
 def test_the_home_is_left_alone_and_nothing_listens_beyond_loopback(
@@ -86,7 +88,7 @@ def test_the_home_is_left_alone_and_nothing_listens_beyond_loopback(
         "print(json.dumps([row[1] for row in tcp[1:] if row[3] == '0A' and row[9] in inodes], separators=(',', ':')))\n"
         "print(os.environ['IPYTHONDIR'])"
     )
-    executed = execute.execute(one_cell(ask))
+    executed = execution.execute(one_cell(ask))
     listening, folder = "".join(o.text for o in executed.cells[0].outputs).split()
     assert all(address.startswith("0100007F:") for address in json.loads(listening)), listening
     assert not Path(folder).exists()

@@ -45,17 +45,17 @@ def test_nothing_is_cut_off_and_no_type_is_too_small(name: str, style: str) -> N
         canvas.draw()
     renderer = canvas.get_renderer()
     assert figure.get_figwidth() in (STYLES[style].column, STYLES[style].page)
-    drawn = figure.get_tightbbox(renderer)
-    assert drawn.x0 >= -0.01
-    assert drawn.y0 >= -0.01
-    assert drawn.x1 <= figure.get_figwidth() + 0.01
-    assert drawn.y1 <= figure.get_figheight() + 0.01
+    box = figure.get_tightbbox(renderer)
+    assert box.x0 >= -0.01
+    assert box.y0 >= -0.01
+    assert box.x1 <= figure.get_figwidth() + 0.01
+    assert box.y1 <= figure.get_figheight() + 0.01
     sizes = [t.get_fontsize() for t in figure.findobj(Text) if t.get_text()]  # type: ignore[attr-defined]
     assert min(sizes) >= (6.5 if style != "slides" else 12)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """One figure, by two interpreters that hash differently."""
     folders = (tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two"))
     for seed, folder in enumerate(folders, start=1):
@@ -66,23 +66,23 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folders[0] / "acm", folders[1] / "acm"
 
 
-def test_made_again_it_is_the_same_bytes(made: tuple[Path, Path]) -> None:
-    one, two = made
+def test_made_again_it_is_the_same_bytes(result: tuple[Path, Path]) -> None:
+    one, two = result
     names = sorted(f.name for f in one.iterdir())
     assert names == ["push_floor.json", "push_floor.pdf", "push_floor.png", "push_floor.svg"]
     for name in names:
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
-def test_fonts_are_embedded_and_nothing_is_a_bitmap(made: tuple[Path, Path]) -> None:
-    pdf = (made[0] / "push_floor.pdf").read_bytes()
+def test_fonts_are_embedded_and_nothing_is_a_bitmap(result: tuple[Path, Path]) -> None:
+    pdf = (result[0] / "push_floor.pdf").read_bytes()
     assert b"/FontFile2" in pdf
     assert b"/Type3" not in pdf
     assert b"/Subtype /Image" not in pdf
 
 
-def test_provenance_lies_beside_and_inside_every_file(made: tuple[Path, Path]) -> None:
-    folder = made[0]
+def test_provenance_lies_beside_and_inside_every_file(result: tuple[Path, Path]) -> None:
+    folder = result[0]
     record = json.loads((folder / "push_floor.json").read_text(encoding="utf-8"))
     assert {"scenario", "commit", "versions", "seed", "inputs_sha256", "data_sha256"} <= record.keys()
     digest = record["inputs_sha256"]
@@ -94,13 +94,13 @@ def test_provenance_lies_beside_and_inside_every_file(made: tuple[Path, Path]) -
 
 
 def _streams(pdf: bytes) -> list[bytes]:
-    found = []
+    rows = []
     for match in re.finditer(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL):
         try:
-            found.append(zlib.decompress(match[1]))
+            rows.append(zlib.decompress(match[1]))
         except zlib.error:
-            found.append(match[1])
-    return found
+            rows.append(match[1])
+    return rows
 
 
 def test_only_what_changed_is_made(tmp_path: Path) -> None:

@@ -53,12 +53,12 @@ def test_a_suite_that_cannot_be_run_stops_it(tmp_path: Path) -> None:
 
 
 def test_all_figures_of_the_runs_made_are_refreshed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    done: list[tuple[str, str]] = []
+    suites_run: list[tuple[str, str]] = []
     for step in ("make_runs", "ship"):
-        monkeypatch.setattr(remeasure, step, lambda suite, store, step=step: done.append((step, suite)))
-    monkeypatch.setattr(build, "refresh", lambda name: bool(done.append(("refresh", name))))
+        monkeypatch.setattr(remeasure, step, lambda suite, store, step=step: suites_run.append((step, suite)))
+    monkeypatch.setattr(build, "refresh", lambda name: bool(suites_run.append(("refresh", name))))
     arguments = ["residuals", "--measure", "--out", str(tmp_path), "--store", str(tmp_path / "runs.sqlite")]
     result = CliRunner().invoke(figures, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     refreshed = [("refresh", n) for n in ("fit_parameters", "predicted_measured", "residuals")]
-    assert done == [("make_runs", "ingress"), ("ship", "ingress"), *refreshed]
+    assert suites_run == [("make_runs", "ingress"), ("ship", "ingress"), *refreshed]

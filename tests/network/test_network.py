@@ -149,9 +149,9 @@ def test_a_halted_flow_leaves_its_share_and_goes_on_with_the_rest(compiled) -> N
     env, network = make(compiled=compiled)
     a, b = (network.add_host(name, up=2, down=2) for name in "ab")
     first, second = network.transfer(a, b, 4), network.transfer(a, b, 4)
-    first.callbacks.append(lambda _: seen.append(("first", env.now)))
-    second.callbacks.append(lambda _: seen.append(("second", env.now)))
-    seen: list[tuple[str, float]] = []
+    first.callbacks.append(lambda _: order.append(("first", env.now)))
+    second.callbacks.append(lambda _: order.append(("second", env.now)))
+    order: list[tuple[str, float]] = []
     env.run(until=1)  # each has 3 to go
     network.halt(first)
     network.halt(first)
@@ -161,7 +161,7 @@ def test_a_halted_flow_leaves_its_share_and_goes_on_with_the_rest(compiled) -> N
     assert a.up.carried == pytest.approx(4)
     network.resume(first)
     env.run(second)
-    assert seen == [("second", pytest.approx(3))]
+    assert order == [("second", pytest.approx(3))]
     env.run(until=3.5)  # the first has 2 − 1 to go
     assert network.stop(first) == pytest.approx(1)
     third = network.transfer(a, b, 2)
@@ -209,10 +209,10 @@ def random_star(seed: int) -> Star:
 
 @pytest.fixture(scope="module")
 def peer() -> Peer:
-    found = simgrid()
-    if found is None:
+    library = simgrid()
+    if library is None:
         pytest.skip("SimGrid is not here (apt install libsimgrid-dev g++, or python3-simgrid)")
-    return found
+    return library
 
 
 @pytest.mark.parametrize(

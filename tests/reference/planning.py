@@ -9,13 +9,13 @@ import numpy as np
 
 from psmodel import simulation
 from psmodel.calibration import IDEAL, Calibration
-from psmodel.derived import communication_share
+from psmodel.derived_metrics import communication_share
 from psmodel.predictors import Calibrated
 from psmodel.scenario import Scenario, load
-from psmodel.whatif.cost import load_catalogue, machines_for, price_per_hour
 from psmodel.whatif.judge import Certainty
 from psmodel.whatif.parameter_space import Grid
 from psmodel.whatif.plans import Objective, Plan, plan
+from psmodel.whatif.prices import load_catalogue, machines_for, price_per_hour
 from psmodel.whatif.sweeps import Setup, grid
 from psmodel.whatif.targets import Target
 
@@ -68,9 +68,9 @@ class Problem:
         surely = [c for c, x, e in zip(self.costs, excess, self.errors, strict=True) if x < -margin - 2 * e]
         if answer.best is None:
             return not surely and "Undecided" not in answer.verdict
-        chosen = list(self.points).index({k: self._given(answer, k) for k in self.points[0]})
-        acceptable = excess[chosen] <= margin + 2 * self.errors[chosen]
-        return acceptable and not any(cost < self.costs[chosen] * (1 - 1e-9) for cost in surely)
+        row = list(self.points).index({k: self._given(answer, k) for k in self.points[0]})
+        acceptable = excess[row] <= margin + 2 * self.errors[row]
+        return acceptable and not any(cost < self.costs[row] * (1 - 1e-9) for cost in surely)
 
     def _given(self, answer: Plan, key: str) -> Any:
         assert answer.best is not None
@@ -133,7 +133,7 @@ def problem(seed: int) -> Problem:
         "iteration_time_s", "iteration_time_s", "updates_per_s", "communication_share", "ingress_time_s"
     )
     catalogue = load_catalogue()
-    setup = Setup(method="simulate", known=Calibrated(best=calibration), catalogue=catalogue)
+    setup = Setup(method="simulate", calibrated=Calibrated(best=calibration), catalogue=catalogue)
     scenarios = [setup.scenario(base, point) for point in points]
     samples = [_sample(name, scenario, calibration, range(_FEW)) for scenario in scenarios]
     limit = float(np.mean(samples[int(rng.integers(len(samples)))])) * float(rng.uniform(0.93, 1.07))

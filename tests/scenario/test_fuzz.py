@@ -174,11 +174,11 @@ def test_files(text: str, encoding: str) -> None:
 @example(values={"goodput_factor": True})
 def test_calibrations(values: dict[str, Any]) -> None:
     try:
-        made = Calibration.from_json(values)
+        result = Calibration.from_json(values)
     except UserError as error:
         told(error)
     else:
-        assert all(math.isfinite(value) for value in made.to_json().values())
+        assert all(math.isfinite(value) for value in result.to_json().values())
 
 
 times = st.sampled_from(["0 s", "1e-12 s", "1 ns", "1 ms", "1 s", "1 h", "36500 d"])

@@ -271,11 +271,11 @@ def test_what_does_not_fit_is_refused_before_it_begins(arguments: list[str]) -> 
 def test_a_full_disk_behind_stdout_is_one_sentence(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "psmodel", *arguments]
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
+        process = subprocess.run(
             command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
         )
-    assert done.returncode == 3
-    assert done.stderr == "Error: The output cannot be written: No space left on device\n"
+    assert process.returncode == 3
+    assert process.stderr == "Error: The output cannot be written: No space left on device\n"
 
 
 @pytest.mark.skipif(not Path("/proc/self/fdinfo").is_dir(), reason="Linux")

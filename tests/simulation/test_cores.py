@@ -21,12 +21,12 @@ def compute_time(**changes: object) -> float:
 
 
 def test_six_workers_on_two_cores_take_three_times_as_long() -> None:
-    made = simulation.predict(BASE).prediction
-    assert made.metrics.compute_time_s == pytest.approx(0.9)
-    assert made.metrics.iteration_time_s == pytest.approx(0.9)
-    assert made.bottleneck == "host cores"
-    assert made.utilisation["host cores"] == pytest.approx(1)
-    assert made.utilisation["worker CPU"] == pytest.approx(1 / 3)
+    prediction = simulation.predict(BASE).prediction
+    assert prediction.metrics.compute_time_s == pytest.approx(0.9)
+    assert prediction.metrics.iteration_time_s == pytest.approx(0.9)
+    assert prediction.bottleneck == "host cores"
+    assert prediction.utilisation["host cores"] == pytest.approx(1)
+    assert prediction.utilisation["worker CPU"] == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_all_hosts_share_the_cores_of_one_machine() -> None:
 def test_who_computes_less_is_done_first() -> None:
     """1, 2 and 3 s on two cores, 2/3 each: the first is done at 1.5 s; then one each: at 2.5 and 3.5 s."""
     changes = {"workers": 3, "compute": 1.0, "compute_factors": [1, 2, 3], "mode": "asp", "iterations": 1}
-    made = simulation.predict(BASE.replace(**changes)).timeline
-    assert made.computed[:, 0] == pytest.approx([1.5, 2.5, 3.5])
+    timeline = simulation.predict(BASE.replace(**changes)).timeline
+    assert timeline.computed[:, 0] == pytest.approx([1.5, 2.5, 3.5])
 
 
 @given(
@@ -64,7 +64,7 @@ def test_no_core_works_twice_and_none_idles_while_there_is_work(factors, cores, 
     run = Run(scenario, IDEAL, replication=0, trace=False)
     last = float(run.result().timeline.computed.max())
     longest, total = max(factors), math.fsum(factors)
-    used = run._cluster.shared_cores.carried
+    used = run._premises.shared_cores.carried
     if on == "accelerator":
         assert last == pytest.approx(longest)
         assert used == 0

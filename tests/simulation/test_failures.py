@@ -82,9 +82,9 @@ def test_layers_computed_after_the_first_push_go_on_where_they_were() -> None:
 def test_of_two_shards_on_a_host_the_other_has_the_link_alone() -> None:
     """Half a link each until 2 s; then 3 MB alone until 5 s; the dead one's 3 MB from 12 to 15 s."""
     changes = {"shards": 2, "shards_per_host": 2, "failures": [dies("shard", 2, 10)]}
-    made = simulation.predict(BASE.replace(**changes)).prediction
-    assert made.metrics.push_time_s == pytest.approx(15)
-    assert made.ingress_time_per_shard_s == pytest.approx((15, 5))
+    prediction = simulation.predict(BASE.replace(**changes)).prediction
+    assert prediction.metrics.push_time_s == pytest.approx(15)
+    assert prediction.ingress_time_per_shard_s == pytest.approx((15, 5))
 
 
 def test_a_dead_process_takes_no_core_and_begins_to_compute_anew() -> None:
@@ -93,8 +93,8 @@ def test_a_dead_process_takes_no_core_and_begins_to_compute_anew() -> None:
         "workers": 2, "placement": "single-host", "cores_per_host": 1, "compute": 4, "mode": "asp",
         "failures": [dies("worker", 2, 1)],
     }  # fmt: skip
-    made = simulation.predict(BASE.replace(**changes)).timeline
-    assert made.released[:, 0] == pytest.approx([9, 7])
+    timeline = simulation.predict(BASE.replace(**changes)).timeline
+    assert timeline.released[:, 0] == pytest.approx([9, 7])
 
 
 def test_a_dead_shard_takes_no_core() -> None:
@@ -113,8 +113,8 @@ def test_away_a_fifth_of_the_time_costs_a_quarter() -> None:
         workers=10, bandwidth="1Gbps", iterations=200, compute=0.0,
         failures=[{"role": "shard", "mean_time_between": "20 s", "repair_time": "5 s"}],
     )  # fmt: skip
-    made = simulation.predict(scenario).prediction.metrics
-    assert made.iteration_time_s == pytest.approx(16 * 25 / 20, rel=0.04)
+    metrics = simulation.predict(scenario).prediction.metrics
+    assert metrics.iteration_time_s == pytest.approx(16 * 25 / 20, rel=0.04)
 
 
 instants = st.floats(0, 40)
@@ -141,9 +141,9 @@ def test_deaths_delay_and_whoever_is_away_gets_nothing(failures, mode, compute) 
                 carried.setdefault(name, []).append((run._env.now, host.up.carried + host.down.carried))
 
     run._env.process(watch())
-    made = run.result()
-    assert (made.timeline.released[:, -1].max() >= plain.released[:, -1].max() * (1 - 1e-9)).all()
-    for span in made.spans:
+    result = run.result()
+    assert (result.timeline.released[:, -1].max() >= plain.released[:, -1].max() * (1 - 1e-9)).all()
+    for span in result.spans:
         if span.name == "away":
             inside = [v for t, v in carried.get(span.row, []) if span.start_s < t < span.end_s]
             assert np.ptp(inside or [0.0]) <= 1e-6
@@ -154,9 +154,9 @@ def test_who_dies_all_the_time_is_refused_in_a_sentence(role: str) -> None:
     """The other shards are idle while worker 0 computes, and would die without end."""
     failures = [{"role": role, "mean_time_between": "1 us"}]
     words = r"failures\.0\.mean_time_between = 1 µs is too short|rarer failures"
-    with pytest.raises(UserError, match=words) as refused:
+    with pytest.raises(UserError, match=words) as error:
         simulation.predict(BASE.replace(shards=4, compute=1000.0, failures=failures))
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(error.value)
 
 
 def test_episodes_without_number_are_refused() -> None:

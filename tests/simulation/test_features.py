@@ -33,12 +33,12 @@ def metric(name: str, **changes: object) -> float:
 
 def test_the_heaviest_shard_is_last() -> None:
     """Three quarters of the model on one shard: eight workers bring 6 M/B there, and 2 M/B to the other."""
-    made = run(workers=8, shards=2, shard_weights=[3, 1]).prediction
-    assert made.metrics.push_time_s == pytest.approx(8 * 0.75 * M / B)
-    assert made.ingress_time_per_shard_s == pytest.approx((8 * 0.75 * M / B, 8 * 0.25 * M / B))
+    result = run(workers=8, shards=2, shard_weights=[3, 1]).prediction
+    assert result.metrics.push_time_s == pytest.approx(8 * 0.75 * M / B)
+    assert result.ingress_time_per_shard_s == pytest.approx((8 * 0.75 * M / B, 8 * 0.25 * M / B))
     scenario = BASE.replace(workers=8, shards=2, shard_weights=[3, 1])
     closed = analytic.predict(scenario)
-    assert closed.metrics.push_time_s == pytest.approx(made.metrics.push_time_s)
+    assert closed.metrics.push_time_s == pytest.approx(result.metrics.push_time_s)
     assert scenario.shard_sizes == (6_000_000, 2_000_000)
 
 
@@ -155,13 +155,13 @@ def test_nobody_waits_for_a_backup_worker() -> None:
     push = M / B
     assert metric("iteration_time_s", **slow) == pytest.approx(100 + push, rel=0.01)
     for warmup in (0, 1):
-        made = run(**slow, backup_workers=1, warmup=warmup)
-        metrics = made.prediction.metrics
+        result = run(**slow, backup_workers=1, warmup=warmup)
+        metrics = result.prediction.metrics
         # Two workers share the shard's link; the slow one's late pushes take some of it now and then.
         assert 1 + 2 * push <= metrics.iteration_time_s * (1 + 1e-9) <= (1 + 2 * push) * 1.1
         assert metrics.updates_per_s == pytest.approx(2 / metrics.iteration_time_s)
-        assert made.timeline.applied_share == pytest.approx(2 / 3)
-    assert (made.timeline.released >= made.timeline.start).all()
+        assert result.timeline.applied_share == pytest.approx(2 / 3)
+    assert (result.timeline.released >= result.timeline.start).all()
 
 
 def test_two_workers_of_whom_one_is_enough() -> None:
@@ -174,12 +174,12 @@ def test_two_workers_of_whom_one_is_enough() -> None:
         workers=2, backup_workers=1, elements=1, model_size=None, bandwidth=1e12,
         compute={"kind": "exponential", "mean": "1 s"}, iterations=40_000, seed=5,
     )  # fmt: skip
-    made = simulation.predict(scenario)
-    steps = 40_000 / made.timeline.released.min(axis=0)[-1]
+    result = simulation.predict(scenario)
+    steps = 40_000 / result.timeline.released.min(axis=0)[-1]
     assert steps == pytest.approx(4 / 3, rel=0.02)
-    assert made.prediction.metrics.updates_per_s == pytest.approx(4 / 3, rel=0.02)
+    assert result.prediction.metrics.updates_per_s == pytest.approx(4 / 3, rel=0.02)
     closed = analytic.predict(scenario).metrics
-    assert closed.iteration_time_s <= made.prediction.metrics.iteration_time_s
+    assert closed.iteration_time_s <= result.prediction.metrics.iteration_time_s
 
 
 @given(st.integers(2, 6), st.integers(0, 5), st.integers(0, 3))
@@ -190,8 +190,8 @@ def test_an_iteration_is_never_faster_than_its_order_statistic(workers: int, bac
         compute={"kind": "lognormal", "mean": "1 s", "cv": 0.5}, iterations=20, seed=seed,
     )  # fmt: skip
     times = np.sort(compute_times(scenario), axis=0)[workers - backup - 1]
-    made = simulation.predict(scenario)
-    last = np.sort(made.timeline.released[:, -1])[workers - backup - 1]
+    result = simulation.predict(scenario)
+    last = np.sort(result.timeline.released[:, -1])[workers - backup - 1]
     assert last >= times.sum() * (1 - 1e-9)
     if backup == 0:
         assert last == pytest.approx(times.sum())
@@ -215,11 +215,11 @@ def test_prefetched_parameters_are_older() -> None:
 
 def _two_machines(first: list[float], second: list[float]) -> float:
     """Makespan of jobs that pass through two machines in this order (Johnson 1954)."""
-    ready = done = 0.0
+    ready = end = 0.0
     for a, b in zip(first, second, strict=True):
         ready += a
-        done = max(done, ready) + b
-    return done
+        end = max(end, ready) + b
+    return end
 
 
 @given(st.lists(st.tuples(st.floats(0.05, 1), st.floats(0, 1)), min_size=1, max_size=6), st.floats(0, 30))
@@ -229,12 +229,12 @@ def test_layers_are_computed_and_pushed_as_on_two_machines(
     total, computing = sum(s for s, _ in parts), max(1.0, sum(c for _, c in parts))
     layers = [{"share": s / total, "compute_share": c / computing} for s, c in parts]
     scenario = BASE.replace(layers=layers, compute=compute)
-    made = simulation.predict(scenario).prediction.metrics
+    metrics = simulation.predict(scenario).prediction.metrics
     sizes = scenario.layer_elements[0][::-1]
     shares = [layer["compute_share"] for layer in layers][::-1]
     forward = compute * (1 - sum(shares))
     expected = forward + _two_machines([s * compute for s in shares], [n * 8 / B for n in sizes])
-    assert made.iteration_time_s == pytest.approx(expected, rel=1e-6)
+    assert metrics.iteration_time_s == pytest.approx(expected, rel=1e-6)
     assert analytic.predict(scenario).metrics.iteration_time_s <= expected * (1 + 1e-9)
 
 
@@ -252,8 +252,8 @@ def test_compression_saves_bytes_and_costs_time() -> None:
 def test_a_worker_that_dies_starts_its_iteration_again() -> None:
     """Dies 3 s into its second iteration (8 s of pushing, 10 s of computing before), is away for 5 s."""
     failures = [{"role": "worker", "index": 0, "at": "21 s", "repair_time": "5 s"}]
-    made = run(compute="10 s", iterations=3, failures=failures)
-    ends = made.timeline.released[0]
+    result = run(compute="10 s", iterations=3, failures=failures)
+    ends = result.timeline.released[0]
     assert ends == pytest.approx([18, 21 + 5 + 18, 21 + 5 + 36])
 
 
@@ -295,9 +295,9 @@ def test_pushes_of_one_worker_are_applied_in_order() -> None:
         workers=4, shards=2, mode="asp", push="fire-and-forget", iterations=30,
         compute={"kind": "exponential", "mean": "16 s"},
     )  # fmt: skip
-    made = simulation.predict(scenario, Calibration(head_start=1.0), trace=True)
+    result = simulation.predict(scenario, Calibration(head_start=1.0), trace=True)
     for shard in range(2):
-        updates = [s for s in made.spans if s.row == f"shard-{shard}" and s.name == "update"]
+        updates = [s for s in result.spans if s.row == f"shard-{shard}" and s.name == "update"]
         for worker in range(4):
             order = [
                 s.args["iteration"]
@@ -324,8 +324,8 @@ def test_a_shard_that_dies_redoes_what_it_had_since_its_checkpoint() -> None:
 def test_a_late_update_is_not_worth_its_bytes() -> None:
     calibration = Calibration(handle_overhead_s=0.5, update_s_per_byte=1 / M)
     scenario = BASE.replace(workers=2, backup_workers=1, compute="1 s", compute_factors=[1, 2])
-    made = simulation.predict(scenario, calibration, trace=True)
-    served = {span.name: span.end_s - span.start_s for span in made.spans if span.row == "shard-0"}
+    result = simulation.predict(scenario, calibration, trace=True)
+    served = {span.name: span.end_s - span.start_s for span in result.spans if span.row == "shard-0"}
     assert served == pytest.approx({"update": 1.5, "refuse": 0.5})
 
 
@@ -353,7 +353,7 @@ def test_a_late_update_is_not_worth_its_bytes() -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_in_a_sentence(changes: dict[str, object], words: str) -> None:
-    with pytest.raises(ScenarioError) as refused:
+    with pytest.raises(ScenarioError) as error:
         BASE.replace(**changes)
-    assert words in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)

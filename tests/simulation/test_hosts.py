@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from psmodel import simulation
 from psmodel.calibration import IDEAL
-from psmodel.demands import demands, rack_rates
 from psmodel.scenario import Scenario, ScenarioError
-from tests.simulation.test_simulation import calibrations
+from psmodel.service_demands import demands, rack_rates
+from tests.strategies import calibrations
 
 B = 1e6
 M = 8_000_000
@@ -19,8 +19,8 @@ BASE = Scenario(workers=8, shards=8, model_size=M, bandwidth=B, pull="none", ite
 @pytest.mark.parametrize(("per_host", "expected"), [(1, 1), (2, 2), (4, 4), (8, 8), (5, 5)])
 def test_workers_on_one_host_share_its_interface(per_host: int, expected: float) -> None:
     """8 MB of each through one link, on which five workers of eight are the most."""
-    made = simulation.predict(BASE.replace(workers_per_host=per_host)).prediction
-    assert made.metrics.iteration_time_s == pytest.approx(expected * M / B)
+    prediction = simulation.predict(BASE.replace(workers_per_host=per_host)).prediction
+    assert prediction.metrics.iteration_time_s == pytest.approx(expected * M / B)
 
 
 def test_who_is_alone_at_work_has_the_host_s_link_alone() -> None:
@@ -32,8 +32,8 @@ def test_who_is_alone_at_work_has_the_host_s_link_alone() -> None:
         "compute": 1.0,
         "compute_factors": [1e-6, 8],
     }
-    made = simulation.predict(BASE.replace(**changes)).timeline
-    assert made.pushed[:, 0] == pytest.approx([8, 16], rel=1e-5)
+    timeline = simulation.predict(BASE.replace(**changes)).timeline
+    assert timeline.pushed[:, 0] == pytest.approx([8, 16], rel=1e-5)
 
 
 @given(
@@ -61,10 +61,10 @@ def test_in_step_each_has_its_share_of_the_link(per_host, hosts, shards, pull, p
 def test_links_and_racks_count_hosts() -> None:
     scenario = BASE.replace(workers_per_host=3, racks={"count": 2})
     assert scenario.worker_hosts == 3
-    assert rack_rates(scenario, demands(scenario, IDEAL)) == [(6 * B, 6 * B), (5 * B, 5 * B)]
+    assert rack_rates(scenario, demands(scenario, IDEAL).rates) == [(6 * B, 6 * B), (5 * B, 5 * B)]
     background = [{"link": "worker-2.up", "rate": B}]
-    made = simulation.predict(BASE.replace(workers_per_host=3, background=background)).timeline
-    assert made.pushed[:, 0].max() == pytest.approx(
+    timeline = simulation.predict(BASE.replace(workers_per_host=3, background=background)).timeline
+    assert timeline.pushed[:, 0].max() == pytest.approx(
         3 * M / B
     )  # with one more flow each of the two has a third
     with pytest.raises(ScenarioError, match="no link of this network, whose hosts are 3 of worker"):
@@ -79,11 +79,11 @@ def test_a_shard_of_weight_0_is_never_called() -> None:
     scenario = BASE.replace(shards=3, shard_weights=[1, 0, 1], pull="parallel")
     assert scenario.shard_sizes == (M / 2, 0, M / 2)
     assert scenario.used_shards == 2
-    made = simulation.predict(scenario, trace=True)
-    assert made.prediction.metrics.push_time_s == pytest.approx(8 * M / 2 / B)
-    assert made.prediction.ingress_time_per_shard_s == pytest.approx((32, 0, 32))
-    assert made.timeline.applied_share == 1
-    assert {s.row for s in made.spans if s.row.startswith("shard-")} == {"shard-0", "shard-2"} | {
+    result = simulation.predict(scenario, trace=True)
+    assert result.prediction.metrics.push_time_s == pytest.approx(8 * M / 2 / B)
+    assert result.prediction.ingress_time_per_shard_s == pytest.approx((32, 0, 32))
+    assert result.timeline.applied_share == 1
+    assert {s.row for s in result.spans if s.row.startswith("shard-")} == {"shard-0", "shard-2"} | {
         f"shard-{i}.{way}" for i in (0, 2) for way in ("up", "down")
     }
 
@@ -100,13 +100,13 @@ def test_idle_shards_change_nothing(weights, calibration, pull, push, layers, mo
     more = {}
     if layers and push != "sequential":
         more = {"layers": [{"share": 0.5, "compute_share": 0.2}] * 2}
-    kept = [w for w in weights if w > 0]
+    positive = [w for w in weights if w > 0]
     changes = {"workers": 3, "pull": pull, "push": push, "mode": mode, "compute": 1.0, "iterations": 2} | more
     idle = simulation.predict(
         BASE.replace(shards=len(weights), shard_weights=weights, **changes), calibration
     ).prediction
     without = simulation.predict(
-        BASE.replace(shards=len(kept), shard_weights=kept, **changes), calibration
+        BASE.replace(shards=len(positive), shard_weights=positive, **changes), calibration
     ).prediction
     for name, value in without.metrics.to_json().items():
         assert getattr(idle.metrics, name) == (value if value is None else pytest.approx(value, rel=1e-9)), (
@@ -127,6 +127,6 @@ def test_idle_shards_change_nothing(weights, calibration, pull, push, layers, mo
     ],
 )
 def test_weights_that_leave_nothing_are_refused(weights: list[float], words: str) -> None:
-    with pytest.raises(ScenarioError) as refused:
+    with pytest.raises(ScenarioError) as error:
         BASE.replace(shards=2, shard_weights=weights)
-    assert words in str(refused.value)
+    assert words in str(error.value)

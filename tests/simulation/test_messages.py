@@ -13,7 +13,7 @@ from psmodel import simulation
 from psmodel.calibration import COEFFICIENTS, Calibration
 from psmodel.scenario import Scenario
 from psmodel.simulation import messages
-from psmodel.simulation.gather import SimulationResult
+from psmodel.simulation.collection import SimulationResult
 from psmodel.simulation.messages import can_carry
 from psmodel.simulation.steady import Budget
 from tests.strategies import calibrations, scenarios

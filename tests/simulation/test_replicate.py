@@ -25,12 +25,12 @@ def test_any_number_of_processes_gives_the_same() -> None:
 
 
 def test_it_stops_at_the_precision_and_covers_the_truth() -> None:
-    seen: list[tuple[int, int]] = []
-    prediction = replicate(barrier(), precision=0.05, processes=1, on_progress=lambda *n: seen.append(n))
+    calls: list[tuple[int, int]] = []
+    prediction = replicate(barrier(), precision=0.05, processes=1, on_progress=lambda *n: calls.append(n))
     mean, half = prediction.metrics.iteration_time_s, prediction.half_widths["iteration_time_s"]
     assert half / mean <= 0.05
     assert abs(mean - 1.5) < 2 * half
-    assert [done for done, _ in seen] == list(range(1, len(seen) + 1))
+    assert [count for count, _ in calls] == list(range(1, len(calls) + 1))
 
 
 def test_nothing_random_is_simulated_once() -> None:

@@ -84,13 +84,13 @@ def simulated(scenario: Scenario, metric: str) -> Any:
 @pytest.fixture(scope="module")
 def deviations() -> dict[str, float]:
     """Distance of each case from theory, in half widths of its 95 % interval."""
-    found = {}
+    values = {}
     for make, arguments in cases():
         scenario, metric, expected = make(*arguments)
         estimate = simulated(scenario, metric)
-        found[f"{make.__name__}{arguments}"] = abs(estimate.mean - expected) / estimate.half_width
+        values[f"{make.__name__}{arguments}"] = abs(estimate.mean - expected) / estimate.half_width
         assert estimate.relative_half_width < 0.12, "an interval that wide would cover anything"
-    return found
+    return values
 
 
 def test_within_the_interval(deviations: dict[str, float]) -> None:

@@ -18,15 +18,15 @@ CASE = Scenario(
 
 
 def test_a_link_that_takes_one_a_second_applies_one_a_second() -> None:
-    made = simulation.predict(CASE).prediction
-    assert made.metrics.iteration_time_s == pytest.approx(0.1)
-    assert made.metrics.updates_per_s == pytest.approx(50 / 50.1)
+    prediction = simulation.predict(CASE).prediction
+    assert prediction.metrics.iteration_time_s == pytest.approx(0.1)
+    assert prediction.metrics.updates_per_s == pytest.approx(50 / 50.1)
     # Ten more are applied in the same time, and none of them in the first second.
     warm = simulation.predict(CASE.replace(warmup=10)).prediction.metrics.updates_per_s
     assert warm == pytest.approx(60 / (60.1 - 1))
-    assert made.bottleneck == "shard ingress"
-    assert max(made.utilisation.values()) <= 1 + 1e-9
-    (note,) = made.notes
+    assert prediction.bottleneck == "shard ingress"
+    assert max(prediction.utilisation.values()) <= 1 + 1e-9
+    (note,) = prediction.notes
     assert "10 per second) than shard ingress can cope with (1 per second)" in note
 
 
@@ -34,9 +34,11 @@ def test_a_link_that_takes_one_a_second_applies_one_a_second() -> None:
     "changes", [{"compute": 1.1}, {"max_in_flight_pushes": 2}, {"pull": "parallel"}, {"push": "blocking"}]
 )
 def test_there_is_no_note_where_what_waits_is_bounded(changes: dict[str, object]) -> None:
-    made = simulation.predict(CASE.replace(iterations=200, **changes)).prediction
-    assert made.notes == ()
-    assert made.metrics.updates_per_s == pytest.approx(1 / made.metrics.iteration_time_s, rel=0.02)
+    prediction = simulation.predict(CASE.replace(iterations=200, **changes)).prediction
+    assert prediction.notes == ()
+    assert prediction.metrics.updates_per_s == pytest.approx(
+        1 / prediction.metrics.iteration_time_s, rel=0.02
+    )
 
 
 @pytest.mark.parametrize(("resource", "changes"), [
@@ -50,8 +52,8 @@ def test_the_note_names_what_is_too_slow(resource: str, changes: dict[str, objec
 
 
 def test_nothing_pushed_is_nothing_applied() -> None:
-    made = simulation.predict(CASE.replace(pull="parallel", push="none"))
-    assert made.prediction.metrics.updates_per_s is None
+    result = simulation.predict(CASE.replace(pull="parallel", push="none"))
+    assert result.prediction.metrics.updates_per_s is None
 
 
 @given(st.integers(1, 4), st.floats(0.01, 1), st.floats(0.01, 1), st.integers(1, 8), st.integers(0, 3))

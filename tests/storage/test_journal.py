@@ -32,11 +32,11 @@ def test_cut_anywhere_it_keeps_the_finished_rows_and_goes_on(
 ) -> None:
     path = tmp_path_factory.mktemp("journal") / "j"
     whole = filled(path)
-    kept = whole[: int(cut * len(whole))]
-    path.write_bytes(kept)
+    content = whole[: int(cut * len(whole))]
+    path.write_bytes(content)
     with Journal(path) as journal:
-        found = [key for key in ROWS if key in journal]
-        assert len(found) == max(0, kept.count(b"\n") - 1)
+        keys = [key for key in ROWS if key in journal]
+        assert len(keys) == max(0, content.count(b"\n") - 1)
         for key, row in ROWS.items():
             if key not in journal:
                 journal.append(key, row)

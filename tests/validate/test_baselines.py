@@ -35,9 +35,9 @@ def test_ernest_recovers_its_four_terms(theta: tuple[float, float, float, float]
 def test_scalability_law_recovers_contention_and_coherency(lam: float, sigma: float, kappa: float) -> None:
     """Capacity p/(1 + σ(p−1) + κp(p−1)), as Gunther writes it."""
     times = [s / (lam * p / (1 + sigma * (p - 1) + kappa * p * (p - 1))) for s, p in SIZES]
-    found = universal_scalability_law(points(), times).coefficients
-    assert found["σ/λ"] / found["1/λ"] == pytest.approx(sigma, abs=1e-6)
-    assert found["κ/λ"] / found["1/λ"] == pytest.approx(kappa, abs=1e-6)
+    coefficients = universal_scalability_law(points(), times).coefficients
+    assert coefficients["σ/λ"] / coefficients["1/λ"] == pytest.approx(sigma, abs=1e-6)
+    assert coefficients["κ/λ"] / coefficients["1/λ"] == pytest.approx(kappa, abs=1e-6)
 
 
 def test_scalability_law_has_its_peak_where_gunther_says() -> None:
@@ -71,10 +71,10 @@ def test_plain_and_constant() -> None:
     )
 )
 def test_every_baseline_predicts_a_finite_time_from_any_runs(runs: list[tuple[float, int, float]]) -> None:
-    made = [Point(scale=s, machines=p, plain_s=s / p) for s, p, _ in runs]
-    fitted = fit_baselines(made, [t for *_, t in runs])
+    points_drawn = [Point(scale=s, machines=p, plain_s=s / p) for s, p, _ in runs]
+    fitted = fit_baselines(points_drawn, [t for *_, t in runs])
     assert len(fitted) == len(BASELINES) == len({f.name for f in fitted})
-    assert all(np.isfinite(f.predict(p)) and f.predict(p) >= 0 for f in fitted for p in made)
+    assert all(np.isfinite(f.predict(p)) and f.predict(p) >= 0 for f in fitted for p in points_drawn)
 
 
 @pytest.mark.parametrize("times", [[], [1.0], [1.0, 0.0], [1.0, float("nan")]])

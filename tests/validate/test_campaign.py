@@ -18,9 +18,9 @@ from validate.measurements.measurement import Measurement
 from validate.measurements.store import Store
 from validate.runs import failures
 from validate.runs import suite_runner as campaign
-from validate.runs.run import RunFailed, TestbedLost
+from validate.runs.real_run import RunFailed, TestbedLost
 from validate.suites import suite as suites
-from validate.suites.suite import Run, Suite
+from validate.suites.suite import PlannedRun, Suite
 
 TEXT = """
 schema_version = 1
@@ -70,14 +70,14 @@ class Stage:
         self.behave: Callable[[str, int], dict[str, Any]] = lambda name, count: {}
         monkeypatch.setattr(campaign, "run", self._run)
 
-    def _run(self, scenario: Scenario, bed: object, **given: Any) -> Measurement:
+    def _run(self, scenario: Scenario, bed: object, **values: Any) -> Measurement:
         assert bed == "bed"
-        self.goodput_given.append(given.pop("link_goodput"))
-        assert given.pop("logs") == self.store.path.parent / "logs"
+        self.goodput_given.append(values.pop("link_goodput"))
+        assert values.pop("logs") == self.store.path.parent / "logs"
         self.stored_before.append(len(self.store.rows()))
-        self.played.append((scenario.name, given["repetition"]))
+        self.played.append((scenario.name, values["repetition"]))
         changes = self.behave(scenario.name, len(self.played))
-        return record(str(len(self.played)), scenario=scenario, **given, **changes)
+        return record(str(len(self.played)), scenario=scenario, **values, **changes)
 
     @contextmanager
     def enter(self, scenarios: Sequence[Scenario]) -> Iterator[str]:
@@ -92,7 +92,7 @@ class Stage:
 
 @contextmanager
 def quiet(total: int | None, what: str) -> Iterator[Callable[[int, str], None]]:
-    yield lambda done, name: None
+    yield lambda count, name: None
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, store: Store) -> Stage:
     return Stage(monkeypatch, store)
 
 
-def planned(runs: list[Run]) -> list[tuple[str, int]]:
+def planned(runs: list[PlannedRun]) -> list[tuple[str, int]]:
     return [(run.scenario.name, run.repetition) for run in runs]
 
 
@@ -192,10 +192,10 @@ def test_a_lost_testbed_ends_the_suite_and_what_failed_is_written_down(suite: Su
     stage.behave = lose({3})
     outcome = stage.run(suite)
     assert (outcome.made, outcome.left, outcome.lost_in_a_row) == (2, 3, 1)
-    lost = suite.runs()[2]
-    assert outcome.failed == ((lost.scenario.name, "host shard-1 has stopped answering for 10 s"),)
+    victim = suite.runs()[2]
+    assert outcome.failed == ((victim.scenario.name, "host shard-1 has stopped answering for 10 s"),)
     (line,) = failures.file_of(stage.store.path).read_text().splitlines()
-    assert json.loads(line)["repetition"] == lost.repetition
+    assert json.loads(line)["repetition"] == victim.repetition
     assert json.loads(line)["reason"] == outcome.failed[0][1]
 
 

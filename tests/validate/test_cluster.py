@@ -45,10 +45,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
         pytest.skip(f"no network namespaces here: {reason}")
     folder = tmp_path_factory.mktemp("cluster")
     (folder / "owner.py").write_text(OWNER)
-    done = subprocess.run(
+    process = subprocess.run(
         sandbox.command([sys.executable, "owner.py"]), cwd=folder, capture_output=True, text=True, timeout=500
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     return json.loads((folder / "done.json").read_text())
 
 

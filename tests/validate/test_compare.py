@@ -7,7 +7,7 @@ import pytest
 
 from tests.validate.test_fit import CASES, FORWARD, FREE, TRUTH, Run, closed_form, runs, scenario
 from validate.comparison import quality
-from validate.comparison.compare import OURS, UNFITTED, Comparison, compare
+from validate.comparison.comparisons import OURS, UNFITTED, Comparison, compare
 from validate.fitting.estimate import fit
 from validate.measurements.selection import content
 
@@ -16,15 +16,15 @@ HELD_OUT = [scenario(2, 1, 8e6), scenario(2, 3, 24e6, "1Gbps"), scenario(8, 2, 6
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
-    seen = runs(0)
-    fitted = fit(seen, free=FREE, forward=FORWARD)
-    return compare(fitted, runs(1, cases=HELD_OUT), calibration_runs=seen, forward=FORWARD)
+    calibration_runs = runs(0)
+    fitted = fit(calibration_runs, free=FREE, forward=FORWARD)
+    return compare(fitted, runs(1, cases=HELD_OUT), calibration_runs=calibration_runs, forward=FORWARD)
 
 
 def test_errors_are_those_of_the_means(comparison: Comparison) -> None:
-    made = runs(1, cases=HELD_OUT[:1])
+    experiments = runs(1, cases=HELD_OUT[:1])
     row = next(r for r in comparison.rows if (r.scenario, r.metric) == (HELD_OUT[0].name, "push_time_s"))
-    times = [run.metrics.push_time_s for run in made]
+    times = [run.metrics.push_time_s for run in experiments]
     assert row.measured == pytest.approx(sum(times) / 3)
     assert (row.measured_low, row.measured_high) == (min(times), max(times))
     assert row.error == pytest.approx((row.predicted - row.measured) / row.measured)
@@ -72,26 +72,31 @@ def test_extrapolation_is_said(comparison: Comparison) -> None:
 
 
 def test_phases_that_a_scenario_does_not_have_are_not_scored() -> None:
-    seen = runs(0)
-    fitted = fit(seen, free=FREE, forward=FORWARD)
+    calibration_runs = runs(0)
+    fitted = fit(calibration_runs, free=FREE, forward=FORWARD)
     pulls = scenario(2, 2, 8e6, push="none")
     thrown = scenario(2, 2, 8e6, push="fire-and-forget")
-    made = [Run(case, closed_form(case, TRUTH)) for case in (pulls, thrown)]
-    found = compare(fitted, made, calibration_runs=seen, forward=FORWARD)
-    assert {r.metric for r in found.rows if r.content == content(pulls) and not r.outside[1:]} >= {
+    experiments = [Run(case, closed_form(case, TRUTH)) for case in (pulls, thrown)]
+    comparison = compare(fitted, experiments, calibration_runs=calibration_runs, forward=FORWARD)
+    assert {r.metric for r in comparison.rows if r.content == content(pulls) and not r.outside[1:]} >= {
         "pull_time_s"
     }
-    assert all(r.metric != "push_time_s" for r in found.rows)
+    assert all(r.metric != "push_time_s" for r in comparison.rows)
 
 
 def test_nothing_held_out_scores_nothing() -> None:
-    seen = runs(0)
-    found = compare(fit(seen, free=FREE, forward=FORWARD), [], calibration_runs=seen, forward=FORWARD)
-    assert found.rows == found.scores == ()
-    assert found.coverage is None
-    assert found.best_baseline is None
-    assert found.factor is None
-    assert found.to_json()["best_baseline"] is None
+    calibration_runs = runs(0)
+    comparison = compare(
+        fit(calibration_runs, free=FREE, forward=FORWARD),
+        [],
+        calibration_runs=calibration_runs,
+        forward=FORWARD,
+    )
+    assert comparison.rows == comparison.scores == ()
+    assert comparison.coverage is None
+    assert comparison.best_baseline is None
+    assert comparison.factor is None
+    assert comparison.to_json()["best_baseline"] is None
 
 
 def test_json_has_what_the_tables_show(comparison: Comparison) -> None:
@@ -102,10 +107,10 @@ def test_json_has_what_the_tables_show(comparison: Comparison) -> None:
 
 
 def test_a_worse_fit_has_larger_errors(comparison: Comparison) -> None:
-    seen = runs(0)
-    good = fit(seen, free=FREE, forward=FORWARD)
+    calibration_runs = runs(0)
+    good = fit(calibration_runs, free=FREE, forward=FORWARD)
     bad = replace(good, calibration=replace(good.calibration, goodput_factor=0.5))
-    worse = compare(bad, runs(1, cases=HELD_OUT), calibration_runs=seen, forward=FORWARD)
+    worse = compare(bad, runs(1, cases=HELD_OUT), calibration_runs=calibration_runs, forward=FORWARD)
     assert worse.score().mape > 2 * comparison.score().mape
 
 
@@ -119,9 +124,11 @@ HERE = [scenario(2, 3, 1.6e7, placement="single-host", name="here")]
 def mixed(request: pytest.FixtureRequest) -> Comparison:
     """Runs over links and on one machine in one store."""
     order = 1 if request.param == "links first" else -1
-    seen = runs(0, cases=[*CASES, *LOCAL][::order])
-    fitted = fit(seen, free=FREE, forward=FORWARD)
-    return compare(fitted, runs(1, cases=[*HELD_OUT, *HERE][::order]), calibration_runs=seen, forward=FORWARD)
+    calibration_runs = runs(0, cases=[*CASES, *LOCAL][::order])
+    fitted = fit(calibration_runs, free=FREE, forward=FORWARD)
+    return compare(
+        fitted, runs(1, cases=[*HELD_OUT, *HERE][::order]), calibration_runs=calibration_runs, forward=FORWARD
+    )
 
 
 def test_runs_with_and_without_links_have_baselines_of_their_own(mixed: Comparison) -> None:
@@ -151,29 +158,29 @@ def test_each_kind_s_baselines_are_those_of_its_runs_alone(mixed: Comparison, co
 
 
 def test_a_kind_that_nothing_was_fitted_to_has_no_baselines() -> None:
-    seen = runs(0)
-    fitted = fit(seen, free=FREE, forward=FORWARD)
-    found = compare(fitted, runs(1, cases=HERE), calibration_runs=seen, forward=FORWARD)
-    assert {name for r in found.rows for name in r.others} == {UNFITTED}
-    assert found.best_baseline is None
-    assert found.factor is None
+    calibration_runs = runs(0)
+    fitted = fit(calibration_runs, free=FREE, forward=FORWARD)
+    comparison = compare(fitted, runs(1, cases=HERE), calibration_runs=calibration_runs, forward=FORWARD)
+    assert {name for r in comparison.rows for name in r.others} == {UNFITTED}
+    assert comparison.best_baseline is None
+    assert comparison.factor is None
 
 
 def test_scenarios_of_one_name_are_counted_apart_and_named_apart() -> None:
-    seen = runs(0)
-    fitted = fit(seen, free=FREE, forward=FORWARD)
+    calibration_runs = runs(0)
+    fitted = fit(calibration_runs, free=FREE, forward=FORWARD)
     cases = [case.replace(name="same") for case in HELD_OUT]
-    found = compare(fitted, runs(1, cases=cases), calibration_runs=seen, forward=FORWARD)
-    assert found.scenarios == 3
-    assert len({r.scenario for r in found.rows}) == 3
-    assert all(r.scenario.startswith("same #") for r in found.rows)
+    comparison = compare(fitted, runs(1, cases=cases), calibration_runs=calibration_runs, forward=FORWARD)
+    assert comparison.scenarios == 3
+    assert len({r.scenario for r in comparison.rows}) == 3
+    assert all(r.scenario.startswith("same #") for r in comparison.rows)
 
 
 def test_a_renamed_scenario_is_a_repetition() -> None:
-    made = runs(0)
-    renamed = [replace(r, scenario=r.scenario.replace(name="x", description="y")) for r in made[1:3]]
-    again = fit([made[0], *renamed, *made[3:]], free=FREE, forward=FORWARD)
-    assert again.to_json()["residuals"] == fit(made, free=FREE, forward=FORWARD).to_json()["residuals"]
+    experiments = runs(0)
+    renamed = [replace(r, scenario=r.scenario.replace(name="x", description="y")) for r in experiments[1:3]]
+    again = fit([experiments[0], *renamed, *experiments[3:]], free=FREE, forward=FORWARD)
+    assert again.to_json()["residuals"] == fit(experiments, free=FREE, forward=FORWARD).to_json()["residuals"]
 
 
 def test_errors_have_a_word_and_a_direction(comparison: Comparison) -> None:
@@ -200,7 +207,7 @@ def test_the_words_are_lewis_s(mape: float, word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("errors", "said"),
+    ("errors", "direction"),
     [
         ([0.02, 0.03, 0.04], "3.0 % too long"),
         ([-0.2, -0.3], "25.0 % too short"),
@@ -209,5 +216,5 @@ def test_the_words_are_lewis_s(mape: float, word: str) -> None:
         ([0.0, 0.0], "no clear direction"),
     ],
 )
-def test_the_direction_is_that_of_the_mean_where_it_is_clear(errors: list[float], said: str) -> None:
-    assert quality.direction(errors) == said
+def test_the_direction_is_that_of_the_mean_where_it_is_clear(errors: list[float], direction: str) -> None:
+    assert quality.direction(errors) == direction

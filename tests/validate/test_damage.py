@@ -279,10 +279,10 @@ def test_every_page_may_be_damaged(large: Path, filling: bytes) -> None:
             stored = read(large)
         except BadInput as error:
             sentence = str(error)
-            refused = True
+            refusal = True
         else:
-            refused = False
-        if refused:
+            refusal = False
+        if refusal:
             assert "large.sqlite" in sentence
             continue
         some += 1
@@ -437,11 +437,13 @@ def test_read_only_media(path: Path, tmp_path: Path, clean: bool) -> None:
     mounts = f'mount --bind "{tmp_path}" "{tmp_path}" && mount -o remount,ro,bind "{tmp_path}"'
     command = f'{mounts} && exec "$0" -c "$1" "$2"'
     shell = ["unshare", "--mount", "sh", "-c", command, sys.executable, READER, str(path)]
-    done = subprocess.run(shell, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
-    if "unshare" in done.stderr or "mount" in done.stderr:
-        pytest.skip(f"no mounts here: {done.stderr.strip()}")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(RUNS + (not clean))
+    process = subprocess.run(
+        shell, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
+    )
+    if "unshare" in process.stderr or "mount" in process.stderr:
+        pytest.skip(f"no mounts here: {process.stderr.strip()}")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.strip() == str(RUNS + (not clean))
 
 
 def test_exports_are_read_and_imported(

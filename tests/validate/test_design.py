@@ -25,7 +25,7 @@ CANDIDATES = suite.load("ingress").scenarios[:10]
 
 @pytest.mark.parametrize("criterion", ["predictions", "coefficients"])
 def test_the_first_run_is_the_best_of_all_per_second(criterion) -> None:
-    found = design(CANDIDATES, 30.0, criterion=criterion, forward=FORWARD)
+    choice = design(CANDIDATES, 30.0, criterion=criterion, forward=FORWARD)
     from psmodel.calibration import COEFFICIENTS
     from validate.fitting.experiment_design import USUAL
     from validate.fitting.model_response import scales
@@ -33,33 +33,33 @@ def test_the_first_run_is_the_best_of_all_per_second(criterion) -> None:
     names = tuple(COEFFICIENTS)
     spread = np.array([COEFFICIENTS[n].spread for n in names]) / scales(names)
     prior = np.diag(1 / spread**2)
-    wanted = np.array([FORWARD.jacobian(s, USUAL, names)["iteration_time_s"] for s in CANDIDATES])
+    target = np.array([FORWARD.jacobian(s, USUAL, names)["iteration_time_s"] for s in CANDIDATES])
 
     def gain(s: Scenario) -> float:
         more = prior + _information(s, USUAL, names, FORWARD)
-        return (_value(criterion, wanted, more) - _value(criterion, wanted, prior)) / _cost(s, USUAL, FORWARD)
+        return (_value(criterion, target, more) - _value(criterion, target, prior)) / _cost(s, USUAL, FORWARD)
 
-    assert found.choices[0].scenario == max(CANDIDATES, key=gain).name
+    assert choice.choices[0].scenario == max(CANDIDATES, key=gain).name
 
 
 def test_every_run_narrows_what_is_known() -> None:
-    found = design(CANDIDATES, 120.0, forward=FORWARD)
-    widths = [found.widest_before, *(c.widest for c in found.choices)]
+    choice = design(CANDIDATES, 120.0, forward=FORWARD)
+    widths = [choice.widest_before, *(c.widest for c in choice.choices)]
     assert len(widths) > 10
     assert all(b <= a * (1 + 1e-9) for a, b in itertools.pairwise(widths))
 
 
 def test_the_budget_holds_and_is_used() -> None:
-    found = design(CANDIDATES, 60.0, forward=FORWARD)
-    spent = sum(c.cost_s for c in found.choices)
+    choice = design(CANDIDATES, 60.0, forward=FORWARD)
+    spent = sum(c.cost_s for c in choice.choices)
     assert spent <= 60.0
-    assert 60.0 - spent < min(c.cost_s for c in found.choices) + 1
+    assert 60.0 - spent < min(c.cost_s for c in choice.choices) + 1
 
 
 def test_runs_that_were_made_are_worth_less_when_made_again() -> None:
     first = design(CANDIDATES, 30.0, forward=FORWARD)
-    made = [next(s for s in CANDIDATES if s.name == c.scenario) for c in first.choices]
-    then = design(CANDIDATES, 30.0, made=made, forward=FORWARD)
+    runs_made = [next(s for s in CANDIDATES if s.name == c.scenario) for c in first.choices]
+    then = design(CANDIDATES, 30.0, runs=runs_made, forward=FORWARD)
     assert then.widest_before == pytest.approx(first.choices[-1].widest)
     assert then.choices[-1].widest <= first.choices[-1].widest
 

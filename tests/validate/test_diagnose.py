@@ -8,7 +8,7 @@ from psmodel import simulation
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.scenario import Scenario
 from tests.real_records import record
-from validate.comparison.diagnose import Diagnosis, diagnose
+from validate.comparison.diagnosis import Diagnosis, diagnose
 from validate.measurements.measurement import Instants, Measurement
 
 LINKS = Scenario.model_validate(
@@ -26,8 +26,8 @@ def measured(scenario: Scenario, calibration: Calibration, extra: float = 0.0) -
     return record(scenario=scenario, instants=Instants(**instants, submitted=instants["computed"]))
 
 
-def loss(found: Diagnosis, term: str) -> float:
-    return next(x.seconds for x in found.losses if x.term == term)
+def loss(result: Diagnosis, term: str) -> float:
+    return next(x.seconds for x in result.losses if x.term == term)
 
 
 FULL = Calibration(
@@ -41,23 +41,25 @@ FULL = Calibration(
 
 @pytest.mark.parametrize("mode", ["bsp", "asp"])
 def test_bound_and_losses_sum_up_to_what_was_measured(mode: str) -> None:
-    made = measured(LINKS.replace(mode=mode, iterations=3, compute="20 ms"), FULL, extra=0.01)
-    found = diagnose(made, FULL)
-    assert found.bound_s + sum(x.seconds for x in found.losses) == pytest.approx(found.measured_s, rel=1e-12)
-    assert found.measured_s == made.metrics.iteration_time_s
+    run_made = measured(LINKS.replace(mode=mode, iterations=3, compute="20 ms"), FULL, extra=0.01)
+    diagnosis = diagnose(run_made, FULL)
+    assert diagnosis.bound_s + sum(x.seconds for x in diagnosis.losses) == pytest.approx(
+        diagnosis.measured_s, rel=1e-12
+    )
+    assert diagnosis.measured_s == run_made.metrics.iteration_time_s
 
 
 def test_the_bound_is_the_plain_formula() -> None:
-    found = diagnose(measured(LINKS, IDEAL))
-    assert found.bound_s == pytest.approx(2 * 0.16)
-    assert found.bound_by == {"push": "shard ingress", "pull": "shard egress"}
+    diagnosis = diagnose(measured(LINKS, IDEAL))
+    assert diagnosis.bound_s == pytest.approx(2 * 0.16)
+    assert diagnosis.bound_by == {"push": "shard ingress", "pull": "shard egress"}
 
 
 def test_headers_are_lost_to_headers() -> None:
     """1460 bytes of payload in frames of 1538 (20 + 20 bytes of IP and TCP headers, 38 of Ethernet)."""
-    found = diagnose(measured(LINKS, IDEAL))
-    assert loss(found, "headers") == pytest.approx(0.32 * (1 / LINKS.payload_fraction - 1))
-    assert {x.term for x in found.losses if abs(x.seconds) > 1e-9} == {"headers"}
+    diagnosis = diagnose(measured(LINKS, IDEAL))
+    assert loss(diagnosis, "headers") == pytest.approx(0.32 * (1 / LINKS.payload_fraction - 1))
+    assert {x.term for x in diagnosis.losses if abs(x.seconds) > 1e-9} == {"headers"}
 
 
 @pytest.mark.parametrize(
@@ -72,16 +74,16 @@ def test_headers_are_lost_to_headers() -> None:
 def test_a_cost_is_lost_to_its_own_term(term: str, coefficient: str, value: float) -> None:
     scenario = LINKS.replace(workers=1)
     costly = replace(IDEAL, **{coefficient: value})
-    found = diagnose(measured(scenario, costly), costly)
-    lost = {x.term: x.seconds for x in found.losses if x.term != "headers" and abs(x.seconds) > 1e-9}
-    assert lost.keys() == {term}
-    assert lost[term] > 0
+    diagnosis = diagnose(measured(scenario, costly), costly)
+    losses = {x.term: x.seconds for x in diagnosis.losses if x.term != "headers" and abs(x.seconds) > 1e-9}
+    assert losses.keys() == {term}
+    assert losses[term] > 0
 
 
 def test_what_the_model_does_not_know_is_unexplained() -> None:
-    found = diagnose(measured(LINKS, IDEAL, extra=0.05))
-    assert loss(found, "unexplained") == pytest.approx(0.05)
-    assert found.saturation == pytest.approx(0.32 / found.measured_s)
+    diagnosis = diagnose(measured(LINKS, IDEAL, extra=0.05))
+    assert loss(diagnosis, "unexplained") == pytest.approx(0.05)
+    assert diagnosis.saturation == pytest.approx(0.32 / diagnosis.measured_s)
 
 
 def test_json_says_what_each_term_means() -> None:

@@ -24,10 +24,10 @@ def test_a_parameter_has_as_many_bytes_as_the_scenario_says(name: str) -> None:
 def test_what_is_lent_is_not_copied(name: str) -> None:
     array = np.ones(10**5, dtype_of(name))
     buffers: list[pickle.PickleBuffer] = []
-    written = pickle.dumps(lent(array), protocol=5, buffer_callback=buffers.append)
-    assert len(written) < 1000
+    pickled = pickle.dumps(lent(array), protocol=5, buffer_callback=buffers.append)
+    assert len(pickled) < 1000
     assert [buffer.raw().nbytes for buffer in buffers] == [array.nbytes]
-    there = pickle.loads(written, buffers=buffers).view(dtype_of(name))
+    there = pickle.loads(pickled, buffers=buffers).view(dtype_of(name))
     assert there.dtype == array.dtype
     assert np.shares_memory(there, array)
 

@@ -12,18 +12,18 @@ import pytest
 
 from benchmarks.faults import victims
 from benchmarks.faults.cases import LOCAL, NETNS
-from benchmarks.faults.course import Course, Row
+from benchmarks.faults.course import Course, FaultRow
 from benchmarks.faults.ends import ENDS, meet
 from validate.testbeds import sandbox
 
 pytestmark = pytest.mark.ray
 
 
-def cases(listed, *names: str):
-    return [case for name in names for case in listed if case.name == name]
+def cases(rows, *names: str):
+    return [case for name in names for case in rows if case.name == name]
 
 
-def is_whole(row: Row) -> None:
+def is_whole(row: FaultRow) -> None:
     assert row.lost == 0
     assert row.noticed_s is not None
 
@@ -53,7 +53,7 @@ def local(possible: None) -> Iterator[dict[str, object]]:
 
 
 def test_who_died_on_one_machine_is_named_and_the_suite_goes_on(local) -> None:
-    died, stopped, lost = local["rows"]
+    died, stopped, loss = local["rows"]
     for row in local["rows"]:
         is_whole(row)
     assert "broke off: shard" in died.sentence
@@ -61,8 +61,8 @@ def test_who_died_on_one_machine_is_named_and_the_suite_goes_on(local) -> None:
     assert died.noticed_s < 5
     assert "worker" in stopped.sentence
     assert "was stopped for" in stopped.sentence
-    assert "Ray's raylet" in lost.sentence
-    assert lost.noticed_s < 10
+    assert "Ray's raylet" in loss.sentence
+    assert loss.noticed_s < 10
 
 
 def test_a_suite_ends_by_sigterm_in_order(local) -> None:
@@ -82,11 +82,11 @@ def test_links_and_hosts_that_fail_are_noticed(possible: None) -> None:
     try:
         rows = [course.meet(case) for case in cases(NETNS, "a worker's link down for 5 s")]
         rows += [course.meet(case) for case in cases(NETNS, "a shard's link down for good")]
-        kept = course.stored()
+        stored_keys = course.stored()
         course.at_work()
         ended = course.end_by("SIGKILL", [signal.SIGKILL])
         assert course.left() == []
-        assert course.stored().keys() >= kept.keys()
+        assert course.stored().keys() >= stored_keys.keys()
     finally:
         course.close()
     disturbed, silent = rows
@@ -146,11 +146,11 @@ def addresses(processes: list[int]) -> set[str]:
                 inodes.add(str(descriptor.readlink()))
             except OSError:
                 continue
-    found = set()
+    ends = set()
     for family in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{family}").read_text().splitlines()[1:]:
             words = line.split()
             local, state, inode = words[1].partition(":")[0], words[3], words[9]
             if state == "0A" and f"socket:[{inode}]" in inodes:
-                found.add(".".join(str(int(local[-8:][i : i + 2], 16)) for i in (6, 4, 2, 0)))
-    return found
+                ends.add(".".join(str(int(local[-8:][i : i + 2], 16)) for i in (6, 4, 2, 0)))
+    return ends

@@ -104,8 +104,8 @@ def simulated(case: Scenario, calibration: Calibration) -> Metrics:
 
 
 def test_coefficients_of_simulated_runs_are_found() -> None:
-    found = fit(runs(1, predictor=simulated), free=FREE)
-    assert found.converged
+    estimate = fit(runs(1, predictor=simulated), free=FREE)
+    assert estimate.converged
     for name in (
         "goodput_factor",
         "call_latency_s",
@@ -113,15 +113,15 @@ def test_coefficients_of_simulated_runs_are_found() -> None:
         "put_s_per_byte",
         "update_s_per_byte",
     ):
-        low, high = found.intervals[name]
+        low, high = estimate.intervals[name]
         assert low <= getattr(TRUTH, name) <= high, name
-        assert name not in found.unidentified
-        assert getattr(found.calibration, name) == pytest.approx(getattr(TRUTH, name), rel=0.15), name
+        assert name not in estimate.unidentified
+        assert getattr(estimate.calibration, name) == pytest.approx(getattr(TRUTH, name), rel=0.15), name
 
 
 def test_without_noise_the_coefficients_are_found_to_a_few_percent() -> None:
     """Not exactly: what is expected of a coefficient still draws, though weakly."""
-    found = fit(runs(0, noise=0.0), free=FREE, forward=FORWARD).calibration
+    estimate = fit(runs(0, noise=0.0), free=FREE, forward=FORWARD).calibration
     for name in (
         "goodput_factor",
         "call_latency_s",
@@ -129,28 +129,28 @@ def test_without_noise_the_coefficients_are_found_to_a_few_percent() -> None:
         "copy_s_per_byte",
         "update_s_per_byte",
     ):
-        assert getattr(found, name) == pytest.approx(getattr(TRUTH, name), rel=0.05), name
+        assert getattr(estimate, name) == pytest.approx(getattr(TRUTH, name), rel=0.05), name
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """95 % of the intervals of the coefficients, and of the predictions of one more run of a new scenario."""
-    held, told = 0, 0
+    hits, trials = 0, 0
     new = scenario(2, 3, 24e6, "1Gbps")
     truth = closed_form(new, TRUTH)
     inside = predicted = 0
     for seed in range(8):
-        found = fit(runs(seed), free=FREE, forward=FORWARD, seed=seed)
-        for name, (low, high) in found.intervals.items():
-            held += low <= getattr(TRUTH, name) <= high
-            told += 1
-        intervals = found.predict(new, FORWARD)
+        estimate = fit(runs(seed), free=FREE, forward=FORWARD, seed=seed)
+        for name, (low, high) in estimate.intervals.items():
+            hits += low <= getattr(TRUTH, name) <= high
+            trials += 1
+        intervals = estimate.predict(new, FORWARD)
         for _ in range(5):
             once = noisy(new, truth, np.random.default_rng(predicted), NOISE).metrics
             for name in ("pull_time_s", "push_time_s", "iteration_time_s"):
                 inside += intervals[name].low <= getattr(once, name) <= intervals[name].high
                 predicted += 1
     # The model's own error is expected to be 3 %, and here it is none: intervals are rather too wide.
-    assert held / told >= 0.90
+    assert hits / trials >= 0.90
     assert inside / predicted >= 0.93
 
 
@@ -166,62 +166,62 @@ def test_a_coefficient_without_effect_is_said_to_have_none() -> None:
     local = [
         scenario(n, k, size, placement="single-host") for n, k, size in ((1, 1, 80), (1, 1, 8e6), (2, 2, 3e7))
     ]
-    found = fit(runs(0, cases=local), forward=FORWARD)
-    assert found.unidentified["goodput_factor"] == "it has no effect on these runs"
-    assert "goodput_factor" not in found.names
+    estimate = fit(runs(0, cases=local), forward=FORWARD)
+    assert estimate.unidentified["goodput_factor"] == "it has no effect on these runs"
+    assert "goodput_factor" not in estimate.names
 
 
 def test_coefficients_that_only_one_size_shows_together_are_not_told_apart() -> None:
     """Runs of one scenario alone hold the sum of many terms."""
-    found = fit(runs(0, cases=[scenario(1, 1, 8e6)]), forward=FORWARD)
-    assert {"submit_overhead_s", "handle_overhead_s", "object_overhead_s"} <= found.unidentified.keys()
-    assert all(len(reason) > 10 for reason in found.unidentified.values())
+    estimate = fit(runs(0, cases=[scenario(1, 1, 8e6)]), forward=FORWARD)
+    assert {"submit_overhead_s", "handle_overhead_s", "object_overhead_s"} <= estimate.unidentified.keys()
+    assert all(len(reason) > 10 for reason in estimate.unidentified.values())
     # What is not told apart still predicts what it was fitted to.
-    again = found.predict(scenario(1, 1, 8e6), FORWARD)["iteration_time_s"].predicted
+    again = estimate.predict(scenario(1, 1, 8e6), FORWARD)["iteration_time_s"].predicted
     assert again == pytest.approx(closed_form(scenario(1, 1, 8e6), TRUTH).iteration_time_s, rel=0.05)
 
 
 def test_only_what_is_free_is_estimated() -> None:
     free = ("goodput_factor", "copy_s_per_byte")
     fixed = replace(TRUTH, goodput_factor=1.0, copy_s_per_byte=0.0)
-    found = fit(runs(0), free=free, fixed=fixed, forward=FORWARD)
-    assert found.names == free
-    assert replace(found.calibration, goodput_factor=1.0, copy_s_per_byte=0.0) == fixed
-    assert found.calibration.goodput_factor == pytest.approx(0.95, rel=0.02)
+    estimate = fit(runs(0), free=free, fixed=fixed, forward=FORWARD)
+    assert estimate.names == free
+    assert replace(estimate.calibration, goodput_factor=1.0, copy_s_per_byte=0.0) == fixed
+    assert estimate.calibration.goodput_factor == pytest.approx(0.95, rel=0.02)
 
 
 def test_one_wild_run_hardly_moves_the_fit() -> None:
-    made = runs(0)
-    wild = replace(made[-1].metrics, pull_time_s=2 * made[-1].metrics.pull_time_s)
-    made[-1] = Run(made[-1].scenario, wild)
-    assert fit(made, forward=FORWARD).calibration.goodput_factor == pytest.approx(0.95, rel=0.15)
+    experiments = runs(0)
+    wild = replace(experiments[-1].metrics, pull_time_s=2 * experiments[-1].metrics.pull_time_s)
+    experiments[-1] = Run(experiments[-1].scenario, wild)
+    assert fit(experiments, forward=FORWARD).calibration.goodput_factor == pytest.approx(0.95, rel=0.15)
 
 
 def test_machines_are_mixed_only_if_asked() -> None:
-    made = runs(0)
-    made[0] = replace(made[0], environment=Machine("b"))
+    experiments = runs(0)
+    experiments[0] = replace(experiments[0], environment=Machine("b"))
     with pytest.raises(BadInput, match=r"2 different machines \(a, b\)"):
-        fit(made, forward=FORWARD)
-    assert fit(made, mix_machines=True, forward=FORWARD).runs == len(made)
+        fit(experiments, forward=FORWARD)
+    assert fit(experiments, mix_machines=True, forward=FORWARD).runs == len(experiments)
 
 
 @pytest.mark.parametrize(
-    ("made", "free", "message"),
+    ("experiments", "free", "message"),
     [([], None, "no runs to fit"), (None, ["speed"], "unknown coefficient 'speed'")],
 )
-def test_what_cannot_be_fitted_is_said(made: Any, free: Any, message: str) -> None:
+def test_what_cannot_be_fitted_is_said(experiments: Any, free: Any, message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        fit(runs(0) if made is None else made, free=free, forward=FORWARD)
+        fit(runs(0) if experiments is None else experiments, free=free, forward=FORWARD)
 
 
 def test_a_fit_is_the_same_after_json(tmp_path: Any) -> None:
-    found = fit(runs(0), forward=FORWARD)
+    estimate = fit(runs(0), forward=FORWARD)
     path = tmp_path / "fit.json"
-    path.write_text(json.dumps(found.to_json(), allow_nan=False))
+    path.write_text(json.dumps(estimate.to_json(), allow_nan=False))
     again = load(path)
-    assert again == found
-    assert again.predict(CASES[4], FORWARD) == found.predict(CASES[4], FORWARD)
-    assert load_calibration(path) == found.calibration
+    assert again == estimate
+    assert again.predict(CASES[4], FORWARD) == estimate.predict(CASES[4], FORWARD)
+    assert load_calibration(path) == estimate.calibration
 
 
 def test_the_same_seed_gives_the_same_intervals() -> None:

@@ -35,11 +35,11 @@ def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 def directory(place: Path, name: str = "abandoned") -> Path:
-    made = place / f"{leftovers.prefix()}{name}"
-    (made / "ray" / "session").mkdir(parents=True)
-    (made / "token").write_text("secret")
-    (made / "lock").touch()
-    return made
+    folder = place / f"{leftovers.prefix()}{name}"
+    (folder / "ray" / "session").mkdir(parents=True)
+    (folder / "token").write_text("secret")
+    (folder / "lock").touch()
+    return folder
 
 
 def with_token(path: Path) -> subprocess.Popen[bytes]:
@@ -56,15 +56,15 @@ def test_what_an_owner_left_is_told_of_and_removed(place: Path, processes, capsy
     ours = directory(place)
     processes.append(with_token(ours / "token"))
     processes.append(with_token(place / f"{leftovers.prefix()}gone" / "token"))
-    code, said = clean(capsys, "--dry-run")
+    code, answer = clean(capsys, "--dry-run")
     assert code == 0
-    assert {item["pid"] for item in said["left"]} == {p.pid for p in processes} | {None}
-    assert [item["name"] for item in said["left"] if item["kind"] == "directory"] == [str(ours)]
+    assert {item["pid"] for item in answer["left"]} == {p.pid for p in processes} | {None}
+    assert [item["name"] for item in answer["left"] if item["kind"] == "directory"] == [str(ours)]
     assert ours.exists()
     assert all(p.poll() is None for p in processes)
 
-    code, said = clean(capsys)
-    assert (code, len(said["left"]), said["remains"]) == (0, 3, [])
+    code, answer = clean(capsys)
+    assert (code, len(answer["left"]), answer["remains"]) == (0, 3, [])
     assert not ours.exists()
     assert [p.wait(30) for p in processes] == [-signal.SIGKILL] * 2
     assert clean(capsys) == (0, {"schema_version": 1, "dry_run": False, "left": [], "remains": []})
@@ -100,8 +100,8 @@ def test_a_run_under_way_and_what_others_own_is_left_alone(place: Path, processe
     processes.append(
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600) # raylet gcs_server"])
     )
-    code, said = clean(capsys)
-    assert (code, said["left"]) == (0, [])
+    code, answer = clean(capsys)
+    assert (code, answer["left"]) == (0, [])
     assert sorted(place.rglob("*")) == before
     assert all(p.poll() is None for p in processes)
     lock.close()
@@ -111,13 +111,15 @@ def test_a_run_under_way_and_what_others_own_is_left_alone(place: Path, processe
 def test_a_sandbox_that_somebody_holds_is_left_alone(place: Path, processes, capsys) -> None:
     if (reason := sandbox.missing()) is not None:
         pytest.skip(f"no namespaces here: {reason}")
-    held = subprocess.Popen(sandbox.command(["sh", "-c", "echo up; exec sleep 600"]), stdout=subprocess.PIPE)
-    processes.append(held)
-    assert held.stdout is not None
-    assert held.stdout.readline() == b"up\n"
+    stored = subprocess.Popen(
+        sandbox.command(["sh", "-c", "echo up; exec sleep 600"]), stdout=subprocess.PIPE
+    )
+    processes.append(stored)
+    assert stored.stdout is not None
+    assert stored.stdout.readline() == b"up\n"
     assert clean(capsys)[1]["left"] == []
-    assert held.poll() is None
-    held.stdout.close()
+    assert stored.poll() is None
+    stored.stdout.close()
 
 
 def test_a_guardian_clears_up_after_an_owner_that_was_killed(place: Path, processes) -> None:
@@ -149,5 +151,5 @@ def test_a_guardian_clears_up_after_an_owner_that_was_killed(place: Path, proces
 
 
 def test_a_guardian_that_is_told_late_finds_nothing_to_do(place: Path) -> None:
-    gone = place / f"{leftovers.prefix()}gone"
-    assert guardian.watch_over(gone).wait(60) == 0
+    orphan = place / f"{leftovers.prefix()}gone"
+    assert guardian.watch_over(orphan).wait(60) == 0

@@ -8,7 +8,7 @@ import pytest
 from figures.kit import measured
 from psmodel.scenario import Scenario
 from psmodel.units import format_time
-from validate.comparison.compare import OURS, UNFITTED, Comparison, compare
+from validate.comparison.comparisons import OURS, UNFITTED, Comparison, compare
 from validate.fitting.estimate import fit
 from validate.fitting.fit import Fit
 from validate.fitting.model_response import simulated
@@ -51,11 +51,11 @@ def test_the_effective_bandwidth_is_that_of_plain_tcp(ingress) -> None:
 
 def test_what_these_runs_do_not_tell_is_said(ingress) -> None:
     fitted, _ = ingress
-    said = {name: text for name, _, text, _ in coefficient_rows(fitted)}
+    phrases = {name: text for name, _, text, _ in coefficient_rows(fitted)}
     assert fitted.unidentified
     for name, reason in fitted.unidentified.items():
-        assert f"not identified: {reason}" in said[name]
-    assert "not identified" not in said["goodput_factor"]
+        assert f"not identified: {reason}" in phrases[name]
+    assert "not identified" not in phrases["goodput_factor"]
 
 
 def test_the_readme_s_table(ingress) -> None:
@@ -105,15 +105,15 @@ def _errors(suite: str, metric: str) -> dict[str, tuple[float, float]]:
 @pytest.mark.parametrize("suite", ["training", "training-local"])
 def test_errors_of_training(suite: str) -> None:
     """All modes, deterministic and lognormal computing, stragglers: at most 5 % on average and 12 % anywhere."""
-    said = []
+    phrases = []
     for metric in ("iteration_time_s", "updates_per_s"):
-        found = [abs(predicted / real - 1) for real, predicted in _errors(suite, metric).values()]
-        assert len(found) >= 13
-        mean, largest = sum(found) / len(found), max(found)
+        errors = [abs(predicted / real - 1) for real, predicted in _errors(suite, metric).values()]
+        assert len(errors) >= 13
+        mean, largest = sum(errors) / len(errors), max(errors)
         assert mean <= 0.05
         assert largest <= 0.12
-        said += [f"{100 * mean:.1f} %", f"{100 * largest:.1f} %"]
-    assert f"| `{suite}` | {' | '.join(said)} |" in README
+        phrases += [f"{100 * mean:.1f} %", f"{100 * largest:.1f} %"]
+    assert f"| `{suite}` | {' | '.join(phrases)} |" in README
 
 
 def test_the_readme_s_table_of_the_tutorial() -> None:
@@ -128,7 +128,7 @@ def test_parallel_updates_are_the_tutorial_s_last_claim() -> None:
              for s, runs in measured.groups("parallel-updates").items()}  # fmt: skip
     assert max(times["bsp", 2] + times["bsp", 4]) < 0.9 * min(times["bsp", 1])
     assert min(times["asp", 2] + times["asp", 4]) > 0.9 * min(times["asp", 1])
-    found = [
+    errors = [
         predicted / real - 1 for real, predicted in _errors("parallel-updates", "iteration_time_s").values()
     ]
-    assert max(map(abs, found)) <= 0.10
+    assert max(map(abs, errors)) <= 0.10

@@ -14,7 +14,7 @@ from psmodel.scenario import Scenario
 from tests.real_records import SCENARIO, record
 from validate.actors import clocks
 from validate.machine.computing import compute_by
-from validate.machine.environment import Load, Watch, environment, processes_with
+from validate.machine.environment import Load, Watch, processes_with, this_machine
 from validate.measurements.measurement import Instants, Measurement, Updates, key, spans, unfinished_bytes
 
 
@@ -30,12 +30,14 @@ def test_metrics_are_those_of_the_instants() -> None:
 
 
 def test_warm_up_does_not_count() -> None:
-    made = record()
-    slow = {name: getattr(made.instants, name).copy() for name in Instants.__dataclass_fields__}
+    repetitions = record()
+    slow = {name: getattr(repetitions.instants, name).copy() for name in Instants.__dataclass_fields__}
     for edge in slow.values():
         edge[:, 1:] += 7.0  # the first iteration, which is warm-up, takes longer
     slow["released"][:, 0] += 7.0
-    assert record(instants=Instants(**slow)).metrics.push_time_s == pytest.approx(made.metrics.push_time_s)
+    assert record(instants=Instants(**slow)).metrics.push_time_s == pytest.approx(
+        repetitions.metrics.push_time_s
+    )
     assert record(instants=Instants(**slow)).metrics.iteration_time_s == pytest.approx(0.4)
 
 
@@ -79,18 +81,18 @@ def test_a_record_says_what_computed(by: str, on: str) -> None:
 
 
 def test_a_record_survives_json() -> None:
-    made = record("a", suspect=("one", "two"))
-    again = Measurement.from_json(json.loads(json.dumps(made.to_json(), allow_nan=False)))
-    assert again.to_json() == made.to_json()
-    assert again.key == made.key
-    for name, array in made.arrays().items():
+    repetitions = record("a", suspect=("one", "two"))
+    again = Measurement.from_json(json.loads(json.dumps(repetitions.to_json(), allow_nan=False)))
+    assert again.to_json() == repetitions.to_json()
+    assert again.key == repetitions.key
+    for name, array in repetitions.arrays().items():
         assert again.arrays()[name].dtype == array.dtype
 
 
-@pytest.mark.parametrize("lost", ["load", "samples", "run_id", "scenario"])
-def test_an_incomplete_record_is_refused(lost: str) -> None:
+@pytest.mark.parametrize("missing", ["load", "samples", "run_id", "scenario"])
+def test_an_incomplete_record_is_refused(missing: str) -> None:
     values = record().to_json()
-    del values[lost]
+    del values[missing]
     with pytest.raises(BadInput):
         Measurement.from_json(values)
 
@@ -114,21 +116,21 @@ def test_a_key_is_of_what_is_asked_not_of_its_name() -> None:
 
 
 def test_spans_are_the_phases_and_the_updates() -> None:
-    found = spans(record())
-    rows = {span.row for span in found}
+    result = spans(record())
+    rows = {span.row for span in result}
     assert rows == {"worker-0", "worker-1", "shard-0", "shard-1"}
-    workers = [span for span in found if span.row.startswith("worker")]
+    workers = [span for span in result if span.row.startswith("worker")]
     assert len(workers) == 2 * 3 * 4
     assert all(span.end_s - span.start_s == pytest.approx(0.1) for span in workers)
-    assert len(found) - len(workers) == 2 * 3 * 2
+    assert len(result) - len(workers) == 2 * 3 * 2
 
 
 def test_unfinished_bytes_rise_and_fall() -> None:
-    times, held = unfinished_bytes(record())
+    times, unfinished = unfinished_bytes(record())
     assert (np.diff(times) >= 0).all()
-    assert held.max() == pytest.approx(2 * SCENARIO.total_bytes)  # both workers' pushes at once
-    assert held[-1] == 0
-    assert held.min() >= 0
+    assert unfinished.max() == pytest.approx(2 * SCENARIO.total_bytes)  # both workers' pushes at once
+    assert unfinished[-1] == 0
+    assert unfinished.min() >= 0
 
 
 QUIET = {"available": 10.0, "busy": 5.0, "stolen": 0.0, "foreign": 0.0}
@@ -189,7 +191,7 @@ def test_processes_are_known_by_their_environment() -> None:
 
 
 def test_the_fingerprint_is_of_the_machine() -> None:
-    here = environment()
+    here = this_machine()
     assert here.fingerprint == type(here)(**(here.to_json() | {"ray": "9", "git_commit": None})).fingerprint
     assert here.fingerprint != type(here)(**(here.to_json() | {"cores": here.cores + 1})).fingerprint
 
@@ -200,10 +202,10 @@ def test_one_clock_has_no_offset() -> None:
 
 @pytest.mark.parametrize("ahead_ns", [0, 5_000_000_000, -3_000_000_000])
 def test_another_hosts_clock_is_found_within_its_uncertainty(ahead_ns: int) -> None:
-    def ask() -> clocks.Reading:
+    def ask() -> clocks.ClockReading:
         time.sleep(0.001)  # the way there, and none back: the least even of round trips
-        return clocks.Reading(clock="another boot", ns=time.monotonic_ns() + ahead_ns)
+        return clocks.ClockReading(clock="another boot", ns=time.monotonic_ns() + ahead_ns)
 
-    found = clocks.offset(ask)
-    assert abs(found.ns - ahead_ns) <= found.uncertainty_ns
-    assert found.uncertainty_ns >= 500_000
+    result = clocks.offset(ask)
+    assert abs(result.ns - ahead_ns) <= result.uncertainty_ns
+    assert result.uncertainty_ns >= 500_000

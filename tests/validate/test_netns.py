@@ -103,7 +103,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     assert running.poll() is None, running.communicate()
     running.send_signal(signal.SIGKILL)
     running.communicate()
-    kept = stored(folder)
+    rest = stored(folder)
     # The kernel takes the sandbox down within moments, but not within none.
     for _ in range(100):
         left = {kind: now - before[kind] for kind, now in machine().items()}
@@ -115,7 +115,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     assert again.returncode == 0, err
     with Store(folder / ".psmodel" / "measurements.sqlite") as store:
         measurements = list(store.measurements())
-    return {"left": left, "kept": kept, "outcome": json.loads(out), "measurements": measurements}
+    return {"left": left, "kept": rest, "outcome": json.loads(out), "measurements": measurements}
 
 
 def test_nothing_is_left_of_a_killed_testbed(killed) -> None:
@@ -128,12 +128,12 @@ def test_nothing_is_left_of_a_killed_testbed(killed) -> None:
 
 
 def test_finished_measurements_survive_and_are_not_repeated(killed) -> None:
-    kept, outcome = killed["kept"], killed["outcome"]
-    assert 1 <= len(kept) < PLANNED
-    assert outcome["found"] == len(kept)
-    assert outcome["made"] >= PLANNED - len(kept)  # more if the machine was busy and runs were repeated
+    rest, outcome = killed["kept"], killed["outcome"]
+    assert 1 <= len(rest) < PLANNED
+    assert outcome["found"] == len(rest)
+    assert outcome["made"] >= PLANNED - len(rest)  # more if the machine was busy and runs were repeated
     ids = [m.run_id for m in killed["measurements"]]
-    assert ids[: len(kept)] == kept
+    assert ids[: len(rest)] == rest
     assert len({m.key for m in killed["measurements"]}) == PLANNED
 
 

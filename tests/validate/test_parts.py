@@ -66,8 +66,8 @@ def test_the_newest_version_counts_and_the_others_are_named(tmp_path: Path) -> N
     """Four that calibrate in version 2 were held out in version 1, and the other way round."""
     one, two = suite(tmp_path, 1, [1, 2], [3, 4]), suite(tmp_path, 2, [3, 4], [1, 2])
     runs = made(two) + made(one)
-    for wanted in (None, "made"):
-        parts = split(runs, wanted)
+    for reference in (None, "made"):
+        parts = split(runs, reference)
         assert (workers(parts.calibration), workers(parts.held_out)) == ({3, 4}, {1, 2})
         assert {m.suite for m in parts.calibration + parts.held_out} == {"made@2"}
         (note,) = parts.notes
@@ -144,7 +144,7 @@ def test_a_lone_run_of_a_held_out_scenario_is_not_fitted(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("wanted", "words"),
+    ("reference", "words"),
     [
         ("none", ["'none'", "made@1"]),
         ("made@7", ["made@7", "made@1"]),
@@ -153,9 +153,9 @@ def test_a_lone_run_of_a_held_out_scenario_is_not_fitted(tmp_path: Path) -> None
         ("missing.toml", ["missing.toml"]),
     ],
 )
-def test_a_suite_without_runs_is_a_sentence(tmp_path: Path, wanted: str, words: list[str]) -> None:
+def test_a_suite_without_runs_is_a_sentence(tmp_path: Path, reference: str, words: list[str]) -> None:
     with pytest.raises(BadInput) as error:
-        split(made(suite(tmp_path, 1, [1], [2])), wanted)
+        split(made(suite(tmp_path, 1, [1], [2])), reference)
     for word in words:
         assert word in str(error.value)
 
@@ -164,8 +164,8 @@ def test_a_suite_is_named_in_three_ways(tmp_path: Path) -> None:
     file = suite(tmp_path, 3, [1], [2])
     assert (named("a").name, named("a").version) == ("a", None)
     assert (named("a@2").name, named("a@2").version) == ("a", "2")
-    found = named(str(tmp_path / "made-3.toml"))
-    assert (found.name, found.version, found.file) == ("made", "3", file)
+    result = named(str(tmp_path / "made-3.toml"))
+    assert (result.name, result.version, result.file) == ("made", "3", file)
 
 
 def test_lists_and_exports_take_a_suite_s_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,8 +173,8 @@ def test_lists_and_exports_take_a_suite_s_file(tmp_path: Path, capsys: pytest.Ca
     with Store(tmp_path / "x.sqlite") as store:
         store.import_runs([*made(of), record("other", suite="else@1")])
     place = ("--store", str(tmp_path / "x.sqlite"))
-    for wanted in (str(tmp_path / "made-1.toml"), "made@1", "made"):
-        code, out, _ = command(capsys, "validate", "list", "--suite", wanted, *place)
+    for reference in (str(tmp_path / "made-1.toml"), "made@1", "made"):
+        code, out, _ = command(capsys, "validate", "list", "--suite", reference, *place)
         assert code == 0
         assert out.splitlines()[-1].startswith("6 measurements")
         assert "else@1" not in out
@@ -189,9 +189,9 @@ def test_scenarios_are_told_apart_by_what_they_say() -> None:
     assert content(one) == content(two) != content(three)
     groups = by_scenario([record("1", scenario=one), record("2", scenario=three), record("3", scenario=two)])
     assert [[m.run_id for m in group] for group in groups] == [["1", "3"], ["2"]]
-    shown = labels([one, three])
-    assert len(set(shown.values())) == 2
-    assert all(name.startswith("a #") for name in shown.values())
+    names = labels([one, three])
+    assert len(set(names.values())) == 2
+    assert all(name.startswith("a #") for name in names.values())
 
 
 def test_a_suspect_run_goes_where_a_renamed_one_is_quiet() -> None:

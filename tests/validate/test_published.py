@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from validate.published import prediction as published
-from validate.published.tables import Row, load
+from validate.published.tables import PublishedRow, load
 
 
-def find(model: str, batch: int, machines: int, table: str) -> Row:
+def find(model: str, batch: int, machines: int, table: str) -> PublishedRow:
     return next(
         r
         for r in load()
@@ -93,7 +93,7 @@ def test_a_model_without_its_small_sizes_is_refused() -> None:
 
 def test_the_text_names_every_method_and_the_worst_case() -> None:
     result = published.check()
-    written = published.text(result)
-    assert all(score.method in written for score in result.scores)
-    assert "Worst extra time: resnet-152" in written
+    output = published.text(result)
+    assert all(score.method in output for score in result.scores)
+    assert "Worst extra time: resnet-152" in output
     assert result.to_json()["rows"][0]["machines"] == 4

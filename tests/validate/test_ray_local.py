@@ -21,7 +21,7 @@ from psmodel.scenario import Scenario, load
 from validate.machine.environment import processes_with
 from validate.measurements.measurement import Measurement, unfinished_bytes
 from validate.measurements.store import Store
-from validate.runs.run import Observation, RunFailed, run
+from validate.runs.real_run import Observation, RunFailed, run
 from validate.testbeds.local import LocalTestbed
 
 pytestmark = pytest.mark.ray
@@ -92,31 +92,31 @@ STYLES = {
 @pytest.mark.parametrize("style", STYLES)
 def test_shards_hold_what_was_pushed(bed: LocalTestbed, style: str) -> None:
     scenario = SMALL.replace(**STYLES[style])
-    made = run(scenario, bed)
-    assert made.sums_ok
+    result = run(scenario, bed)
+    assert result.sums_ok
     pushes = scenario.push != "none"
     applied = scenario.workers - scenario.backup_workers
-    assert len(made.updates.shard) == applied * scenario.total_iterations * scenario.shards * pushes
+    assert len(result.updates.shard) == applied * scenario.total_iterations * scenario.shards * pushes
     if pushes:
-        assert made.timeline.applied_share == applied / scenario.workers
-    phases = [getattr(made.instants, n) for n in ("start", "pulled", "computed", "pushed", "released")]
+        assert result.timeline.applied_share == applied / scenario.workers
+    phases = [getattr(result.instants, n) for n in ("start", "pulled", "computed", "pushed", "released")]
     assert all((b >= a).all() for a, b in pairwise(phases))
     if scenario.backup_workers:
         # Who is late takes no part in some of the others' iterations.
-        assert (made.instants.start == made.instants.released).any()
+        assert (result.instants.start == result.instants.released).any()
     elif scenario.mode != "asp":
-        assert most_ahead(made) <= (scenario.staleness_bound or 0)
+        assert most_ahead(result) <= (scenario.staleness_bound or 0)
     if style == "bsp":
         # Nobody pulls before all have applied, so that only the others' updates of one iteration lie between.
-        assert made.updates.staleness.max() < scenario.workers
-        assert made.metrics.wait_time_s > 3e-3  # for the slower of two exponential times: 7.5 ms on average
+        assert result.updates.staleness.max() < scenario.workers
+        assert result.metrics.wait_time_s > 3e-3  # for the slower of two exponential times: 7.5 ms on average
     if style == "asp":
-        assert made.metrics.wait_time_s < 1e-3
+        assert result.metrics.wait_time_s < 1e-3
 
 
-def most_ahead(made: Measurement) -> int:
+def most_ahead(result: Measurement) -> int:
     """Largest lead, in finished iterations, over the slowest worker of one that starts an iteration."""
-    start, pushed = made.instants.start, made.instants.pushed
+    start, pushed = result.instants.start, result.instants.pushed
     return max(
         iteration - int((pushed < start[worker, iteration]).sum(axis=1).min())
         for worker, iteration in np.ndindex(start.shape)
@@ -128,39 +128,39 @@ def test_nobody_holds_back_a_worker_that_does_not_wait(bed: LocalTestbed) -> Non
     bounded = run(SLOW_SHARD.replace(max_in_flight_pushes=2), bed)
     assert free.sums_ok
     assert bounded.sums_ok
-    for made, predicted in (
+    for result, predicted in (
         (free, simulation.predict(free.scenario)),
         (bounded, simulation.predict(bounded.scenario)),
     ):
-        most = unfinished_bytes(made)[1].max() / made.scenario.total_bytes
-        if made is free:
+        most = unfinished_bytes(result)[1].max() / result.scenario.total_bytes
+        if result is free:
             assert most > 10  # of 30, each of which takes 30 ms: the queue grows as long as the run goes on
-            assert predicted.most_waiting_bytes * made.scenario.shards > 10 * made.scenario.total_bytes
+            assert predicted.most_waiting_bytes * result.scenario.shards > 10 * result.scenario.total_bytes
         else:
             assert most <= 3  # two under way, and one whose turn it is not yet
-            assert predicted.most_waiting_bytes * made.scenario.shards <= 3 * made.scenario.total_bytes
+            assert predicted.most_waiting_bytes * result.scenario.shards <= 3 * result.scenario.total_bytes
     # The shard is the bottleneck, so a worker that waits for it is as slow as it.
     assert bounded.metrics.iteration_time_s > 0.8 * 30e-3
 
 
 @pytest.mark.parametrize("scenario", [SINGLE, SHARDED], ids=["tutorial-single", "tutorial-sharded"])
 def test_the_tutorials_really_run(bed: LocalTestbed, scenario: Scenario) -> None:
-    made = run(scenario, bed)
-    assert made.sums_ok
-    assert made.metrics.iteration_time_s >= scenario.compute.expected()
-    assert made.metrics.push_time_s < made.metrics.pull_time_s + made.metrics.compute_time_s
+    result = run(scenario, bed)
+    assert result.sums_ok
+    assert result.metrics.iteration_time_s >= scenario.compute.expected()
+    assert result.metrics.push_time_s < result.metrics.pull_time_s + result.metrics.compute_time_s
 
 
 def test_a_watched_run_shows_whole_updates(bed: LocalTestbed) -> None:
-    seen: list[Observation] = []
+    observations: list[Observation] = []
     scenario = SMALL.replace(compute="15 ms", iterations=15)
-    made = run(scenario, bed, on_observation=seen.append, observe_every_s=0.05)
-    assert made.sums_ok
-    assert len(seen) >= 2
-    assert all(o.planned == 2 * 16 for o in seen)
-    for earlier, later in pairwise(seen):
+    result = run(scenario, bed, on_observation=observations.append, observe_every_s=0.05)
+    assert result.sums_ok
+    assert len(observations) >= 2
+    assert all(o.planned == 2 * 16 for o in observations)
+    for earlier, later in pairwise(observations):
         assert all(a <= b for a, b in zip(earlier.applied, later.applied, strict=True))
-    for observation in seen:  # every update adds one to every parameter
+    for observation in observations:  # every update adds one to every parameter
         assert observation.parameters == tuple((float(n), float(n)) for n in observation.applied)
 
 
@@ -176,7 +176,7 @@ def test_what_does_not_fit_is_refused(bed: LocalTestbed) -> None:
 def test_a_run_that_takes_far_longer_than_predicted_is_stopped_and_the_next_one_is_made(
     bed: LocalTestbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("validate.runs.run.upper_limit", lambda scenario: 1.0)
+    monkeypatch.setattr("validate.runs.real_run.upper_limit", lambda scenario: 1.0)
     with pytest.raises(RunFailed, match="was stopped: it had not ended after 1 s, 10 times its prediction"):
         run(SMALL.replace(compute="30 s"), bed)
     monkeypatch.undo()
@@ -197,13 +197,13 @@ def _command(place: Path) -> subprocess.Popen[bytes]:
         "PATH": str(place / "h"),
     }
     arguments = ("validate", "run", "laptop", "--iterations", "5000", "--repetitions", "1", "--store", "s")
-    with (place / "told").open("wb") as told:
+    with (place / "told").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "psmodel", *arguments],
             cwd=place,
             env=environment,
             stdout=subprocess.DEVNULL,
-            stderr=told,
+            stderr=log,
         )
 
 
@@ -217,7 +217,7 @@ def _running(place: Path, command: subprocess.Popen[bytes], *, before: set[Path]
     while time.monotonic() < end and command.poll() is None:
         for directory in set((place / "t").glob("psm-*")) - before:
             names = [_name(pid) for pid in _left(directory)]
-            if sum("Worker.run" in name for name in names) == 2:
+            if sum("WorkerActor.run" in name for name in names) == 2:
                 return directory
         time.sleep(0.1)
     command.kill()

@@ -28,7 +28,7 @@ def test_every_feature_is_outside_where_no_run_had_it(feature: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("calibrated", "asked", "phrase"),
+    ("calibrated", "other", "phrase"),
     [
         ({"compression": {"ratio": 4}}, {"compression": {"ratio": 1000}}, "compression.ratio 1000 is outside 4"),
         ({"backup_workers": 1}, {"backup_workers": 3}, "backup_workers 3 is outside 1"),
@@ -41,8 +41,8 @@ def test_every_feature_is_outside_where_no_run_had_it(feature: Any) -> None:
         ({"mtu": 1500}, {}, "mtu"),
     ],
 )  # fmt: skip
-def test_how_much_of_a_feature_counts_too(calibrated: Any, asked: Any, phrase: str) -> None:
-    phrases = Region.of([PLAIN.replace(**calibrated)]).outside(PLAIN.replace(**asked))
+def test_how_much_of_a_feature_counts_too(calibrated: Any, other: Any, phrase: str) -> None:
+    phrases = Region.of([PLAIN.replace(**calibrated)]).outside(PLAIN.replace(**other))
     assert any(p.startswith(phrase) for p in phrases), phrases
 
 

@@ -15,10 +15,10 @@ from psmodel.errors import BadInput, CannotRun
 from psmodel.scenario import Scenario, ScenarioError
 from tests.command_line import run
 from tests.real_records import SCENARIO, record
-from validate.machine.environment import environment
+from validate.machine.environment import this_machine
 from validate.measurements.measurement import Instants, Measurement
 from validate.measurements.store import Store
-from validate.measurements.suspicions import suspicions
+from validate.measurements.suspect_runs import suspicions
 from validate.report import page as report_page
 from validate.report import report
 from validate.report import terminal as report_terminal
@@ -70,18 +70,18 @@ def runs(name: str, suspect: tuple[str, ...] = ()) -> list[Measurement]:
 
 
 @pytest.fixture(scope="module")
-def made() -> Report:
+def result() -> Report:
     """Fitted once; the names are put in afterwards, as a report shows them."""
     return report.from_runs(runs("plain"), "x", progress=silent)
 
 
-def renamed(made: Report, name: str, suspect: tuple[str, ...] = ()) -> Report:
-    from validate.comparison.compare import compare
+def renamed(result: Report, name: str, suspect: tuple[str, ...] = ()) -> Report:
+    from validate.comparison.comparisons import compare
 
-    listed = runs(name, suspect)
-    held_out = tuple(listed[2:])
-    compared = compare(made.fit, held_out, calibration_runs=listed[:2])
-    return replace(made, comparison=compared, held_out=held_out)
+    rows = runs(name, suspect)
+    held_out = tuple(rows[2:])
+    compared = compare(result.fit, held_out, calibration_runs=rows[:2])
+    return replace(result, comparison=compared, held_out=held_out)
 
 
 @pytest.mark.parametrize("key", REFUSED)
@@ -92,14 +92,14 @@ def test_a_name_that_would_be_more_than_text_is_refused(key: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_names_are_text_and_nothing_else(
-    made: Report, name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    result: Report, name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         called = "plain" if name in (NAMES[key] for key in REFUSED) else name
-        shown = renamed(made, called, suspect=(name, f"{name} 5 %"))
-        report_terminal.show(shown)
-        files = report_page.write(shown, tmp_path)
+        changed = renamed(result, called, suspect=(name, f"{name} 5 %"))
+        report_terminal.show(changed)
+        files = report_page.write(changed, tmp_path)
     out, err = capsys.readouterr()
     page = files[0].read_text(encoding="utf-8")
     document = json.loads(files[1].read_text(encoding="utf-8"))
@@ -116,25 +116,25 @@ def test_names_are_text_and_nothing_else(
         assert "run [/x] [bold]" in out
 
 
-def test_markup_in_the_title_and_the_notes(made: Report, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = replace(made, title="[/x] <b>", notes=("suite [/x] is <b>",))
-    report_terminal.show(shown)
+def test_markup_in_the_title_and_the_notes(result: Report, capsys: pytest.CaptureFixture[str]) -> None:
+    changed = replace(result, title="[/x] <b>", notes=("suite [/x] is <b>",))
+    report_terminal.show(changed)
     assert "Suite [/x] is <b>." in capsys.readouterr().out
-    assert "<b>" not in report_page.html(shown)
+    assert "<b>" not in report_page.html(changed)
 
 
 def test_suspect_runs_are_one_sentence() -> None:
     """How many, why, and the range: not a sentence for each percentage."""
-    listed = [
+    rows = [
         record("a"),
         *(record(str(p), suspect=(f"other processes used {p} % of the CPU time",)) for p in (6, 64, 13)),
         record("s", suspect=("the hypervisor kept 3 % of the CPU time", "other processes used 9 % of the CPU time")),
     ]  # fmt: skip
-    assert suspicions(listed) == [
+    assert suspicions(rows) == [
         "4 of 5 runs are suspect: other processes used 6 to 64 % of the CPU time (4 runs); "
         "the hypervisor kept 3 % of the CPU time (1 run)."
     ]
-    assert suspicions(listed[:1]) == []
+    assert suspicions(rows[:1]) == []
     many = [record(str(i), suspect=(f"reason {chr(97 + i)}",)) for i in range(20)]
     assert suspicions(many)[0].endswith("; 15 reasons more.")
 
@@ -149,19 +149,19 @@ def test_nobody_is_named(
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USER", "alice-the-user")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secret)
-    here = replace(environment(), host="alices-laptop", machine_id="feedface" * 4)
+    here = replace(this_machine(), host="alices-laptop", machine_id="feedface" * 4)
     with Store(home / "runs.sqlite") as store:
         for measurement in runs("plain"):
             store.add(replace(measurement, environment=here))
     monkeypatch.chdir(tmp_path)
     assert run(capsys, "validate", "report", "--store", str(home / "runs.sqlite"), "--out", "out")[0] == 0
     assert run(capsys, "validate", "fit", "--store", str(home / "runs.sqlite"), "--out", "fit.json")[0] == 0
-    written = [*(tmp_path / "out").iterdir(), tmp_path / "fit.json"]
-    assert len(written) == 4
-    for file in written:
+    files_written = [*(tmp_path / "out").iterdir(), tmp_path / "fit.json"]
+    assert len(files_written) == 4
+    for file in files_written:
         text = file.read_text(encoding="utf-8")
-        for said in ("alice", "feedface", secret, str(tmp_path), "/home/", str(Path.cwd())):
-            assert said not in text, (file.name, said)
+        for word in ("alice", "feedface", secret, str(tmp_path), "/home/", str(Path.cwd())):
+            assert word not in text, (file.name, word)
         if getpass.getuser() != "root":
             assert getpass.getuser() not in text
     assert here.fingerprint in (tmp_path / "fit.json").read_text()
@@ -224,14 +224,14 @@ def test_damaged_rows_are_said_in_the_report(store: Path, tmp_path: Path) -> Non
     db.execute("UPDATE measurement SET record = 'x' WHERE id = 4")
     db.commit()
     db.close()
-    written = report.from_store(store, None, progress=silent)
-    assert len(written.runs) == 3
-    assert any("1 run is left out" in sentence for sentence in report.warnings(written))
+    outcome = report.from_store(store, None, progress=silent)
+    assert len(outcome.runs) == 3
+    assert any("1 run is left out" in sentence for sentence in report.warnings(outcome))
 
 
-def test_the_summary_has_a_word_and_a_direction(made: Report) -> None:
-    text = report.summary(made)
-    score = made.comparison.score()
+def test_the_summary_has_a_word_and_a_direction(result: Report) -> None:
+    text = report.summary(result)
+    score = result.comparison.score()
     assert f"({score.quality})" in text
     assert score.bias in text
     assert "of 1 scenarios" in text

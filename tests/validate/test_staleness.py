@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp
 from psmodel.calibration import IDEAL
 from psmodel.simulation import predict as simulate
 from tests.real_records import SCENARIO, record
-from validate.comparison.compare import Comparison
+from validate.comparison.comparisons import Comparison
 from validate.comparison.staleness import compare, distance, mean
 from validate.fitting.fit import load
 from validate.measurements.store import read_json
@@ -36,17 +36,19 @@ def test_the_distance_is_that_of_the_two_samples(one: list[int], other: list[int
 
 def test_in_step_the_updates_of_a_round_are_not_stale() -> None:
     scenario = SCENARIO.replace(iterations=10)
-    (found,) = compare(IDEAL, [record("0", scenario=scenario), record("1", scenario=scenario, repetition=1)])
-    assert found.measured == found.predicted == {0: 2 * 2 * 10 * scenario.shards}
-    assert found.distance == 0
+    (comparison,) = compare(
+        IDEAL, [record("0", scenario=scenario), record("1", scenario=scenario, repetition=1)]
+    )
+    assert comparison.measured == comparison.predicted == {0: 2 * 2 * 10 * scenario.shards}
+    assert comparison.distance == 0
 
 
 def test_predictions_have_the_random_numbers_of_the_runs() -> None:
     compute = {"kind": "lognormal", "mean": "50 ms", "cv": 0.8}
     scenario = SCENARIO.replace(workers=3, mode="asp", compute=compute, iterations=20)
-    (found,) = compare(IDEAL, [record(scenario=scenario, repetition=2)])
-    assert found.predicted == simulate(scenario, replication=2).timeline.staleness
-    assert found.predicted != simulate(scenario, replication=0).timeline.staleness
+    (comparison,) = compare(IDEAL, [record(scenario=scenario, repetition=2)])
+    assert comparison.predicted == simulate(scenario, replication=2).timeline.staleness
+    assert comparison.predicted != simulate(scenario, replication=0).timeline.staleness
 
 
 def test_a_push_that_rests_on_no_pull_is_not_stale() -> None:
@@ -56,15 +58,15 @@ def test_a_push_that_rests_on_no_pull_is_not_stale() -> None:
 def test_the_report_s_table_on_the_shipped_runs(capsys: pytest.CaptureFixture[str]) -> None:
     runs = [m for m in read_json(MEASURED / "training-local.json") if m.part == "held_out"]
     fit = load(MEASURED / "training-local.fit.json")
-    found = compare(fit.calibration, (m for m in runs if m.scenario.mode != "bsp"))
-    assert len(found) == 8
-    assert max(s.distance for s in found) <= 0.25
+    comparison = compare(fit.calibration, (m for m in runs if m.scenario.mode != "bsp"))
+    assert len(comparison) == 8
+    assert max(s.distance for s in comparison) <= 0.25
     empty = Comparison(rows=(), calibration=(), scores=(), coverage=None, noise={})
     report = Report(
-        title="", fit=fit, comparison=empty, staleness=found, calibration=(), held_out=tuple(runs)
+        title="", fit=fit, comparison=empty, staleness=comparison, calibration=(), held_out=tuple(runs)
     )
     show(report)
     printed = capsys.readouterr().out
-    for s in found:
+    for s in comparison:
         assert f"{s.distance:.2f}" in printed
-    assert report.to_json()["staleness"][0]["distance"] == found[0].distance
+    assert report.to_json()["staleness"][0]["distance"] == comparison[0].distance

@@ -34,14 +34,14 @@ def same(a, b) -> bool:
 
 
 def test_what_goes_in_comes_out(path: Path) -> None:
-    made = record("abc")
+    measurements_made = record("abc")
     with Store(path) as store:
-        store.add(made)
+        store.add(measurements_made)
     with Store(path) as store:
         loaded = store.load("ab")
-        assert store.keys() == {made.key}
-    assert same(loaded, made)
-    assert loaded.metrics == made.metrics
+        assert store.keys() == {measurements_made.key}
+    assert same(loaded, measurements_made)
+    assert loaded.metrics == measurements_made.metrics
 
 
 def test_measurements_come_in_order_and_are_chosen(path: Path) -> None:
@@ -156,12 +156,12 @@ def test_tables_have_a_row_per_run(path: Path, ending: str) -> None:
 
 def test_json_holds_everything(path: Path, tmp_path: Path) -> None:
     file = path.parent / "all.json"
-    made = [record("a"), record("b", suspect=("too warm",))]
+    measurements_made = [record("a"), record("b", suspect=("too warm",))]
     with Store(path) as store:
-        for measurement in made:
+        for measurement in measurements_made:
             store.add(measurement)
         export(store.measurements(), file)
-    assert all(same(a, b) for a, b in zip(read_json(file), made, strict=True))
+    assert all(same(a, b) for a, b in zip(read_json(file), measurements_made, strict=True))
     with Store(tmp_path / "other.sqlite") as other:
         other.add(record("b"))
         assert (other.import_json(file), other.import_json(file)) == (1, 0)
@@ -221,15 +221,15 @@ def test_a_killed_writer_loses_the_run_in_flight_at_most(path: Path) -> None:
         writer.stdout.readline()
     time.sleep(0.003)
     os.kill(writer.pid, signal.SIGKILL)
-    told = 19 + sum(1 for line in writer.stdout if line.endswith("\n"))
+    count = 19 + sum(1 for line in writer.stdout if line.endswith("\n"))
     writer.wait()
     writer.stdout.close()
     with Store(path) as store:
         assert store._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        held = [m.run_id for m in store.measurements()]
-        assert held == [f"{i:06}" for i in range(len(held))]
+        stored = [m.run_id for m in store.measurements()]
+        assert stored == [f"{i:06}" for i in range(len(stored))]
         assert (
-            told + 1 <= len(held) <= told + 2
+            count + 1 <= len(stored) <= count + 2
         )  # what it told of, and maybe the one that it had no time to tell
         store.add(record("after"))
         assert store.load("after").run_id == "after"

@@ -32,12 +32,12 @@ model_size = "4MB"
 
 
 def psmodel(*arguments: str | Path, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "psmodel", *map(str, arguments)], cwd=cwd, capture_output=True, text=True
     )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+    assert process.returncode == code, process.stderr
+    assert "Traceback" not in process.stderr
+    return process
 
 
 def read(*arguments: str | Path, cwd: Path) -> dict:
@@ -51,10 +51,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a store that holds all runs of the tiny suite."""
     folder = tmp_path_factory.mktemp("validate")
     (folder / "tiny.toml").write_text(SUITE)
-    made = read("validate", "suite", "tiny.toml", cwd=folder)
-    assert made["found"] == 0
-    assert made["made"] >= 6  # more if the machine was busy and runs were repeated
-    assert made["failed"] == []
+    outcome = read("validate", "suite", "tiny.toml", cwd=folder)
+    assert outcome["found"] == 0
+    assert outcome["made"] >= 6  # more if the machine was busy and runs were repeated
+    assert outcome["failed"] == []
     return folder
 
 
@@ -92,8 +92,8 @@ def test_the_fit_is_what_predict_takes(place: Path) -> None:
 
 
 def test_the_report_is_one_page_with_its_pictures(place: Path) -> None:
-    written = read("validate", "report", "--suite", "tiny", "--out", "out", cwd=place)["written"]
-    assert [Path(p).name for p in written] == ["report.html", "report.json", "fit.json"]
+    paths = read("validate", "report", "--suite", "tiny", "--out", "out", cwd=place)["written"]
+    assert [Path(p).name for p in paths] == ["report.html", "report.json", "fit.json"]
     page = (place / "out" / "report.html").read_text()
     assert page.count("<svg") == 7
     for outside in ("src=", "<link", "<script", "@import"):
@@ -110,12 +110,12 @@ def test_export(place: Path, ending: str) -> None:
 def test_a_diagnosis_sums_up_to_what_was_measured(place: Path) -> None:
     run = read("validate", "list", cwd=place)["measurements"][0]
     psmodel("validate", "fit", "--suite", "tiny", cwd=place)
-    told = ("validate", "diagnose", run["run_id"][:8], "--fit", "fit.json", "--plot", "why.svg")
-    found = read(*told, cwd=place)
-    assert found["bound_s"] + sum(loss["seconds"] for loss in found["losses"]) == pytest.approx(
-        found["measured_s"]
+    command = ("validate", "diagnose", run["run_id"][:8], "--fit", "fit.json", "--plot", "why.svg")
+    result = read(*command, cwd=place)
+    assert result["bound_s"] + sum(loss["seconds"] for loss in result["losses"]) == pytest.approx(
+        result["measured_s"]
     )
-    assert found["measured_s"] == run["iteration_time_s"]
+    assert result["measured_s"] == run["iteration_time_s"]
     assert (place / "why.svg").read_text().count("<svg") == 1
 
 
@@ -133,8 +133,8 @@ def test_a_run_by_itself_is_stored_and_traced(place: Path) -> None:
         "t.json",
         "--watch",
     )
-    done = psmodel(*run, "--json", cwd=place)
-    document = json.loads(done.stdout)
+    process = psmodel(*run, "--json", cwd=place)
+    document = json.loads(process.stdout)
     assert document["prediction"].keys() >= document["measurements"][0]["metrics"].keys()
     assert len(read("validate", "list", cwd=place)["measurements"]) == before + 1
     rows = {

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from psmodel.scenario import Scenario
-from validate.actors.presence import Presence, read
+from validate.actors.presence import ProcessReport, read
 from validate.runs.disturbance import retransmissions, silence
 from validate.testbeds import vigil as vigils
-from validate.testbeds.guarded import bounded, guarded
+from validate.testbeds.patience import bounded, guarded
 from validate.testbeds.vigil import RunFailed, Signs, TestbedLost, Vigil, Vital, upper_limit
 
 
@@ -58,10 +58,10 @@ def test_a_dead_process_is_named_at_once_and_its_logs_are_known(sleeper: subproc
     state_becomes(sleeper.pid, "Z")
     with pytest.raises(
         RunFailed, match=rf"run x broke off: shard 1 \(process {sleeper.pid}\) has died"
-    ) as told:
+    ) as failure:
         looks(vigil, clock, 0.5)
-    assert not isinstance(told.value, TestbedLost)
-    assert told.value.blamed == Vital(name="shard 1", logs=f"*[-_]{sleeper.pid}.*")
+    assert not isinstance(failure.value, TestbedLost)
+    assert failure.value.blamed == Vital(name="shard 1", logs=f"*[-_]{sleeper.pid}.*")
 
 
 def test_without_the_testbed_s_own_processes_it_is_lost(sleeper: subprocess.Popen[bytes]) -> None:
@@ -195,8 +195,8 @@ def test_silence_in_a_run_is_told_of_unless_it_computes() -> None:
 
 
 def test_a_host_that_sends_much_again_is_told_of_once() -> None:
-    def presence(sent: int, resent: int, namespace: str = "net:[1]") -> Presence:
-        return Presence(pid=1, namespace=namespace, sent=sent, resent=resent)
+    def presence(sent: int, resent: int, namespace: str = "net:[1]") -> ProcessReport:
+        return ProcessReport(pid=1, namespace=namespace, sent=sent, resent=resent)
 
     before = {
         "worker 0": presence(100, 3),

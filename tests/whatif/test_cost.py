@@ -9,7 +9,15 @@ import pytest
 
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario, load
-from psmodel.whatif.cost import Catalogue, cost, equip, load_catalogue, machines_for, no_machine, undominated
+from psmodel.whatif.prices import (
+    Catalogue,
+    cost,
+    equip,
+    load_catalogue,
+    machines_for,
+    no_machine,
+    undominated,
+)
 from psmodel.whatif.sweeps import Setup, grid, sweep
 
 GOOD = """schema_version = 2
@@ -72,9 +80,9 @@ def test_a_burst_is_no_rate_that_lasts() -> None:
         machine=(m6in.model_copy(update={"offer": None}), catalogue.get("c7gn.4xlarge").model_copy(
             update={"offer": None, "price_per_hour": 9.0})),
     )  # fmt: skip
-    chosen = machines_for(load("ingress-single", bandwidth="30Gbps"), {}, two)
-    assert chosen is not None
-    assert chosen.worker.name == "c7gn.4xlarge"
+    machines_chosen = machines_for(load("ingress-single", bandwidth="30Gbps"), {}, two)
+    assert machines_chosen is not None
+    assert machines_chosen.worker.name == "c7gn.4xlarge"
 
 
 @pytest.mark.parametrize(
@@ -210,19 +218,19 @@ def test_all_hosts_stand_in_one_place() -> None:
     assert machines is not None
     assert catalogue.place(machines.worker) == catalogue.place(machines.shard)
     # A machine that is named says where the others are.
-    named = machines_for(scenario, {"worker_machine": "Standard_D32s_v5"}, catalogue)
-    assert named is not None
-    assert catalogue.place(named.shard) == ("Azure", "eastus")
+    placement = machines_for(scenario, {"worker_machine": "Standard_D32s_v5"}, catalogue)
+    assert placement is not None
+    assert catalogue.place(placement.shard) == ("Azure", "eastus")
     with pytest.raises(BadInput, match="stand in two places"):
         equip({"worker_machine": "c5.9xlarge", "shard_machine": "h3-standard-88"}, catalogue)
 
 
 def test_none_that_is_left_out_is_cheaper_and_as_fast_as_one_that_is_kept() -> None:
     machines = load_catalogue().machine
-    kept = undominated(machines)
+    front = undominated(machines)
     for m in machines:
-        assert any(k.price_per_hour <= m.price_per_hour and k.bandwidth >= m.bandwidth for k in kept)
-    for one, other in itertools.pairwise(kept):
+        assert any(k.price_per_hour <= m.price_per_hour and k.bandwidth >= m.bandwidth for k in front)
+    for one, other in itertools.pairwise(front):
         assert one.price_per_hour < other.price_per_hour
         assert one.bandwidth < other.bandwidth
 

@@ -16,9 +16,11 @@ CROWD = load("ingress-single", workers=64, shards=4)
 
 
 def test_what_binds_and_by_how_much() -> None:
-    said = explain(CROWD)
-    assert {said.binding, said.next_binding} == {"shard ingress", "shard egress"}
-    assert said.resources["shard ingress"] == pytest.approx(16 * said.resources["worker egress"])
+    explanation = explain(CROWD)
+    assert {explanation.binding, explanation.next_binding} == {"shard ingress", "shard egress"}
+    assert explanation.resources["shard ingress"] == pytest.approx(
+        16 * explanation.resources["worker egress"]
+    )
     push_only = explain(CROWD.replace(pull="none"))
     assert (push_only.binding, push_only.next_binding) == ("shard ingress", "worker egress")
     assert push_only.headroom == pytest.approx(16)
@@ -47,10 +49,10 @@ def test_simulation_and_closed_form_agree_where_only_the_network_takes_time() ->
 
 def test_a_fit_of_known_spread_gives_its_interval() -> None:
     draws = tuple(Calibration(copy_s_per_byte=i * 1e-9) for i in range(101))
-    said = explain(CROWD, Calibrated(best=Calibration(copy_s_per_byte=5e-8), draws=draws))
+    explanation = explain(CROWD, Calibrated(best=Calibration(copy_s_per_byte=5e-8), draws=draws))
     network = 2 * 64 * 0.08 / 4
-    assert said.interval == pytest.approx((network + 0.25, network + 9.75))
-    shards = next(g for g in said.gains if g.factor == "shards")
+    assert explanation.interval == pytest.approx((network + 0.25, network + 9.75))
+    shards = next(g for g in explanation.gains if g.factor == "shards")
     # (network/2 + c)/(network + c) grows with c.
     low, high = ((network / 2 + c) / (network + c) for c in (0.25, 9.75))
     assert shards.interval == pytest.approx((low, high), rel=1e-3)
@@ -58,12 +60,12 @@ def test_a_fit_of_known_spread_gives_its_interval() -> None:
 
 def test_sobol_indices_of_a_product_are_equal_shares() -> None:
     # ln T is a sum of four terms of equal variance (numbers are rounded: nearly), without interaction.
-    found = sobol_indices(CROWD.replace(workers=6400, shards=400), seed=1)
+    indices = sobol_indices(CROWD.replace(workers=6400, shards=400), seed=1)
     for name in ("bandwidth", "shards", "workers", "model_size"):
-        assert found.first_order[name] == pytest.approx(0.25, abs=0.02)
-        assert found.total[name] == pytest.approx(0.25, abs=0.02)
-    assert found == sobol_indices(CROWD.replace(workers=6400, shards=400), seed=1)
-    assert found != sobol_indices(CROWD.replace(workers=6400, shards=400), seed=2)
+        assert indices.first_order[name] == pytest.approx(0.25, abs=0.02)
+        assert indices.total[name] == pytest.approx(0.25, abs=0.02)
+    assert indices == sobol_indices(CROWD.replace(workers=6400, shards=400), seed=1)
+    assert indices != sobol_indices(CROWD.replace(workers=6400, shards=400), seed=2)
 
 
 def test_it_says_so_where_nothing_takes_time() -> None:

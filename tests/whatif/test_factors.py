@@ -39,11 +39,11 @@ def test_every_scenario_is_explained(scenario: Scenario) -> None:
         with pytest.raises(UserError, match="takes no time"):
             explain(scenario)
         return
-    said = explain(scenario)
-    changes = [gain.change for gain in said.gains]
-    assert sorted([*changes, *said.left_out]) == sorted(factor.words for factor in FACTORS)
-    assert all(why and "\n" not in why for why in said.left_out.values())
-    json.dumps(said.to_json(), allow_nan=False)
+    explanation = explain(scenario)
+    changes = [gain.change for gain in explanation.gains]
+    assert sorted([*changes, *explanation.left_out]) == sorted(factor.words for factor in FACTORS)
+    assert all(why and "\n" not in why for why in explanation.left_out.values())
+    json.dumps(explanation.to_json(), allow_nan=False)
 
 
 @settings(max_examples=40, deadline=None)
@@ -60,8 +60,8 @@ def test_every_scenario_has_its_sensitivities(scenario: Scenario) -> None:
 def test_every_scenario_is_explained_by_simulation(scenario: Scenario) -> None:
     assume(not scenario.failures)
     assume(simulation.predict(scenario).prediction.metrics.iteration_time_s > 0)
-    said = explain(scenario, method="simulate")
-    assert len(said.gains) + len(said.left_out) == len(FACTORS)
+    explanation = explain(scenario, method="simulate")
+    assert len(explanation.gains) + len(explanation.left_out) == len(FACTORS)
 
 
 def test_unequal_workers_are_doubled_with_their_factors() -> None:
@@ -122,10 +122,10 @@ def test_random_compute_is_halved() -> None:
 
 def test_what_cannot_be_scaled_is_said() -> None:
     alone = load("ingress-single", placement="single-host", elements=1, shards=1, compute="1 s")
-    said = explain(alone)
-    assert said.left_out.keys() == {"bandwidth × 2", "shards × 2", "model ÷ 2"}
-    assert "network" in said.left_out["bandwidth × 2"]
-    assert "elements" in said.left_out["shards × 2"]
+    explanation = explain(alone)
+    assert explanation.left_out.keys() == {"bandwidth × 2", "shards × 2", "model ÷ 2"}
+    assert "network" in explanation.left_out["bandwidth × 2"]
+    assert "elements" in explanation.left_out["shards × 2"]
     quorum = load("ingress-single", workers=4, backup_workers=3, compute="1 s")
     assert "backup_workers = 3 with workers = 2" in sobol_indices(quorum, samples=4).left_out["workers"]
 

@@ -5,9 +5,9 @@ import pytest
 from psmodel.errors import BadInput
 from psmodel.scenario import load
 from psmodel.simulation import predict as simulate
-from psmodel.whatif.cost import load_catalogue
 from psmodel.whatif.judge import Certainty
 from psmodel.whatif.plans import Objective, plan
+from psmodel.whatif.prices import load_catalogue
 from psmodel.whatif.sweeps import Setup, grid, sweep
 from psmodel.whatif.targets import parse_target
 from tests.reference.planning import problem
@@ -37,8 +37,8 @@ def test_it_agrees_with_trying_everything(
     setup = Setup(method="simulate", catalogue=load_catalogue())
     key = {"cost": "cost_per_hour"}.get(minimise, minimise)
     rows = sweep(base, points, setup, processes=1).to_rows()
-    wanted = parse_target(target)
-    possible = [row[key] for row in rows if wanted.met(row[wanted.name])]
+    goal = parse_target(target)
+    possible = [row[key] for row in rows if goal.met(row[goal.name])]
     answer = plan(base, points, [target], minimise=minimise, setup=setup)
     assert possible, "a target that nothing meets shows nothing"
     assert answer.best is not None
@@ -48,15 +48,15 @@ def test_it_agrees_with_trying_everything(
 
 @pytest.mark.parametrize("seed", range(150, 164))  # of the study's 200 below, which takes long
 def test_random_problems_are_answered_right(seed: int) -> None:
-    asked = problem(seed)
-    answer = asked.solve()
-    assert asked.is_right(answer), answer.verdict
+    question = problem(seed)
+    answer = question.solve()
+    assert question.is_right(answer), answer.verdict
 
 
 @pytest.mark.slow
 def test_of_200_random_problems_95_percent_are_answered_right() -> None:
-    asked = [problem(seed) for seed in range(200)]
-    assert sum(p.is_right(p.solve()) for p in asked) >= 190
+    questions = [problem(seed) for seed in range(200)]
+    assert sum(p.is_right(p.solve()) for p in questions) >= 190
 
 
 def test_what_is_met_once_and_missed_on_average_is_no_answer() -> None:
@@ -142,9 +142,9 @@ def test_of_a_thousand_at_most_a_tenth_is_simulated() -> None:
     points = grid("shards=1:100:1", "bandwidth=5Gbps:50Gbps:5Gbps")
     assert len(points) == 1000
     base = load("ingress-single", placement="dedicated")
-    found = plan(base, points, ["iteration_time<=0.5s"], minimise="cost")
-    assert found.best is not None
-    assert found.simulations <= 100
+    answer = plan(base, points, ["iteration_time<=0.5s"], minimise="cost")
+    assert answer.best is not None
+    assert answer.simulations <= 100
     # The optimum by hand: 2·N·M/(K·B) <= 0.5 s, and the price of the cheapest machine of that rate.
     machines = load_catalogue().machine
     price = {
@@ -155,7 +155,7 @@ def test_of_a_thousand_at_most_a_tenth_is_simulated() -> None:
         rate: next(k for k in range(1, 101) if 2 * 100 * 0.8 / (k * rate) <= 0.5 + 1e-9) for rate in price
     }
     expected = min((100 + least[rate]) * price[rate] for rate in price)
-    assert found.best["cost_per_hour"] == pytest.approx(expected)
+    assert answer.best["cost_per_hour"] == pytest.approx(expected)
 
 
 def test_of_a_thousand_with_random_times_too() -> None:
@@ -169,24 +169,24 @@ def test_of_a_thousand_with_random_times_too() -> None:
 
 
 def test_none_exists_and_the_bound_is_named() -> None:
-    found = plan(load("ingress-single"), grid("shards=1:200:1"), ["iteration_time<=0.1s"], minimise="shards")
-    assert (found.best, found.simulations, found.ruled_out) == (None, 0, 200)
-    assert "160 ms" in found.verdict
-    assert "worker egress, M/B" in found.verdict
+    answer = plan(load("ingress-single"), grid("shards=1:200:1"), ["iteration_time<=0.1s"], minimise="shards")
+    assert (answer.best, answer.simulations, answer.ruled_out) == (None, 0, 200)
+    assert "160 ms" in answer.verdict
+    assert "worker egress, M/B" in answer.verdict
 
 
 def test_none_exists_though_bounds_permit_it() -> None:
-    found = plan(BASE, grid("shards=1,2"), ["iteration_time<=10s", "staleness_p95>=100"], minimise="shards")
-    assert found.best is None
-    assert found.simulations == 2
-    assert "staleness_p95" in found.verdict
+    answer = plan(BASE, grid("shards=1,2"), ["iteration_time<=10s", "staleness_p95>=100"], minimise="shards")
+    assert answer.best is None
+    assert answer.simulations == 2
+    assert "staleness_p95" in answer.verdict
 
 
 def test_a_price_may_be_a_target() -> None:
     points = grid("shards=1:20:1")
-    found = plan(BASE, points, ["cost_per_hour<=15", "iteration_time<=1s"], minimise="shards")
-    assert found.best is not None
-    assert found.best["cost_per_hour"] <= 15
+    answer = plan(BASE, points, ["cost_per_hour<=15", "iteration_time<=1s"], minimise="shards")
+    assert answer.best is not None
+    assert answer.best["cost_per_hour"] <= 15
     dear = plan(BASE, points, ["cost_per_hour<=1"], minimise="shards")
     assert dear.best is None
     assert "cost_per_hour" in dear.verdict
@@ -194,13 +194,13 @@ def test_a_price_may_be_a_target() -> None:
 
 def test_no_row_of_the_front_is_beaten() -> None:
     points = grid("shards=1:12:1", "machine=c5.9xlarge,c5.18xlarge,c5n.9xlarge")
-    found = plan(BASE, points, ["iteration_time<=1s"])
+    answer = plan(BASE, points, ["iteration_time<=1s"])
     rows = sweep(BASE, points, Setup(catalogue=load_catalogue())).to_rows()
-    for row in found.front:
+    for row in answer.front:
         assert not any(
             r["cost_per_hour"] <= row["cost_per_hour"]
             and r["iteration_time_s"] < row["iteration_time_s"] * 0.999
             for r in rows
         )
-    costs = [row["cost_per_hour"] for row in found.front]
+    costs = [row["cost_per_hour"] for row in answer.front]
     assert costs == sorted(set(costs))

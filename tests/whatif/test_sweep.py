@@ -15,8 +15,8 @@ from psmodel.calibration import Calibration
 from psmodel.errors import BadInput
 from psmodel.predictors import Calibrated, load_calibrated
 from psmodel.scenario import ScenarioError, load
-from psmodel.whatif.cost import load_catalogue
 from psmodel.whatif.parameter_space import latin_hypercube, resolve
+from psmodel.whatif.prices import load_catalogue
 from psmodel.whatif.sweeps import Progress, Setup, grid, sweep
 
 BASE = load("ingress-sharded", workers=8, shards=2, iterations=2)
@@ -51,12 +51,12 @@ def test_random_times_give_an_interval_that_narrows() -> None:
 
 
 def test_what_was_found_is_not_computed_again(tmp_path: Path) -> None:
-    told: list[Progress] = []
+    reports: list[Progress] = []
     journal = tmp_path / "journal"
     first = sweep(BASE, grid("shards=1,2"), journal=journal)
     first.journal.close()
-    rest = sweep(BASE, grid("shards=1,2,4,2"), journal=journal, progress=told.append)
-    assert (told[-1].found, told[-1].done, told[-1].total) == (3, 4, 4)
+    rest = sweep(BASE, grid("shards=1,2,4,2"), journal=journal, progress=reports.append)
+    assert (reports[-1].reused, reports[-1].done, reports[-1].total) == (3, 4, 4)
     assert rest.to_rows() == sweep(BASE, grid("shards=1,2,4,2")).to_rows()
     rest.journal.close()
     other = sweep(BASE, grid("shards=1,2"), Setup(method="simulate"), processes=1, journal=journal)
@@ -64,12 +64,12 @@ def test_what_was_found_is_not_computed_again(tmp_path: Path) -> None:
 
 
 def test_a_bad_value_is_named_before_anything_is_computed(tmp_path: Path) -> None:
-    told: list[Progress] = []
+    reports: list[Progress] = []
     with pytest.raises(ScenarioError, match="shards"):
-        sweep(BASE, grid("workers=1:500:1", "shards=1,2,0"), progress=told.append)
+        sweep(BASE, grid("workers=1:500:1", "shards=1,2,0"), progress=reports.append)
     with pytest.raises(BadInput, match="catalogue"):
         sweep(BASE, grid("machine=c5.9xlarge"))
-    assert told == []
+    assert reports == []
 
 
 def test_machines_bring_price_and_rate() -> None:
@@ -85,14 +85,14 @@ def test_a_fit_of_exactly_known_spread_gives_its_interval(tmp_path: Path) -> Non
     draws = [{"copy_s_per_byte": i * 1e-9} for i in range(101)]
     fit = {"calibration": Calibration(copy_s_per_byte=50e-9).to_json(), "draws": draws}
     (tmp_path / "fit.json").write_text(json.dumps(fit))
-    known = load_calibrated(tmp_path / "fit.json")
-    (row,) = sweep(BASE, grid("shards=1"), Setup(known=known)).rows()
+    calibrated = load_calibrated(tmp_path / "fit.json")
+    (row,) = sweep(BASE, grid("shards=1"), Setup(calibrated=calibrated)).rows()
     network = predict(BASE.replace(shards=1)).metrics.iteration_time_s
     assert row["iteration_time_s"] == pytest.approx(network + 5)
     assert row["iteration_time_s_low"] == pytest.approx(network + 0.25)
     assert row["iteration_time_s_high"] == pytest.approx(network + 9.75)
     assert (
-        sweep(BASE, grid("shards=1"), Setup(known=Calibrated(best=known.best))).to_rows()[0].keys()
+        sweep(BASE, grid("shards=1"), Setup(calibrated=Calibrated(best=calibrated.best))).to_rows()[0].keys()
         < row.keys()
     )
 

@@ -17,7 +17,7 @@ _ROUND_TRIPS = 25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class ClockReading:
     """What a process says of its clock: instants with the same `clock` are of one clock."""
 
     clock: str
@@ -40,21 +40,21 @@ def _name() -> str:
     return f"{boot} {namespace.readlink() if namespace.exists() else ''}"
 
 
-def read() -> Reading:
+def read() -> ClockReading:
     """This process's clock, now."""
-    return Reading(clock=_name(), ns=time.monotonic_ns())
+    return ClockReading(clock=_name(), ns=time.monotonic_ns())
 
 
-def offset(ask: Callable[[], Reading]) -> Offset:
+def offset(ask: Callable[[], ClockReading]) -> Offset:
     """Offset of the clock that `ask` reads, wherever that runs."""
     best = Offset(ns=0, uncertainty_ns=2**62)
     for _ in range(_ROUND_TRIPS):
-        sent = time.monotonic_ns()
+        begin = time.monotonic_ns()
         reading = ask()
         received = time.monotonic_ns()
         if reading.clock == _name():
             return Offset(ns=0, uncertainty_ns=0)
-        half = (received - sent + 1) // 2
+        half = (received - begin + 1) // 2
         if half < best.uncertainty_ns:
-            best = Offset(ns=reading.ns - (sent + received) // 2, uncertainty_ns=half)
+            best = Offset(ns=reading.ns - (begin + received) // 2, uncertainty_ns=half)
     return best

@@ -1,4 +1,4 @@
-"""What an actor's process says of itself: which one it is, and what TCP did on its host."""
+"""What an actor reports of its process: its id, its network namespace, and its host's TCP counters."""
 
 import os
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ _SNMP = Path("/proc/self/net/snmp")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Presence:
+class ProcessReport:
     """A process and its host's TCP, which is that of its network namespace.
 
     Attributes
@@ -25,11 +25,11 @@ class Presence:
     resent: int
 
 
-def read() -> Presence:
+def read() -> ProcessReport:
     """Of this process, now."""
     names, values = (line.split() for line in _SNMP.read_text().splitlines() if line.startswith("Tcp:"))
     tcp = dict(zip(names, values, strict=True))
-    return Presence(
+    return ProcessReport(
         pid=os.getpid(),
         namespace=str(Path("/proc/self/ns/net").readlink()),
         sent=int(tcp["OutSegs"]),

@@ -1,6 +1,6 @@
 """The real parameter server, as in the Ray tutorial: shards that are actors, and what lets workers go on.
 
-The classes are plain; ``validate.runs.run`` makes actors of them. Instants are ``time.monotonic_ns()``, that is
+The classes are plain; ``validate.runs.real_run`` makes actors of them. Instants are ``time.monotonic_ns()``, that is
 CLOCK_MONOTONIC, which is one clock for all processes and network namespaces of a host. Of hosts with clocks of
 their own only intervals within one process can be compared as they are; see `validate.actors.clocks`.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from validate.actors import presence
-from validate.actors.clocks import Reading, read
+from validate.actors.clocks import ClockReading, read
 from validate.actors.dtypes import dtype_of, lent
 
 
@@ -104,16 +104,16 @@ class ParameterServerShard:
         log = np.array(self._log, np.int64).reshape(-1, 5)
         return log, float(self.parameters.min()), float(self.parameters.max())
 
-    def clock(self) -> Reading:
+    def clock(self) -> ClockReading:
         """What this host's clock says."""
         return read()
 
-    def presence(self) -> presence.Presence:
+    def presence(self) -> presence.ProcessReport:
         """Which process this is, and what TCP did on its host."""
         return presence.read()
 
 
-class Coordinator:
+class CoordinatorActor:
     """An asynchronous actor that lets workers go on by the rule of the training mode.
 
     A worker that has finished n iterations goes on once all have finished n − slack: 0 is the barrier of
@@ -131,7 +131,7 @@ class Coordinator:
         self._waiting = 0
         self._all_wait = asyncio.Event()
 
-    async def presence(self) -> presence.Presence:
+    async def presence(self) -> presence.ProcessReport:
         """Which process this is, and what TCP did on its host."""
         return presence.read()
 

@@ -15,7 +15,7 @@ import ray
 from numpy.typing import NDArray
 
 from validate.actors import presence
-from validate.actors.clocks import Reading, read
+from validate.actors.clocks import ClockReading, read
 from validate.actors.dtypes import dtype_of, lent
 from validate.actors.shard import burn
 
@@ -54,7 +54,7 @@ class Job:
     burn: bool
 
 
-class Worker:
+class WorkerActor:
     """One worker; buffers are made once, as a training loop would.
 
     Parameters
@@ -97,11 +97,11 @@ class Worker:
             parts.append((part, (first, first + counts[layer]) if layered else None))
         return parts
 
-    def clock(self) -> Reading:
+    def clock(self) -> ClockReading:
         """What this host's clock says."""
         return read()
 
-    def presence(self) -> presence.Presence:
+    def presence(self) -> presence.ProcessReport:
         """Which process this is, and what TCP did on its host."""
         return presence.read()
 

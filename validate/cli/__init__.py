@@ -3,8 +3,9 @@
 import click
 
 from validate.cli.analysis import design, diagnose, fit, published, report_command
-from validate.cli.clean import clean
-from validate.cli.runs import export, import_runs, list_runs, run, suite, suites, testbed
+from validate.cli.cleanup import clean
+from validate.cli.runs import run, suite, suites, testbed
+from validate.cli.stored_runs import export, import_runs, list_runs
 
 
 @click.group()

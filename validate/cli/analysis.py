@@ -51,14 +51,14 @@ def fit(
     from validate.report import terminal as report_terminal
 
     report_page.check_file(out)
-    chosen = report.from_store(
+    outcome = report.from_store(
         store_path, suite, free=free or None, mix_machines=mix_machines, seed=seed, progress=progress
     )
-    report_page.write_text(out, json.dumps(chosen.fit.to_json(), indent=2))
+    report_page.write_text(out, json.dumps(outcome.fit.to_json(), indent=2))
     if as_json:
-        print_json({"schema_version": report.SCHEMA_VERSION, "written": str(out), **chosen.to_json()})
+        print_json({"schema_version": report.SCHEMA_VERSION, "written": str(out), **outcome.to_json()})
         return
-    report_terminal.show(chosen)
+    report_terminal.show(outcome)
     click.echo(f"\nWritten: {out}")
 
 
@@ -84,14 +84,14 @@ def report_command(
     from validate.report import terminal as report_terminal
 
     report_page.check_folder(out)
-    chosen = report.from_store(store_path, suite, mix_machines=mix_machines, seed=seed, progress=progress)
-    written = report_page.write(chosen, out)
+    outcome = report.from_store(store_path, suite, mix_machines=mix_machines, seed=seed, progress=progress)
+    paths = report_page.write(outcome, out)
     if as_json:
-        document = {"schema_version": report.SCHEMA_VERSION, "written": [str(p) for p in written]}
-        print_json(document | chosen.to_json())
+        document = {"schema_version": report.SCHEMA_VERSION, "written": [str(p) for p in paths]}
+        print_json(document | outcome.to_json())
         return
-    report_terminal.show(chosen)
-    for path in written:
+    report_terminal.show(outcome)
+    for path in paths:
         click.echo(f"Written: {path}")
 
 
@@ -122,25 +122,25 @@ def diagnose(run: str, plot: Path | None, calibration: Calibration, store_path: 
     \b
     psmodel validate diagnose 47bf2258 --fit fit.json
     """
-    from validate.comparison import diagnose as diagnosis
+    from validate.comparison import diagnosis as diagnosis
     from validate.measurements.stored import one
 
-    found = diagnosis.diagnose(one(store_path, run), calibration)
+    result = diagnosis.diagnose(one(store_path, run), calibration)
     if plot is not None:
         from psmodel.plotting.charts import save
         from validate.report import plots as report_plots
 
-        terms = [(loss.term, loss.seconds) for loss in found.losses]
-        save(report_plots.waterfall(found.bound_s, terms, found.measured_s), plot)
+        terms = [(loss.term, loss.seconds) for loss in result.losses]
+        save(report_plots.waterfall(result.bound_s, terms, result.measured_s), plot)
     if as_json:
-        print_json({"schema_version": diagnosis.SCHEMA_VERSION, **found.to_json()})
+        print_json({"schema_version": diagnosis.SCHEMA_VERSION, **result.to_json()})
         return
-    by = ", ".join(f"{phase}: {resource}" for phase, resource in found.bound_by.items())
+    by = ", ".join(f"{phase}: {resource}" for phase, resource in result.bound_by.items())
     click.echo(
-        f"{found.scenario}: iteration {format_time(found.measured_s)}, {100 * found.saturation:.1f} % saturated"
+        f"{result.scenario}: iteration {format_time(result.measured_s)}, {100 * result.saturation:.1f} % saturated"
     )
-    click.echo(f"  bound        {format_time(found.bound_s):>10}  ({by})")
-    for loss in found.losses:
+    click.echo(f"  bound        {format_time(result.bound_s):>10}  ({by})")
+    for loss in result.losses:
         sign = "−" if loss.seconds < 0 else "+"
         time = f"{sign}{format_time(abs(loss.seconds))}"
         click.echo(f"  {loss.term:12} {time:>10}  {diagnosis.MEANING[loss.term]}")
@@ -183,21 +183,21 @@ def design(
     except ValueError as error:
         raise BadInput(f"--budget {budget}: {error}") from None
     calibration = designs.USUAL if fit_path is None else load_calibration(fit_path)
-    made: list[Scenario] = []
+    runs: list[Scenario] = []
     if store_path.exists():
         stored = read(store_path)
         caution(stored.notes)
-        made = [m.scenario for m in stored.runs if m.part != "held_out"]
+        runs = [m.scenario for m in stored.runs if m.part != "held_out"]
     candidates = suites.load(name).scenarios
-    found = designs.design(candidates, seconds, criterion=criterion, calibration=calibration, made=made)
+    plan = designs.design(candidates, seconds, criterion=criterion, calibration=calibration, runs=runs)
     if as_json:
-        print_json({"schema_version": designs.SCHEMA_VERSION, **found.to_json()})
+        print_json({"schema_version": designs.SCHEMA_VERSION, **plan.to_json()})
         return
-    known = f"±{100 * found.widest_before:.1f} %"
+    precision = f"±{100 * plan.widest_before:.1f} %"
     click.echo(
-        f"{len(made)} runs made; iteration times are known to {known} at worst, as far as coefficients go."
+        f"{len(runs)} runs made; iteration times are known to {precision} at worst, as far as coefficients go."
     )
     spent = 0.0
-    for choice in found.choices:
+    for choice in plan.choices:
         spent += choice.cost_s
         click.echo(f"  after {spent:5.1f} s  ±{100 * choice.widest:4.1f} %  {choice.scenario}")

@@ -36,7 +36,7 @@ def caution(notes: Iterable[str]) -> None:
 
 testbed_option = click.option(
     "--testbed",
-    type=click.Choice(testbeds.NAMES),
+    type=click.Choice(testbeds.names()),
     help="Where to run; by default local for one host, netns for several.",
 )
 address_option = click.option("--address", help="The head of an existing Ray cluster, for --testbed cluster.")
@@ -49,10 +49,11 @@ def supervised(context: click.Context, testbed: str) -> None:
 
     if supervised.inside() or sandbox.inside():
         return
-    reason = None if testbed == "cluster" else sandbox.missing()
+    here = testbed in ("local", "netns")  # others may need the network, which a sandbox does not have
+    reason = sandbox.missing() if here else None
     if testbed == "netns" and reason is not None:
         raise CannotRun(f"testbed netns cannot run here: {reason}")
-    boxed = testbed != "cluster" and reason is None
+    boxed = here and reason is None
     context.exit(supervised.run(context.find_root().obj, boxed=boxed))
 
 
@@ -61,12 +62,12 @@ def entered(testbed: str, scenarios: Sequence[Scenario], address: str | None) ->
     """The testbed of that name, running; with a bar while its hosts start."""
     with ExitStack() as stack:
         with progress(None, f"Starting Ray on testbed {testbed}") as advance:
-            reached = 0
+            position = 0
 
-            def show(done: int, total: int, what: str) -> None:
-                nonlocal reached
-                advance(done - reached, f"{what} ({done} of {total})")
-                reached = done
+            def show(count: int, total: int, what: str) -> None:
+                nonlocal position
+                advance(count - position, f"{what} ({count} of {total})")
+                position = count
 
             bed = testbeds.make(testbed, scenarios, address=address, on_progress=show)
             stack.enter_context(bed)

@@ -1,8 +1,7 @@
-"""Commands that make and list measurements: run, suite, suites, list, export, testbed check."""
+"""Commands that make measurements: run, suite, suites, testbed check."""
 
 import statistics
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from psmodel.cli.options import (
 from psmodel.errors import BadInput
 from psmodel.results import Prediction
 from psmodel.scenario import Scenario
-from psmodel.storage.tables import check as check_table
 from psmodel.units import format_time
 from validate import testbeds
 from validate.cli.options import (
@@ -30,17 +28,16 @@ from validate.cli.options import (
     caution,
     entered,
     store_option,
-    suite_option,
     supervised,
     testbed_option,
 )
 from validate.comparison import quality
 from validate.machine.computing import compute_by
 from validate.measurements.measurement import Measurement, key, spans
-from validate.measurements.store import Store, row
-from validate.measurements.suspicions import suspicions
+from validate.measurements.store import Store
+from validate.measurements.suspect_runs import suspicions
 from validate.runs import failures
-from validate.wording import plain
+from validate.testbeds.base import Testbed
 
 SCHEMA_VERSION = 1
 
@@ -90,77 +87,87 @@ def run(
     scenario = testbeds.on_this_machine(scenario, testbed, burn=burn)
     supervised(context, testbed)
     from psmodel import simulation
-    from validate.runs.run import RunFailed
-    from validate.runs.run import run as run_scenario
 
     prediction = simulation.predict(scenario, calibration).prediction
-    made: list[Measurement] = []
     with Store(store_path) as store, entered(testbed, [scenario], address) as bed:
         caution(store.notes)
-        first = sum(m.testbed == testbed and m.suite is None for m in store.measurements(scenario=scenario))
-        with progress(repetitions, scenario.name) as advance:
-            for repetition in range(first, first + repetitions):
-                try:
-                    measurement = run_scenario(
-                        scenario,
-                        bed,
-                        repetition=repetition,
-                        on_observation=_observer(scenario, advance) if watch else None,
-                        logs=store_path.parent / "logs",
-                    )
-                except RunFailed as error:
-                    failures.add(
-                        store_path,
-                        key=key(
-                            scenario,
-                            testbed=testbed,
-                            suite=None,
-                            repetition=repetition,
-                            compute_by=compute_by(scenario),
-                        ),
-                        scenario=scenario.name,
-                        repetition=repetition,
-                        suite=None,
-                        reason=str(error),
-                    )
-                    raise
-                store.add(measurement)
-                made.append(measurement)
-                advance(1, "")
+        measurements = _repeated(scenario, bed, store, repetitions=repetitions, watch=watch)
     if trace is not None:
-        write_trace(trace, spans(made[-1]), scenario)
+        write_trace(trace, spans(measurements[-1]), scenario)
     if as_json:
         print_json(
             {
                 "schema_version": SCHEMA_VERSION,
                 "store": str(store_path),
                 "prediction": prediction.to_json(),
-                "measurements": [m.record() | {"metrics": m.metrics.to_json()} for m in made],
+                "measurements": [m.record() | {"metrics": m.metrics.to_json()} for m in measurements],
             }
         )
     else:
         click.echo(f"{describe(scenario)}, on {testbed}")
-        _show(prediction, made)
+        _show(prediction, measurements)
         click.echo(f"\nStored in {store_path}")
-    if not all(m.sums_ok for m in made):
+    if not all(m.sums_ok for m in measurements):
         click.echo("Error: the shards' parameters are not what the pushed updates sum to", err=True)
         context.exit(1)
 
 
+def _repeated(
+    scenario: Scenario, bed: Testbed, store: Store, *, repetitions: int, watch: bool
+) -> list[Measurement]:
+    """Runs of a scenario, each stored before the next one starts; one that fails is written down."""
+    from validate.runs.real_run import RunFailed
+    from validate.runs.real_run import run as run_scenario
+
+    measurements: list[Measurement] = []
+    first = sum(m.testbed == bed.name and m.suite is None for m in store.measurements(scenario=scenario))
+    with progress(repetitions, scenario.name) as advance:
+        for repetition in range(first, first + repetitions):
+            try:
+                measurement = run_scenario(
+                    scenario,
+                    bed,
+                    repetition=repetition,
+                    on_observation=_observer(scenario, advance) if watch else None,
+                    logs=store.path.parent / "logs",
+                )
+            except RunFailed as error:
+                failures.add(
+                    store.path,
+                    key=key(
+                        scenario,
+                        testbed=bed.name,
+                        suite=None,
+                        repetition=repetition,
+                        compute_by=compute_by(scenario),
+                    ),
+                    scenario=scenario.name,
+                    repetition=repetition,
+                    suite=None,
+                    reason=str(error),
+                )
+                raise
+            store.add(measurement)
+            measurements.append(measurement)
+            advance(1, "")
+    return measurements
+
+
 def _observer(scenario: Scenario, advance: Callable[[int, str], None]) -> Callable[[Any], None]:
-    def show(seen: Any) -> None:
-        applied = " ".join(f"{n}/{seen.planned}" for n in seen.applied)
-        iterations = min(seen.applied) / scenario.workers
-        values = " ".join(f"{first:.6g}…{last:.6g}" for first, last in seen.parameters)
+    def show(observation: Any) -> None:
+        applied = " ".join(f"{n}/{observation.planned}" for n in observation.applied)
+        iterations = min(observation.applied) / scenario.workers
+        values = " ".join(f"{first:.6g}…{last:.6g}" for first, last in observation.parameters)
         click.echo(
-            f"{seen.elapsed_s:6.1f} s  iterations {iterations:.1f}  updates applied {applied}  parameters {values}",
+            f"{observation.elapsed_s:6.1f} s  iterations {iterations:.1f}  updates applied {applied}  "
+            f"parameters {values}",
             err=True,
         )
 
     return show
 
 
-def _show(prediction: Prediction, made: Sequence[Measurement]) -> None:
+def _show(prediction: Prediction, measurements: Sequence[Measurement]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -170,7 +177,7 @@ def _show(prediction: Prediction, made: Sequence[Measurement]) -> None:
         table.add_column(heading, justify="right" if heading else "left")
     for name, label in TIMES.items():
         predicted = getattr(prediction.metrics, name)
-        values = [v for m in made if (v := getattr(m.metrics, name)) is not None]
+        values = [v for m in measurements if (v := getattr(m.metrics, name)) is not None]
         if predicted is None or not values:
             continue
         mean = statistics.fmean(values)
@@ -189,10 +196,10 @@ def _show(prediction: Prediction, made: Sequence[Measurement]) -> None:
         click.echo(
             f"Mean error {100 * mape:.1f} % ({quality.word(mape)}); predictions: {quality.direction(errors)}."
         )
-    for sentence in suspicions(made):
+    for sentence in suspicions(measurements):
         click.echo(sentence)
-    sums = "are" if all(m.sums_ok for m in made) else "ARE NOT"
-    click.echo(f"Shards' parameters {sums} what the pushed updates sum to ({len(made)} runs).")
+    sums = "are" if all(m.sums_ok for m in measurements) else "ARE NOT"
+    click.echo(f"Shards' parameters {sums} what the pushed updates sum to ({len(measurements)} runs).")
 
 
 @click.command()
@@ -218,8 +225,8 @@ def suite(
     """
     from validate.suites import suite as suites
 
-    chosen = suites.load(name)
-    testbed = testbed or chosen.testbed
+    plan = suites.load(name)
+    testbed = testbed or plan.testbed
     supervised(context, testbed)
     from validate.runs import supervised as supervision
     from validate.runs.suite_runner import Outcome, run_suite
@@ -227,7 +234,7 @@ def suite(
     with Store(store_path) as store:
         caution(store.notes)
         result = run_suite(
-            chosen,
+            plan,
             store,
             testbed=testbed,
             entered=lambda scenarios: entered(testbed, scenarios, address),
@@ -238,7 +245,7 @@ def suite(
         print_json({"schema_version": SCHEMA_VERSION, "store": str(store_path), **result.to_json()})
     else:
         click.echo(
-            f"Suite {chosen.name}: {result.made} runs made, {result.found} found in {store_path}, "
+            f"Suite {plan.name}: {result.made} runs made, {result.found} found in {store_path}, "
             f"{result.suspect} suspect, {len(result.failed)} failed"
         )
         for scenario, reason in result.failed:
@@ -257,7 +264,7 @@ def suites(as_json: bool) -> None:
 
     loaded = [known.load(name) for name in known.packaged()]
     if as_json:
-        listed = [
+        rows = [
             {
                 "name": s.name,
                 "version": s.version,
@@ -267,82 +274,10 @@ def suites(as_json: bool) -> None:
             }
             for s in loaded
         ]
-        print_json({"schema_version": SCHEMA_VERSION, "suites": listed})
+        print_json({"schema_version": SCHEMA_VERSION, "suites": rows})
         return
     for s in loaded:
         click.echo(f"{s.name:18} {len(s.runs()):3} runs on {s.testbed:7} {s.description}")
-
-
-@click.command("list")
-@suite_option
-@store_option
-@json_option
-def list_runs(suite: str | None, store_path: Path, as_json: bool) -> None:
-    """List the measurements of a store, or of an exported .json file."""
-    from validate.measurements.stored import read
-    from validate.suites.parts import named
-
-    stored = read(store_path)
-    caution(stored.notes)
-    wanted = None if suite is None else named(suite)
-    rows = [row(m) for m in stored.runs if wanted is None or wanted.holds(m)]
-    failed = failures.entries(store_path)
-    if as_json:
-        document = {
-            "schema_version": SCHEMA_VERSION,
-            "measurements": rows,
-            "failed": failed,
-            "notes": list(stored.notes),
-        }
-        print_json(document)
-        return
-    for r in rows:
-        mark = "" if r["sums_ok"] and not r["suspect"] else "  (suspect)"
-        started = datetime.fromisoformat(r["started_at"]).astimezone(UTC)
-        click.echo(
-            f"{r['run_id'][:8]}  {started:%Y-%m-%d %H:%M:%S} UTC  {plain(r['testbed']):7} "
-            f"{plain(r['suite'] or '–'):12} {plain(r['scenario'])} #{r['repetition']}  "
-            f"{format_time(r['iteration_time_s'])}{mark}"
-        )
-    for failure in failed:
-        click.echo(f"failed    {failure['at'][:19]} UTC  {plain(failure['reason'], 400)}")
-    click.echo(f"{len(rows)} measurements in {store_path}, {len(failed)} failed runs beside it")
-
-
-@click.command()
-@click.argument("path", type=click.Path(path_type=Path))
-@suite_option
-@store_option
-def export(path: Path, suite: str | None, store_path: Path) -> None:
-    """Write all measurements to PATH: .csv or .parquet (a row each), or .json (raw samples too)."""
-    from validate.measurements import stored
-    from validate.suites.parts import named
-
-    check_table(path)
-    held = stored.read(store_path)
-    caution(held.notes)
-    wanted = None if suite is None else named(suite)
-    stored.export([m for m in held.runs if wanted is None or wanted.holds(m)], path)
-    click.echo(f"Written: {path}")
-
-
-@click.command("import")
-@click.argument("path", type=click.Path(path_type=Path))
-@store_option
-def import_runs(path: Path, store_path: Path) -> None:
-    """Add the runs of PATH, a store or what `export` wrote to a .json file, that are not in the store yet.
-
-    \b
-    psmodel validate import figures/measured/ingress.json
-    """
-    from validate.measurements.stored import read
-
-    held = read(path)
-    caution(held.notes)
-    with Store(store_path) as store:
-        caution(store.notes)
-        added = store.import_runs(held.runs)
-    click.echo(f"{added} of {len(held.runs)} runs added to {store_path}; the others were there")
 
 
 @click.group()
@@ -355,10 +290,10 @@ def testbed() -> None:
 @click.pass_context
 def check(context: click.Context, as_json: bool) -> None:
     """Say whether this machine can host the testbeds, and what is missing."""
-    from validate.cli.doctor import show
+    from validate.cli.checkup import show
     from validate.testbeds.capabilities import abilities, findings
 
-    found = findings()
-    show(found, as_json)
-    if not all(abilities(found).values()):
+    results = findings()
+    show(results, as_json)
+    if not all(abilities(results).values()):
         context.exit(3)

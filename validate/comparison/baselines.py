@@ -122,10 +122,10 @@ def _nonnegative(
     times: Sequence[float],
 ) -> FittedBaseline:
     relative = np.array([[term(p) for term in terms.values()] for p in points]) / np.asarray(times)[:, None]
-    kept = _independent_columns(relative)
-    solution, _ = nnls(relative[:, kept], np.ones(len(times)))
+    columns = _independent_columns(relative)
+    solution, _ = nnls(relative[:, columns], np.ones(len(times)))
     coefficients = dict.fromkeys(terms, 0.0)
-    for column, value in zip(kept, solution, strict=True):
+    for column, value in zip(columns, solution, strict=True):
         coefficients[list(terms)[column]] = float(value)
     return FittedBaseline(
         name=name,
@@ -136,8 +136,10 @@ def _nonnegative(
 
 def _independent_columns(matrix: Array) -> list[int]:
     """The columns that are no linear combination of those before them."""
-    kept: list[int] = []
+    columns: list[int] = []
     for column in range(matrix.shape[1]):
-        if np.linalg.matrix_rank(matrix[:, [*kept, column]], tol=1e-9 * np.abs(matrix).max()) > len(kept):
-            kept.append(column)
-    return kept
+        if np.linalg.matrix_rank(matrix[:, [*columns, column]], tol=1e-9 * np.abs(matrix).max()) > len(
+            columns
+        ):
+            columns.append(column)
+    return columns

@@ -1,4 +1,4 @@
-"""What a mean error is called, and to which side predictions err: the same words beside every table of errors."""
+"""Words for the size of a mean error and for the direction in which predictions err."""
 
 from collections.abc import Sequence
 

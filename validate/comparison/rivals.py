@@ -1,4 +1,4 @@
-"""The baselines beside the model: fitted to the same runs, those over links apart from those on one machine."""
+"""Baselines fitted to the model's calibration runs, separately for runs over links and on one machine."""
 
 from collections.abc import Sequence
 
@@ -17,8 +17,8 @@ def values(runs: Sequence[Observed], metric: str) -> list[float]:
         or (metric in ("push_time_s", "ingress_time_s") and scenario.push == "none")
         or (metric == "push_time_s" and scenario.push == "fire-and-forget")
     )
-    found = [] if absent else [getattr(run.metrics, metric) for run in runs]
-    return [float(v) for v in found if v is not None]
+    values = [] if absent else [getattr(run.metrics, metric) for run in runs]
+    return [float(v) for v in values if v is not None]
 
 
 class Rivals:

@@ -62,8 +62,8 @@ def compare(calibration: Calibration, runs: Iterable[Measurement]) -> tuple[Stal
     """
     groups = by_scenario(runs)
     names = labels([group[0].scenario for group in groups])
-    found = [_one(calibration, group, names[content(group[0].scenario)]) for group in groups]
-    return tuple(s for s in found if s.measured and s.predicted)
+    rows = [_one(calibration, group, names[content(group[0].scenario)]) for group in groups]
+    return tuple(s for s in rows if s.measured and s.predicted)
 
 
 def _one(calibration: Calibration, runs: Sequence[Measurement], name: str) -> Staleness:

@@ -1,1 +1,1 @@
-"""Coefficients from measurements, and which to make next."""
+"""Estimate coefficients from measurements, and choose the next measurements."""

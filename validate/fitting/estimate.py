@@ -166,12 +166,12 @@ def _errors(
 
 def _mean_noise(data: _Data, cells: Iterable[tuple[int, str]]) -> Array:
     """Standard deviation of each mean that is no error of the model: noise, and what is too small to matter."""
-    found = []
+    noises = []
     for i, name in cells:
         block = data.block(i)
         noise = block.noise[name] / math.sqrt(block.runs)
-        found.append(math.hypot(noise, tolerance(block.mean, name)))
-    return np.array(found)
+        noises.append(math.hypot(noise, tolerance(block.mean, name)))
+    return np.array(noises)
 
 
 def _solve(data: _Data, names: tuple[str, ...], start: Calibration, forward: Forward) -> _Solution:
@@ -201,7 +201,7 @@ def _solve(data: _Data, names: tuple[str, ...], start: Calibration, forward: For
     for _ in range(_PASSES if names else 1):
         deviation = np.hypot(noise, [misfit[s] for s in signal])
         if names:
-            found = least_squares(
+            solution = least_squares(
                 residuals,
                 np.clip(point, lower, upper),
                 jac=slopes,
@@ -213,11 +213,11 @@ def _solve(data: _Data, names: tuple[str, ...], start: Calibration, forward: For
                 ftol=1e-5,
                 max_nfev=60,
             )
-            point = found.x
-            calibration, converged, message = at(point), bool(found.success), str(found.message)
+            point = solution.x
+            calibration, converged, message = at(point), bool(solution.success), str(solution.message)
         # Coefficients that only the expectation decides take no freedom from the data.
-        told = slopes(point, deviation)
-        variance = np.diag(np.linalg.inv(told.T @ told)) if names else np.empty(0)
+        jacobian = slopes(point, deviation)
+        variance = np.diag(np.linalg.inv(jacobian.T @ jacobian)) if names else np.empty(0)
         freedom = max(1.0, len(data.cells) - float((1 - variance / spread**2).sum()))
         misfit = _misfit(_errors(data, data.cells, calibration, forward), noise, signal, freedom)
     deviation = np.hypot(noise, [misfit[s] for s in signal])
@@ -238,12 +238,12 @@ def _misfit(errors: Array, noise: Array, signal: Sequence[str], freedom: float) 
     # The sampling variance of an excess grows with the fourth power of its noise.
     weight = (USUAL_MISFIT**2 / (USUAL_MISFIT**2 + noise**2)) ** 2
     shared = (_USUAL_WEIGHT * USUAL_MISFIT**2 + weight @ excess) / (_USUAL_WEIGHT + weight.sum())
-    found = {}
+    misfit = {}
     for name in dict.fromkeys(signal):
         own = np.array([s == name for s in signal])
         total = _SHARED * shared + weight[own] @ excess[own]
-        found[name] = float(np.sqrt(max(_LEAST_MISFIT**2, total / (_SHARED + weight[own].sum()))))
-    return found
+        misfit[name] = float(np.sqrt(max(_LEAST_MISFIT**2, total / (_SHARED + weight[own].sum()))))
+    return misfit
 
 
 def _unidentified(solution: _Solution) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Which runs to make next, so that what one cares about is known best for the time they take.
+"""Choose the runs that narrow the intervals of predictions most for the time they take.
 
 A run's information is JᵀJ, J the model's Jacobian by the coefficients divided by the standard deviation of what is
 measured; informations add up, and what is expected of a coefficient beforehand is one more. Runs are chosen one
@@ -67,7 +67,7 @@ def design(
     *,
     criterion: Criterion = "predictions",
     calibration: Calibration = USUAL,
-    made: Sequence[Scenario] = (),
+    runs: Sequence[Scenario] = (),
     forward: Forward | None = None,
 ) -> Design:
     """Choose runs among the candidates; one may be chosen again.
@@ -83,7 +83,7 @@ def design(
         largest determinant of the information (D-optimal).
     calibration
         Where the model is linearised; by default what is usual.
-    made
+    runs
         Runs that have been made already.
 
     Raises
@@ -93,23 +93,25 @@ def design(
     """
     forward = forward or Forward()
     names = tuple(COEFFICIENTS)
-    information = {s: _information(s, calibration, names, forward) for s in {*candidates, *made}}
-    wanted = np.array([forward.jacobian(s, calibration, names)["iteration_time_s"] for s in candidates])
+    information = {s: _information(s, calibration, names, forward) for s in {*candidates, *runs}}
+    targets = np.array([forward.jacobian(s, calibration, names)["iteration_time_s"] for s in candidates])
     cost = {s: _cost(s, calibration, forward) for s in candidates}
     if min(cost.values()) > budget_s:
         raise BadInput(
             f"--budget {budget_s:g}s is too short for any of these runs; the shortest takes {min(cost.values()):.1f} s"
         )
     spread = np.array([COEFFICIENTS[n].spread for n in names]) / scales(names)
-    known = np.diag(1 / spread**2) + sum((information[s] for s in made), np.zeros((len(names), len(names))))
-    before, left, choices = _widest(wanted, known), budget_s, []
-    while affordable := [s for s in candidates if cost[s] <= left]:
-        now = _value(criterion, wanted, known)
-        gains = [(_value(criterion, wanted, known + information[s]) - now) / cost[s] for s in affordable]
+    precision = np.diag(1 / spread**2) + sum(
+        (information[s] for s in runs), np.zeros((len(names), len(names)))
+    )
+    before, seconds_left, choices = _widest(targets, precision), budget_s, []
+    while affordable := [s for s in candidates if cost[s] <= seconds_left]:
+        now = _value(criterion, targets, precision)
+        gains = [(_value(criterion, targets, precision + information[s]) - now) / cost[s] for s in affordable]
         best = affordable[int(np.argmax(gains))]
-        known = known + information[best]
-        left -= cost[best]
-        choices.append(Choice(scenario=best.name, cost_s=cost[best], widest=_widest(wanted, known)))
+        precision = precision + information[best]
+        seconds_left -= cost[best]
+        choices.append(Choice(scenario=best.name, cost_s=cost[best], widest=_widest(targets, precision)))
     return Design(criterion=criterion, budget_s=budget_s, widest_before=before, choices=tuple(choices))
 
 
@@ -131,13 +133,13 @@ def _cost(scenario: Scenario, calibration: Calibration, forward: Forward) -> flo
     return SETUP_S + scenario.total_iterations * seconds
 
 
-def _value(criterion: Criterion, wanted: Array, known: Array) -> float:
+def _value(criterion: Criterion, targets: Array, precision: Array) -> float:
     """Larger is better."""
     if criterion == "coefficients":
-        return float(np.linalg.slogdet(known)[1])
-    return -float(np.einsum("ij,jk,ik->i", wanted, np.linalg.inv(known), wanted).mean())
+        return float(np.linalg.slogdet(precision)[1])
+    return -float(np.einsum("ij,jk,ik->i", targets, np.linalg.inv(precision), targets).mean())
 
 
-def _widest(wanted: Array, known: Array) -> float:
-    variance = np.einsum("ij,jk,ik->i", wanted, np.linalg.inv(known), wanted)
+def _widest(targets: Array, precision: Array) -> float:
+    variance = np.einsum("ij,jk,ik->i", targets, np.linalg.inv(precision), targets)
     return 1.96 * float(np.sqrt(variance.max()))

@@ -1,4 +1,4 @@
-"""What a fit found, how sure it is of it, and what it predicts with which interval."""
+"""The result of a fit: coefficients, their uncertainty, and predictions with intervals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from psmodel.calibration import COEFFICIENTS, Calibration, CalibrationError, rea
 from psmodel.region import Region
 from psmodel.scenario import Scenario
 from validate.fitting.model_response import Forward, scales
-from validate.fitting.observables import WAIT, Machine, to_seconds
+from validate.fitting.observables import WAIT, MachineFacts, to_seconds
 
 Array = NDArray[np.float64]
 SCHEMA_VERSION = 1
@@ -25,10 +25,10 @@ _GIVEN = 200
 _LIMITS = (2.5, 97.5)
 
 
-def impersonal(machine: Machine) -> dict[str, Any]:
+def impersonal(machine: MachineFacts) -> dict[str, Any]:
     """What a fit or a report says of a machine: not its name, but the fingerprint that tells it from others."""
-    known = {key: value for key, value in machine.to_json().items() if key not in ("host", "machine_id")}
-    return known | {"fingerprint": machine.fingerprint}
+    facts = {key: value for key, value in machine.to_json().items() if key not in ("host", "machine_id")}
+    return facts | {"fingerprint": machine.fingerprint}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,18 +132,18 @@ class Fit:
         unit = scales(self.names)
         factor = np.linalg.cholesky(np.array(self.covariance))
         normal = rng.standard_normal((DRAWS, len(self.names)))
-        drawn = self.values / unit + (normal @ factor.T) * self._spread[:, None]
+        draws = self.values / unit + (normal @ factor.T) * self._spread[:, None]
         lower = np.array([COEFFICIENTS[name].lower for name in self.names]) / unit
         upper = np.array([COEFFICIENTS[name].upper for name in self.names]) / unit
         whiten = np.linalg.inv(factor)
-        for index in np.flatnonzero(((drawn < lower) | (drawn > upper)).any(axis=1)):
+        for index in np.flatnonzero(((draws < lower) | (draws > upper)).any(axis=1)):
             # Coefficients rarely come near their upper limit; without it the projection is a hundred times as quick.
-            above, _ = nnls(whiten, whiten @ (drawn[index] - lower), maxiter=100 * len(unit))
+            above, _ = nnls(whiten, whiten @ (draws[index] - lower), maxiter=100 * len(unit))
             point = lower + above
             if (point > upper).any():
-                point = lsq_linear(whiten, whiten @ drawn[index], bounds=(lower, upper)).x
-            drawn[index] = point
-        return np.asarray(drawn * unit)
+                point = lsq_linear(whiten, whiten @ draws[index], bounds=(lower, upper)).x
+            draws[index] = point
+        return np.asarray(draws * unit)
 
     @cached_property
     def intervals(self) -> Mapping[str, tuple[float, float]]:
@@ -161,15 +161,17 @@ class Fit:
         slopes = forward.jacobian(scenario, self.calibration, self.names)
         moved = (self.draws - self.values) / scales(self.names)
         seeds = np.random.SeedSequence(self.seed, spawn_key=(2,)).spawn(len(centre))
-        found = {}
+        intervals = {}
         for (signal, value), seed in zip(centre.items(), seeds, strict=True):
             if signal == WAIT:
                 continue
             noise = np.hypot(self.noise.get(signal, 0.0), self.misfit.get(signal, 0.0))
             error = np.random.default_rng(seed).standard_normal(DRAWS) * noise * self._spread
             low, high = np.percentile(value + moved @ slopes[signal] + error, _LIMITS)
-            found[signal] = Interval(predicted=to_seconds(value), low=to_seconds(low), high=to_seconds(high))
-        return found
+            intervals[signal] = Interval(
+                predicted=to_seconds(value), low=to_seconds(low), high=to_seconds(high)
+            )
+        return intervals
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; ``psmodel.calibration.load`` reads the key "calibration" of it."""

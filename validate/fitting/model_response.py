@@ -16,7 +16,7 @@ from validate.fitting.observables import signals
 Array = NDArray[np.float64]
 Predictor = Callable[[Scenario, Calibration], Metrics]
 _COARSE_STEP = 0.1
-"""The same where who comes first stays ahead: out of step another order of events moves a mean by a jump."""
+"""Step of the derivative for scenarios out of step, where the order of events can change and a mean then jumps."""
 _REPLICATIONS = 2
 """Suites repeat a run twice, with the same random numbers as the simulation's first two replications."""
 _STEP = 1e-4
@@ -46,11 +46,11 @@ def with_values(
     names: Sequence[str], values: Sequence[float] | Array, base: Calibration = IDEAL
 ) -> Calibration:
     """`base` with some coefficients changed, each kept inside its allowed range."""
-    given = {
+    seconds = {
         name: float(np.clip(value, COEFFICIENTS[name].lower, COEFFICIENTS[name].upper))
         for name, value in zip(names, values, strict=True)
     }
-    return Calibration(**{name: given.get(name, getattr(base, name)) for name in COEFFICIENTS})
+    return Calibration(**{name: seconds.get(name, getattr(base, name)) for name in COEFFICIENTS})
 
 
 class Forward:
@@ -64,14 +64,14 @@ class Forward:
 
     def __init__(self, predictor: Predictor = simulated) -> None:
         self._predictor = predictor
-        self._known: dict[tuple[Scenario, Calibration], Mapping[str, float]] = {}
+        self._cache: dict[tuple[Scenario, Calibration], Mapping[str, float]] = {}
 
     def __call__(self, scenario: Scenario, calibration: Calibration) -> Mapping[str, float]:
         """All signals of a scenario."""
         key = scenario, calibration
-        if key not in self._known:
-            self._known[key] = signals(scenario, self._predictor(scenario, calibration))
-        return self._known[key]
+        if key not in self._cache:
+            self._cache[key] = signals(scenario, self._predictor(scenario, calibration))
+        return self._cache[key]
 
     def jacobian(
         self, scenario: Scenario, calibration: Calibration, names: Sequence[str]

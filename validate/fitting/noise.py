@@ -1,4 +1,4 @@
-"""How much the same run differs from time to time, from its repetitions."""
+"""Run-to-run noise, estimated from repetitions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What of a run's metrics is compared with the model's, and on which scale."""
+"""The metrics of a run that a fit compares with the model's, and the scale on which it compares them."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ SCORED = ("pull_time_s", "push_time_s", "iteration_time_s", "ingress_time_s")
 """Metrics that predictions are judged by."""
 
 
-class Machine(Protocol):
+class MachineFacts(Protocol):
     """Where a measurement was taken."""
 
     @property
@@ -44,7 +44,7 @@ class Observed(Protocol):
         ...
 
     @property
-    def environment(self) -> Machine:
+    def environment(self) -> MachineFacts:
         """Where it ran."""
         ...
 
@@ -56,8 +56,10 @@ def signals(scenario: Scenario, metrics: Metrics) -> dict[str, float]:
         names.append("pull_time_s")
     if scenario.push != "none":
         names += ["push_time_s", "ingress_time_s"]
-    found = {name: getattr(metrics, name) for name in names}
-    values = {name: math.log(value + RESOLUTION_S) for name, value in found.items() if value is not None}
+    metric_values = {name: getattr(metrics, name) for name in names}
+    values = {
+        name: math.log(value + RESOLUTION_S) for name, value in metric_values.items() if value is not None
+    }
     if metrics.wait_time_s is not None:
         iteration = metrics.iteration_time_s
         values[WAIT] = metrics.wait_time_s / iteration if iteration > 0 else 0.0

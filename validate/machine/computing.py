@@ -1,4 +1,4 @@
-"""How a real worker spends its compute time, and the scenario that says so: then model and run mean the same."""
+"""How a real worker spends its compute time (sleeping or burning a core), and the scenario that says so."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What a measurement was taken on, and whether the machine was quiet meanwhile."""
+"""The hardware and software that a measurement was taken on, and the machine's load meanwhile."""
 
 import hashlib
 import os
@@ -89,7 +89,7 @@ def _git_commit() -> str | None:
 
 
 @cache
-def environment() -> Environment:
+def this_machine() -> Environment:
     """Of this machine, now."""
     return Environment(
         host=platform.node(),
@@ -172,14 +172,14 @@ class Watch:
         """The load since this watch was made."""
         duration = time.monotonic() - self._since
         machine = [now - then for now, then in zip(_machine_ticks(), self._machine, strict=True)]
-        used = sum(_used(pid) - self._used.get(pid, 0) for pid in self._ours())
+        ticks = sum(_used(pid) - self._used.get(pid, 0) for pid in self._ours())
         user, nice, system, _idle, _wait, irq, softirq, steal = machine
         return Load(
             available=duration * self._cores,
             busy=(user + nice + system + irq + softirq) / _TICK,
             stolen=steal / _TICK,
             # Interrupts are nobody's: a run's own packets cause them.
-            foreign=max(0.0, (user + nice + system - used) / _TICK),
+            foreign=max(0.0, (user + nice + system - ticks) / _TICK),
         )
 
 

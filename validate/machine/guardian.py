@@ -1,4 +1,4 @@
-"""Ends what a local testbed started when its owner dies without having done so, by SIGKILL say.
+"""Stop the processes of a local testbed when its owner dies without stopping them, for example by SIGKILL.
 
 A process of its own, in a session of its own: it waits for the lock that the owner of a testbed's directory holds
 as long as it lives (flock(2)), then ends every process that was started with the directory's token and removes
@@ -33,16 +33,16 @@ def watch_over(directory: Path) -> subprocess.Popen[bytes]:
 
 def processes_with(variable: str, value: str) -> list[int]:
     """Processes of this user that were started with an environment variable set so."""
-    wanted = f"{variable}={value}".encode()
-    found = []
+    entry_of_ours = f"{variable}={value}".encode()
+    pids = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
+                if entry_of_ours in (entry / "environ").read_bytes().split(b"\0"):
+                    pids.append(int(entry.name))
             except OSError:
                 continue  # it has ended, or is another user's
-    return found
+    return pids
 
 
 def clear(directory: Path) -> list[int]:
@@ -50,12 +50,12 @@ def clear(directory: Path) -> list[int]:
     end = time.monotonic() + _CLEAR_S
     ended: set[int] = set()
     while time.monotonic() < end:
-        left = [
+        pids = [
             p for p in processes_with("RAY_AUTH_TOKEN_PATH", str(directory / "token")) if p != os.getpid()
         ]
-        if not left:
+        if not pids:
             break
-        for pid in left:
+        for pid in pids:
             ended.add(pid)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

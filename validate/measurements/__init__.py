@@ -1,1 +1,1 @@
-"""Runs as they are kept, and which of them count."""
+"""Records of runs, their store, and the selection of those that can be believed."""

@@ -15,10 +15,10 @@ from psmodel.errors import BadInput
 from psmodel.results import Array, IngressClock, Metrics, Timeline, metrics
 from psmodel.scenario import Scenario
 from psmodel.trace import Span
+from psmodel.wording import label
 from validate.machine.computing import ComputeBy, with_compute_on
 from validate.machine.environment import Environment, Load
 from validate.measurements.record_check import check_samples, record_fields
-from validate.wording import plain
 
 FORMAT_VERSION = 1
 _INSTANTS = ("start", "pulled", "computed", "submitted", "pushed", "released")
@@ -202,9 +202,9 @@ class Measurement:
         if not isinstance(scenario, Mapping):
             raise BadInput("a measurement has no scenario")
         # A record without iterations is from when one was what that stood for.
-        read = Scenario.from_json({"iterations": 1} | dict(scenario), "measurement")
+        base = Scenario.from_json({"iterations": 1} | dict(scenario), "measurement")
         # One without compute_on is from when that was said of the run alone.
-        fields["scenario"] = with_compute_on(read, fields["compute_by"])
+        fields["scenario"] = with_compute_on(base, fields["compute_by"])
         try:
             instants = {name: arrays[name] for name in _INSTANTS}
             updates = {name: arrays[f"update_{name}"] for name in _UPDATES}
@@ -248,7 +248,7 @@ def _array(name: str, values: Any) -> NDArray[Any]:
             raise ValueError
         return array.astype(np.int64) if whole else array
     except (TypeError, ValueError, OverflowError):
-        raise BadInput(f"a measurement's samples {plain(name)!r} are no numbers") from None
+        raise BadInput(f"a measurement's samples {label(name)!r} are no numbers") from None
 
 
 def key(

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from psmodel.errors import BadInput
+from psmodel.records import sentence
 from psmodel.scenario import Scenario
-from psmodel.scenario.messages import sentence
-from validate.wording import plain
+from psmodel.wording import label
 
 _TOLERANCE_S = 2e-6
 """Instants that are shipped are rounded to microseconds."""
@@ -53,9 +53,7 @@ def record_fields(record: Mapping[str, Any], kind: type) -> dict[str, Any]:
         checked = _model(kind).model_validate_json(json.dumps(dict(record)))
     except ValidationError as error:
         first: dict[str, Any] = dict(error.errors()[0])
-        raise BadInput(
-            f"a measurement is no whole one: {plain(sentence(first, '', ()), longest=200)}"
-        ) from None
+        raise BadInput(f"a measurement is no whole one: {label(sentence(first, '', ()), 200)}") from None
     values = {name: getattr(checked, name) for name in type(checked).model_fields}
     for name, allowed in (
         ("run_id", values["run_id"].isprintable() and 0 < len(values["run_id"]) <= 100),
@@ -67,7 +65,7 @@ def record_fields(record: Mapping[str, Any], kind: type) -> dict[str, Any]:
         ("link_goodput", all(rate > 0 for rate in values["link_goodput"].values())),
     ):
         if not allowed:
-            raise BadInput(f"a measurement's {name} cannot be {plain(repr(values[name]))}")
+            raise BadInput(f"a measurement's {name} cannot be {label(repr(values[name]))}")
     return values
 
 

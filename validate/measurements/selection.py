@@ -1,4 +1,4 @@
-"""Which runs count, and as runs of what: a scenario is told from others by what it says, not by its name."""
+"""Select the runs that count, and group them by the content of their scenario, not by its name."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from psmodel.scenario import Scenario
-from validate.wording import plain
+from psmodel.wording import label
 
 _UNREAD = ("name", "description", "schema_version")
 """Keys that nothing which is run or predicted depends on."""
@@ -66,6 +66,6 @@ def believable(runs: Sequence[JudgedRun]) -> list[JudgedRun]:
 
 def labels(scenarios: Sequence[Scenario]) -> dict[str, str]:
     """`content` → name to show: as the scenario has it, and told apart where two have the same one."""
-    names = {content(scenario): plain(scenario.name) for scenario in scenarios}
-    shown = list(names.values())
-    return {key: name if shown.count(name) == 1 else f"{name} #{key[:4]}" for key, name in names.items()}
+    names = {content(scenario): label(scenario.name) for scenario in scenarios}
+    values = list(names.values())
+    return {key: name if values.count(name) == 1 else f"{name} #{key[:4]}" for key, name in names.items()}

@@ -21,10 +21,10 @@ import numpy as np
 from psmodel.errors import BadInput, UserError
 from psmodel.results import Metrics
 from psmodel.scenario import Scenario
+from psmodel.wording import label
 from validate.measurements import store_file
 from validate.measurements.measurement import Measurement
 from validate.measurements.store_row import Damaged, checksum_of, damage_of, measurement_of
-from validate.wording import plain
 
 _INDEXES = ("measurement_key", "measurement_suite", "sqlite_autoindex_measurement_1")
 _MOST_SAMPLES = 256 * 2**20
@@ -107,13 +107,13 @@ class Store:
 
     def keys(self) -> set[str]:
         """`Measurement.key` of every run that is there and can be read."""
-        found: set[str] = set()
+        keys: set[str] = set()
         self.damaged = []
         for number in self._numbers():
             with suppress(Damaged):
                 key, _ = self._row(number)
-                found.add(key)
-        return found
+                keys.add(key)
+        return keys
 
     def load(self, run_id: str) -> Measurement:
         """The measurement whose run_id starts so.
@@ -123,16 +123,16 @@ class Store:
         BadInput
             If there is none, more than one, or it is damaged.
         """
-        if len(held := self._starting(run_id)) != 1:
-            found = "no run" if not held else "more than one run"
+        if len(matches := self._starting(run_id)) != 1:
+            number = "no run" if not matches else "more than one run"
             raise BadInput(
-                f"{found} in {self.path} has an id that starts with {plain(run_id)!r}; "
+                f"{number} in {self.path} has an id that starts with {label(run_id)!r}; "
                 "`psmodel validate list` shows them"
             )
         try:
-            return self._row(held[0])[1]
+            return self._row(matches[0])[1]
         except Damaged as error:
-            raise BadInput(f"run {plain(run_id)} in {self.path} is damaged: {error}") from None
+            raise BadInput(f"run {label(run_id)} in {self.path} is damaged: {error}") from None
 
     def _starting(self, run_id: str) -> list[int]:
         try:
@@ -180,17 +180,17 @@ class Store:
         """Numbers of the rows: those that the table has, and those that only its indexes know of."""
         if self._empty:
             return []
-        found: set[int] = set()
+        numbers: set[int] = set()
         whole = False
         for by in ("NOT INDEXED", *(f"INDEXED BY {index}" for index in _INDEXES)):
             # As far as each goes before it meets a damaged page of its own.
             with suppress(sqlite3.Error):
                 for (number,) in self._db.execute(f"SELECT id FROM measurement {by}"):
-                    found.add(number)
+                    numbers.add(number)
                 whole = True
-        if not found and not whole:
+        if not numbers and not whole:
             raise BadInput(f"{self.path} is damaged where its table begins; no run in it can be found")
-        return sorted(found)
+        return sorted(numbers)
 
     def _row(self, number: int) -> tuple[str, Measurement]:
         """Key and measurement of a row."""
@@ -233,8 +233,8 @@ class Store:
         except sqlite3.Error as error:
             raise UserError(f"nothing can be written to {self.path}: {error}") from None
         try:
-            held = {run_id for (run_id,) in self._db.execute("SELECT run_id FROM measurement")}
-            new = {m.run_id: m for m in runs if m.run_id not in held}
+            present = {run_id for (run_id,) in self._db.execute("SELECT run_id FROM measurement")}
+            new = {m.run_id: m for m in runs if m.run_id not in present}
             for measurement in new.values():
                 self.add(measurement)
         except BaseException:
@@ -264,13 +264,13 @@ def read_json(path: Path) -> list[Measurement]:
     """
     from validate.measurements.stored import json_entries
 
-    found = []
+    runs = []
     for number, values in enumerate(json_entries(path), start=1):
         try:
-            found.append(Measurement.from_json(values))
+            runs.append(Measurement.from_json(values))
         except BadInput as error:
             raise BadInput(f"{path}: run {number}: {error}") from None
-    return found
+    return runs
 
 
 COLUMNS = (

@@ -1,4 +1,4 @@
-"""What a row of a store holds, taken apart with care: nothing of it is believed before it has been checked."""
+"""Parse a row of a store; everything is checked before it is used."""
 
 import hashlib
 import io
@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from psmodel.scenario import Scenario
+from psmodel.wording import label
 from validate.measurements.measurement import Measurement
 from validate.measurements.record_check import most_bytes
-from validate.wording import plain
 
 _SHOWN = 3
 """Damaged rows that a sentence lists."""
@@ -30,7 +30,7 @@ def damage_of(damaged: Sequence[tuple[str, str]], path: Path) -> tuple[str, ...]
     """A sentence on entries of a file that are left out, given which and why; none if there are none."""
     if not damaged:
         return ()
-    some = "; ".join(f"{which}: {plain(reason, 200)}" for which, reason in damaged[:_SHOWN])
+    some = "; ".join(f"{which}: {label(reason, 200)}" for which, reason in damaged[:_SHOWN])
     more = f"; and {len(damaged) - _SHOWN} more" if len(damaged) > _SHOWN else ""
     verb = "run is" if len(damaged) == 1 else "runs are"
     return (f"{len(damaged)} {verb} left out that cannot be read in {path} ({some}{more})",)

@@ -9,10 +9,10 @@ from typing import Any
 
 from psmodel.errors import BadInput
 from psmodel.storage import tables as table
+from psmodel.wording import label
 from validate.measurements.measurement import Measurement
 from validate.measurements.store import COLUMNS, Store, row
 from validate.measurements.store_row import damage_of
-from validate.wording import plain
 
 _MOST_BYTES = 2**30
 
@@ -60,7 +60,7 @@ def one(path: Path, run_id: str) -> Measurement:
     runs = [m for m in read(path).runs if m.run_id.startswith(run_id)]
     if len(runs) != 1:
         count = "no run" if not runs else "more than one run"
-        raise BadInput(f"{count} in {path} has an id that starts with {plain(run_id)!r}")
+        raise BadInput(f"{count} in {path} has an id that starts with {label(run_id)!r}")
     return runs[0]
 
 
@@ -87,14 +87,14 @@ def json_entries(path: Path) -> list[Any]:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode) or about.st_size > _MOST_BYTES:
             raise BadInput(f"{path} cannot be read: it is no regular file of at most {_MOST_BYTES} bytes")
-        listed = json.loads(path.read_bytes().decode("utf-8-sig"))
+        entries = json.loads(path.read_bytes().decode("utf-8-sig"))
     except BadInput:
         raise
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read: {error}") from None
-    if not isinstance(listed, list):
+    if not isinstance(entries, list):
         raise BadInput(f"{path} holds no list of measurements")
-    return listed
+    return entries
 
 
 def _readable(entries: Iterable[Any]) -> tuple[list[Measurement], list[tuple[str, str]]]:
@@ -120,8 +120,8 @@ def export(runs: Iterable[Measurement], path: Path) -> None:
     BadInput
         If the file's ending is another one, or it cannot be written.
     """
-    listed = tuple(runs)
+    measurements = tuple(runs)
     if path.suffix == ".json":
-        table.write(lambda: (m.to_json() for m in listed), path)
+        table.write(lambda: (m.to_json() for m in measurements), path)
     else:
-        table.write(lambda: map(row, listed), path, columns=COLUMNS)
+        table.write(lambda: map(row, measurements), path, columns=COLUMNS)

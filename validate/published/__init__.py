@@ -1,1 +1,1 @@
-"""Clusters that others have measured, predicted from small sizes."""
+"""Predictions of published clusters, made from their small sizes."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from validate.comparison import quality
 from validate.comparison.baselines import Point, fit_baselines
-from validate.published.tables import Row, load
+from validate.published.tables import PublishedRow, load
 
 Array = NDArray[np.float64]
 SCHEMA_VERSION = 1
@@ -45,7 +45,7 @@ class Scored:
     prediction for one machine; `interval_s` the 95 % prediction interval of our step time.
     """
 
-    row: Row
+    row: PublishedRow
     predicted_s: Mapping[str, float]
     interval_s: tuple[float, float]
     extra_s: float
@@ -53,7 +53,7 @@ class Scored:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class MethodScore:
     """Errors of one method over the sizes not fitted of one table (or all).
 
     `extra_error` is Σ|predicted − measured| ÷ Σ measured extra time: single extras are near zero, so that the mean
@@ -75,7 +75,7 @@ class Published:
     """Result of the check against published tables."""
 
     rows: tuple[Scored, ...]
-    scores: tuple[Score, ...]
+    scores: tuple[MethodScore, ...]
     efficiency: Mapping[str, float]
     overlap: Mapping[str, float]
     coverage: float
@@ -107,7 +107,7 @@ class Published:
         }
 
 
-def check(rows: Sequence[Row] | None = None) -> Published:
+def check(rows: Sequence[PublishedRow] | None = None) -> Published:
     """Fit the sizes up to two machines of each model and score the larger ones.
 
     Raises
@@ -115,7 +115,7 @@ def check(rows: Sequence[Row] | None = None) -> Published:
     ValueError
         If a model lacks one of the sizes 1 and 2, or has no larger one.
     """
-    groups: dict[str, dict[tuple[str, int], list[Row]]] = {}
+    groups: dict[str, dict[tuple[str, int], list[PublishedRow]]] = {}
     for row in load() if rows is None else rows:
         groups.setdefault(row.table, {}).setdefault((row.model, row.batch_per_gpu), []).append(row)
     scored: list[Scored] = []
@@ -141,12 +141,12 @@ def check(rows: Sequence[Row] | None = None) -> Published:
     )
 
 
-def _small(sizes: Sequence[Row]) -> tuple[Row, Row]:
+def _small(sizes: Sequence[PublishedRow]) -> tuple[PublishedRow, PublishedRow]:
     small = sorted((r for r in sizes if r.machines <= LARGEST_FITTED), key=lambda r: r.machines)
     return small[0], small[1]
 
 
-def _posterior(pairs: Sequence[tuple[Row, Row]]) -> list[Array]:
+def _posterior(pairs: Sequence[tuple[PublishedRow, PublishedRow]]) -> list[Array]:
     """Joint weight of (ε, ω) of each model, given that one ε holds for all models of a table.
 
     With t₁ flat, the two sizes tell of (1 − ω)/ε by their difference alone, whose variance is the sum of both.
@@ -162,7 +162,7 @@ def _posterior(pairs: Sequence[tuple[Row, Row]]) -> list[Array]:
     return [w / w.sum() for w in weights]
 
 
-def _score_model(sizes: Sequence[Row], weight: Array) -> list[Scored]:
+def _score_model(sizes: Sequence[PublishedRow], weight: Array) -> list[Scored]:
     one, two = _small(sizes)
     fits = fit_baselines(
         [_point(one, one.step_s), _point(two, one.step_s)], [one.step_s, two.step_s]
@@ -187,11 +187,11 @@ def _score_model(sizes: Sequence[Row], weight: Array) -> list[Scored]:
     return scored
 
 
-def _point(row: Row, one_machine_s: float) -> Point:
+def _point(row: PublishedRow, one_machine_s: float) -> Point:
     return Point(scale=row.machines, machines=row.machines, plain_s=one_machine_s + row.plain_s)
 
 
-def _predict(row: Row, one: Row, two: Row, weight: Array) -> tuple[float, float]:
+def _predict(row: PublishedRow, one: PublishedRow, two: PublishedRow, weight: Array) -> tuple[float, float]:
     """Mean and standard deviation (s) of the step time that would be published for this size."""
     alone = (one.step_s + two.step_s - _EXPOSED * two.communication_s) / 2
     step = alone + _EXPOSED * row.communication_s
@@ -201,7 +201,7 @@ def _predict(row: Row, one: Row, two: Row, weight: Array) -> tuple[float, float]
     return mean, float(np.sqrt(spread + alone_variance + (REPEAT_SHIFT * mean) ** 2))
 
 
-def _scores(scored: Sequence[Scored]) -> tuple[Score, ...]:
+def _scores(scored: Sequence[Scored]) -> tuple[MethodScore, ...]:
     tables = dict.fromkeys(s.row.table for s in scored)
     scores = []
     for table in (*tables, "all"):
@@ -212,7 +212,7 @@ def _scores(scored: Sequence[Scored]) -> tuple[Score, ...]:
             step_error = np.abs([s.predicted_s[method] for s in rows] - measured) / measured
             extra_error = np.abs([s.predicted_extra_s[method] for s in rows] - extra)
             scores.append(
-                Score(
+                MethodScore(
                     method=method,
                     table=table,
                     step_mape=float(step_error.mean()),

@@ -5,13 +5,13 @@ import io
 from dataclasses import dataclass
 from importlib import resources
 
-from psmodel.analytic.inputs import inputs
+from psmodel.analytic.input_arrays import inputs
 from psmodel.calibration import IDEAL
 from psmodel.scenario import Scenario
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class PublishedRow:
     """One published measurement: the mean step time (s) of `scenario` with all GPUs of its machines."""
 
     table: str
@@ -48,9 +48,9 @@ class Row:
         return float((i.workers * i.into_host / i.shard_down)[0])
 
 
-def load() -> tuple[Row, ...]:
+def load() -> tuple[PublishedRow, ...]:
     """The tables that come with the package, without the sizes at which a machine's GPUs were not all used."""
-    rows: list[Row] = []
+    rows: list[PublishedRow] = []
     folder = resources.files("validate.published")
     for file in sorted(folder.iterdir(), key=lambda f: f.name):
         if file.name.endswith(".csv"):
@@ -58,11 +58,11 @@ def load() -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _read(table: str, text: str) -> list[Row]:
+def _read(table: str, text: str) -> list[PublishedRow]:
     lines = list(csv.DictReader(io.StringIO(text)))
     per_machine = max(int(line["gpus"]) // int(line["workers"]) for line in lines)
     return [
-        Row(
+        PublishedRow(
             table=table,
             model=line["model"],
             batch_per_gpu=int(line["batch_per_gpu"]),

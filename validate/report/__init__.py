@@ -1,1 +1,1 @@
-"""What a fit is worth: in the terminal, as a page, as pictures."""
+"""The report of a fit: on the terminal, as a page, as pictures."""

@@ -14,7 +14,8 @@ from psmodel.results import Metrics
 from psmodel.storage.atomic import whole
 from psmodel.trace import Span
 from psmodel.units import format_size, format_time
-from validate.comparison.compare import Score
+from psmodel.wording import label
+from validate.comparison.comparisons import Score
 from validate.measurements.measurement import Measurement, spans
 from validate.measurements.selection import content
 from validate.report import plots as plots
@@ -30,7 +31,6 @@ from validate.report.report import (
     summary,
     warnings,
 )
-from validate.wording import plain
 
 _FILES = ("report.html", "report.json", "fit.json")
 _PHASES = ("pull", "compute", "push", "wait")
@@ -51,10 +51,10 @@ def write(report: Report, folder: Path) -> list[Path]:
         json.dumps({"schema_version": SCHEMA_VERSION, **report.to_json()}, indent=2),
         json.dumps(report.fit.to_json(), indent=2),
     )
-    written = [folder / name for name in _FILES]
-    for path, text in zip(written, texts, strict=True):
+    paths = [folder / name for name in _FILES]
+    for path, text in zip(paths, texts, strict=True):
         write_text(path, text)
-    return written
+    return paths
 
 
 def check_file(path: Path) -> None:
@@ -131,10 +131,10 @@ def html(report: Report) -> str:
 
 def _figures(report: Report) -> list[dict[str, str]]:
     comparison = report.comparison
-    found = []
+    figures = []
 
     def add(heading: str, caption: str, figure: Any) -> None:
-        found.append({"heading": heading, "caption": caption, "svg": plots.svg(figure)})
+        figures.append({"heading": heading, "caption": caption, "svg": plots.svg(figure)})
 
     add(
         "Predicted against measured",
@@ -155,15 +155,15 @@ def _figures(report: Report) -> list[dict[str, str]]:
                 [s.model for s in overall], [s.mape for s in overall], [s.largest for s in overall]
             ),
         )
-    shown = _examples(report)
-    names = [plain(m.scenario.name) for m in shown]
+    examples = _examples(report)
+    names = [label(m.scenario.name) for m in examples]
     add(
         "Where the time goes",
         "Phases of one iteration, predicted (pale, above) and measured (below).",
         plots.phases(
             [
                 (name, _predicted_phases(report, m), _phases(m.metrics))
-                for name, m in zip(names, shown, strict=True)
+                for name, m in zip(names, examples, strict=True)
             ]
         ),
     )
@@ -173,12 +173,12 @@ def _figures(report: Report) -> list[dict[str, str]]:
         plots.resources(
             [
                 (name, _work(report, m), m.metrics.iteration_time_s)
-                for name, m in zip(names, shown, strict=True)
+                for name, m in zip(names, examples, strict=True)
             ]
         ),
     )
-    measured, until = _one_iteration(spans(shown[0]), shown[0])
-    simulated = simulation.predict(shown[0].scenario, report.fit.calibration, trace=True)
+    measured, until = _one_iteration(spans(examples[0]), examples[0])
+    simulated = simulation.predict(examples[0].scenario, report.fit.calibration, trace=True)
     predicted, _ = _window(
         simulated.spans, simulated.timeline.start[:, simulated.timeline.warmup].min(), until
     )
@@ -192,14 +192,14 @@ def _figures(report: Report) -> list[dict[str, str]]:
         "The same in the median iteration of the real run.",
         plots.timeline(measured, "time since the start of the iteration, measured", until),
     )
-    return found
+    return figures
 
 
 def _examples(report: Report) -> list[Measurement]:
     """One run of each scenario, the held-out ones first, as many as a picture holds."""
-    chosen = {content(m.scenario): m for m in reversed(report.held_out + report.calibration)}
+    examples = {content(m.scenario): m for m in reversed(report.held_out + report.calibration)}
     scored = {content(m.scenario) for m in report.held_out}
-    ordered = sorted(chosen.values(), key=lambda m: content(m.scenario) not in scored)
+    ordered = sorted(examples.values(), key=lambda m: content(m.scenario) not in scored)
     return ordered[:_MOST_ROWS]
 
 
@@ -228,12 +228,12 @@ def _one_iteration(recorded: Sequence[Span], measurement: Measurement) -> tuple[
 
 
 def _window(recorded: Sequence[Span], start: float, length: float) -> tuple[list[Span], float]:
-    kept = [
+    clipped = [
         Span(row=s.row, name=s.name, start_s=max(0.0, s.start_s - start), end_s=min(length, s.end_s - start))
         for s in recorded
         if not s.overlapping and s.end_s > start and s.start_s < start + length
     ]
-    return kept, length
+    return clipped, length
 
 
 def _tables(report: Report) -> list[dict[str, Any]]:

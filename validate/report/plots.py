@@ -15,8 +15,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from psmodel.trace import Span
 from psmodel.units import format_time
-from validate.comparison.compare import Row
-from validate.wording import plain
+from psmodel.wording import label
+from validate.comparison.comparisons import ComparisonRow
 
 _INK, _MUTED = "#222222", "#666666"
 _STYLES: Mapping[str, tuple[str, str, str]] = {
@@ -60,14 +60,16 @@ def _log_time_axes(axes: Any, low: float, high: float) -> None:
         axis.set_minor_formatter(NullFormatter())
 
 
-def predicted_against_measured(held_out: Sequence[Row], calibration: Sequence[Row]) -> Figure:
+def predicted_against_measured(
+    held_out: Sequence[ComparisonRow], calibration: Sequence[ComparisonRow]
+) -> Figure:
     """Every metric: what was predicted, with its interval, over what was measured, with its range."""
     with rc_context(_RC):
         figure = Figure(figsize=(5.2, 5.0), layout="constrained")
         axes = figure.subplots()
-        shown = [p for p in (*held_out, *calibration) if p.predicted > 0]
+        points = [p for p in (*held_out, *calibration) if p.predicted > 0]
         # A time that the model takes for nothing must not push all the others into a corner.
-        low, high = min(p.measured for p in shown) / 3, max(p.measured for p in shown) * 3
+        low, high = min(p.measured for p in points) / 3, max(p.measured for p in points) * 3
         line = np.array([low, high])
         axes.fill_between(line, line / 1.1, line * 1.1, color="#EEEEEE", lw=0)
         axes.plot(line, line, color=_MUTED, lw=0.8)
@@ -84,21 +86,21 @@ def predicted_against_measured(held_out: Sequence[Row], calibration: Sequence[Ro
         )
         for metric, (label, colour, marker) in _STYLES.items():
             for rows, face, remark in ((calibration, "white", ", calibration"), (held_out, colour, "")):
-                chosen = [p for p in rows if p.metric == metric and p.predicted > 0]
-                if not chosen:
+                points = [p for p in rows if p.metric == metric and p.predicted > 0]
+                if not points:
                     continue
-                x = np.array([p.measured for p in chosen])
-                y = np.array([p.predicted for p in chosen])
+                x = np.array([p.measured for p in points])
+                y = np.array([p.predicted for p in points])
                 axes.errorbar(
                     x,
                     y,
                     xerr=[
-                        [p.measured - p.measured_low for p in chosen],
-                        [p.measured_high - p.measured for p in chosen],
+                        [p.measured - p.measured_low for p in points],
+                        [p.measured_high - p.measured for p in points],
                     ],
                     yerr=[
-                        [max(p.predicted - p.low, 0.0) for p in chosen],
-                        [max(p.high - p.predicted, 0.0) for p in chosen],
+                        [max(p.predicted - p.low, 0.0) for p in points],
+                        [max(p.high - p.predicted, 0.0) for p in points],
                     ],
                     fmt=marker,
                     ms=5,
@@ -113,10 +115,10 @@ def predicted_against_measured(held_out: Sequence[Row], calibration: Sequence[Ro
         return figure
 
 
-def errors(rows: Sequence[Row], noise: float) -> Figure:
+def errors(rows: Sequence[ComparisonRow], noise: float) -> Figure:
     """Relative error of every held-out prediction, with its interval, beside the run-to-run noise."""
     with rc_context(_RC):
-        names = {p.content: plain(p.scenario, _LONGEST) for p in rows}
+        names = {p.content: label(p.scenario, _LONGEST) for p in rows}
         positions = {key: index for index, key in enumerate(names)}
         figure = Figure(figsize=(7.2, 1.2 + 0.42 * len(names)), layout="constrained")
         axes = figure.subplots()
@@ -125,15 +127,15 @@ def errors(rows: Sequence[Row], noise: float) -> Figure:
         metrics = [m for m in _STYLES if any(p.metric == m for p in rows)]
         for position, metric in enumerate(metrics):
             label, colour, marker = _STYLES[metric]
-            chosen = [p for p in rows if p.metric == metric]
+            points = [p for p in rows if p.metric == metric]
             offset = (position - (len(metrics) - 1) / 2) * 0.18
-            x = np.array([100 * p.error for p in chosen])
+            x = np.array([100 * p.error for p in points])
             axes.errorbar(
                 x,
-                [positions[p.content] + offset for p in chosen],
+                [positions[p.content] + offset for p in points],
                 xerr=[
-                    [100 * max(p.predicted - p.low, 0.0) / p.measured for p in chosen],
-                    [100 * max(p.high - p.predicted, 0.0) / p.measured for p in chosen],
+                    [100 * max(p.predicted - p.low, 0.0) / p.measured for p in points],
+                    [100 * max(p.high - p.predicted, 0.0) / p.measured for p in points],
                 ],
                 fmt=marker,
                 ms=4.5,
@@ -159,19 +161,19 @@ def phases(rows: Sequence[tuple[str, Mapping[str, float], Mapping[str, float]]])
         names = [phase for phase in PHASES if any(phase in measured for _, _, measured in rows)]
         for index, (_, predicted, measured) in enumerate(rows):
             for offset, parts, alpha in ((-0.19, predicted, 0.55), (0.19, measured, 1.0)):
-                left = 0.0
+                edge = 0.0
                 for phase in names:
                     width = 1e3 * parts.get(phase, 0.0)
                     axes.barh(
-                        index + offset, width, 0.34, left=left, color=PHASES[phase], alpha=alpha, lw=0,
+                        index + offset, width, 0.34, left=edge, color=PHASES[phase], alpha=alpha, lw=0,
                         label=phase if index == 0 and alpha == 1.0 else None,
                     )  # fmt: skip
-                    left += width
+                    edge += width
                 axes.annotate(
-                    " predicted" if alpha < 1 else " measured", (left, index + offset), va="center",
+                    " predicted" if alpha < 1 else " measured", (edge, index + offset), va="center",
                     fontsize=7.5, color=_MUTED,
                 )  # fmt: skip
-        axes.set_yticks(range(len(rows)), [plain(name, _LONGEST) for name, _, _ in rows], color=_INK)
+        axes.set_yticks(range(len(rows)), [label(name, _LONGEST) for name, _, _ in rows], color=_INK)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xlim(right=axes.get_xlim()[1] * 1.12)
         axes.set_xlabel("time in one iteration, ms")
@@ -194,7 +196,7 @@ def resources(rows: Sequence[tuple[str, Mapping[str, float], float]]) -> Figure:
                 y += 0.2
             axes.plot([1e3 * measured] * 2, [top - 0.12, y - 0.08], color=_INK, lw=1.5)
             ticks.append((top + y - 0.2) / 2)
-            labels.append(plain(name, _LONGEST))
+            labels.append(label(name, _LONGEST))
             y += 0.25
         axes.set_yticks(ticks, labels, color=_INK)
         axes.set_ylim(y - 0.1, -0.25)
@@ -230,15 +232,15 @@ def waterfall(bound_s: float, losses: Sequence[tuple[str, float]], measured_s: f
         axes = figure.subplots()
         names = ["bound", *(term for term, _ in losses), "measured"]
         axes.barh(0, 1e3 * bound_s, 0.6, color="#0072B2", lw=0)
-        reached = bound_s
+        height = bound_s
         for index, (_, seconds) in enumerate(losses, start=1):
             axes.barh(
-                index, 1e3 * seconds, 0.6, left=1e3 * reached,
+                index, 1e3 * seconds, 0.6, left=1e3 * height,
                 color="#D55E00" if seconds >= 0 else "#009E73", lw=0,
             )  # fmt: skip
-            right = 1e3 * max(reached, reached + seconds)
+            right = 1e3 * max(height, height + seconds)
             axes.annotate(f" {1e3 * seconds:+.1f} ms", (right, index), va="center", fontsize=8, color=_MUTED)
-            reached += seconds
+            height += seconds
         axes.barh(len(names) - 1, 1e3 * measured_s, 0.6, color="#666666", lw=0)
         for index, seconds in ((0, bound_s), (len(names) - 1, measured_s)):
             axes.annotate(f" {format_time(seconds)}", (1e3 * seconds, index), va="center", fontsize=8)

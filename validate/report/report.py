@@ -8,7 +8,8 @@ from typing import Any
 
 from psmodel.calibration import COEFFICIENTS
 from psmodel.errors import BadInput
-from validate.comparison.compare import OURS, Comparison, Score, compare
+from psmodel.wording import label
+from validate.comparison.comparisons import OURS, Comparison, Score, compare
 from validate.comparison.rivals import Rivals
 from validate.comparison.staleness import Staleness, mean
 from validate.comparison.staleness import compare as compare_staleness
@@ -17,9 +18,8 @@ from validate.fitting.fit import Fit, impersonal
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import believable, by_scenario
 from validate.measurements.stored import read
-from validate.measurements.suspicions import suspicions
+from validate.measurements.suspect_runs import suspicions
 from validate.suites.parts import Parts, split
-from validate.wording import plain
 
 SCHEMA_VERSION = 1
 STALENESS = "Staleness of updates: means, and the largest distance of the two distributions"
@@ -105,21 +105,19 @@ def from_store(
     try:
         parts = split(stored.runs, suite)
     except BadInput as error:
-        raise BadInput(f"{plain(str(path), 200)}: {error}") from None
+        raise BadInput(f"{label(str(path), 200)}: {error}") from None
     if not parts.calibration:
-        what = f"suite {plain(suite, 200)!r}" if suite else "any suite"
-        raise BadInput(
-            f"{path} holds no calibration runs of {what}; `psmodel validate suite NAME` makes some"
-        )
+        what = f"suite {label(suite, 200)!r}" if suite else "any suite"
+        raise BadInput(f"{path} has no calibration runs for {what}; `psmodel validate suite NAME` makes some")
     # Where the file lies is nobody's business who reads the report.
-    title = f"suite {plain(Path(suite).name)}" if suite else plain(path.name)
+    title = f"suite {label(Path(suite).name)}" if suite else label(path.name)
     return _made(
         parts, stored.notes, title, free=free, mix_machines=mix_machines, seed=seed, progress=progress
     )
 
 
 def from_runs(
-    found: Sequence[Measurement],
+    runs: Sequence[Measurement],
     title: str,
     *,
     free: Sequence[str] | None = None,
@@ -128,7 +126,7 @@ def from_runs(
     progress: Progress,
 ) -> Report:
     """The same of measurements from anywhere, some of which must be there to calibrate."""
-    return _made(split(found), (), title, free=free, mix_machines=mix_machines, seed=seed, progress=progress)
+    return _made(split(runs), (), title, free=free, mix_machines=mix_machines, seed=seed, progress=progress)
 
 
 def _made(
@@ -199,20 +197,20 @@ def summary(report: Report) -> str:
 
 def warnings(report: Report) -> list[str]:
     """What a reader must know before believing the numbers."""
-    found = [f"{note[:1].upper()}{note[1:]}." for note in report.notes]
+    sentences = [f"{note[:1].upper()}{note[1:]}." for note in report.notes]
     if not report.sums_ok:
-        found.append("In some runs the shards' parameters were not what the pushed updates sum to.")
-    found += suspicions(report.runs)
+        sentences.append("In some runs the shards' parameters were not what the pushed updates sum to.")
+    sentences += suspicions(report.runs)
     if not report.fit.converged:
-        found.append(f"The fit did not converge: {report.fit.message}.")
+        sentences.append(f"The fit did not converge: {report.fit.message}.")
     outside = {r.content: (r.scenario, r.outside) for r in report.comparison.rows if r.outside}
     if outside:
         scenario, phrases = next(iter(outside.values()))
-        found.append(
+        sentences.append(
             f"{len(outside)} held-out scenarios lie outside the calibration runs, so that their predictions are "
             f"extrapolations ({scenario}: {'; '.join(phrases)})."
         )
-    return found
+    return sentences
 
 
 def coefficient_rows(fit: Fit) -> list[tuple[str, str, str, str]]:
@@ -220,13 +218,13 @@ def coefficient_rows(fit: Fit) -> list[tuple[str, str, str, str]]:
     rows = []
     for name, about in COEFFICIENTS.items():
         value = getattr(fit.calibration, name)
-        said = []
+        phrases = []
         if name in fit.intervals:
             low, high = fit.intervals[name]
-            said.append(f"{low:.3g} to {high:.3g}")
+            phrases.append(f"{low:.3g} to {high:.3g}")
         if name in fit.unidentified:
-            said.append(f"not identified: {fit.unidentified[name]}")
-        rows.append((name, f"{value:.4g} {about.unit}", "; ".join(said) or "not asked for", about.meaning))
+            phrases.append(f"not identified: {fit.unidentified[name]}")
+        rows.append((name, f"{value:.4g} {about.unit}", "; ".join(phrases) or "not asked for", about.meaning))
     return rows
 
 

@@ -1,4 +1,4 @@
-"""What speaks against a run that finished: silence where there should be work, and segments sent again."""
+"""Signs that a finished run was disturbed: workers that stood still, and retransmitted TCP segments."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from psmodel.results import Array
 from psmodel.units import format_time
-from validate.actors.presence import Presence
+from validate.actors.presence import ProcessReport
 
 SILENCE_S = 2.0
 """Shortest silence that is spoken of."""
@@ -48,15 +48,17 @@ def _lower_median(values: Array) -> float:
     return float(np.sort(values)[(values.size - 1) // 2]) if values.size else 0.0
 
 
-def retransmissions(before: Mapping[str, Presence], after: Mapping[str, Presence]) -> tuple[str, ...]:
+def retransmissions(
+    before: Mapping[str, ProcessReport], after: Mapping[str, ProcessReport]
+) -> tuple[str, ...]:
     """A sentence for each host that sent many segments twice during the run; hosts by the name of an actor there."""
     sentences = []
-    seen = set()
+    namespaces = set()
     for name, now in after.items():
-        if now.namespace in seen:
+        if now.namespace in namespaces:
             continue
-        seen.add(now.namespace)
-        sent, resent = now.sent - before[name].sent, now.resent - before[name].resent
-        if resent > max(_RESENT_AT_LEAST, RESENT_SHARE * sent):
-            sentences.append(f"TCP on the host of {name} sent {resent} of {sent} segments again")
+        namespaces.add(now.namespace)
+        segments, resent = now.sent - before[name].sent, now.resent - before[name].resent
+        if resent > max(_RESENT_AT_LEAST, RESENT_SHARE * segments):
+            sentences.append(f"TCP on the host of {name} sent {resent} of {segments} segments again")
     return tuple(sentences)

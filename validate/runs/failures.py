@@ -1,4 +1,4 @@
-"""Runs that could not be made, in a file beside the store: a line of JSON each."""
+"""The log of failed runs beside the store, one JSON line each."""
 
 import contextlib
 import json
@@ -39,12 +39,12 @@ def entries(store: Path) -> list[dict[str, Any]]:
         lines = file_of(store).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
-    read = []
+    events = []
     for line in lines:
         with contextlib.suppress(ValueError, RecursionError):
             entry = json.loads(line)
             if not isinstance(entry, dict) or entry.get("schema_version") != SCHEMA_VERSION:
                 continue
             if all(isinstance(entry.get(name), str) for name in _NAMES):
-                read.append(entry)
-    return read
+                events.append(entry)
+    return events

@@ -1,4 +1,4 @@
-"""Keeps what Ray wrote about a process that failed, before the testbed goes and its files with it."""
+"""Copy Ray's logs of a failed process before the testbed and its files are removed."""
 
 import contextlib
 import re

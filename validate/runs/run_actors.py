@@ -1,4 +1,4 @@
-"""The actors of one run: where they are, how they are, and what they logged."""
+"""The actors of one run: start them, query them, collect their logs."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from psmodel.random_streams import compute_times, update_costs
 from psmodel.scenario import Scenario
 from validate.actors import clocks
-from validate.actors.presence import Presence
+from validate.actors.presence import ProcessReport
 from validate.machine.computing import ComputeBy
 from validate.testbeds.base import Placement
 
@@ -51,18 +51,18 @@ class Actors:
     ) -> None:
         import ray
 
-        from validate.actors.shard import Coordinator, ParameterServerShard
-        from validate.actors.worker import INSTANTS, Worker
+        from validate.actors.shard import CoordinatorActor, ParameterServerShard
+        from validate.actors.worker import INSTANTS, WorkerActor
 
         self.columns = INSTANTS
         self.scenario = scenario
-        drawn = compute_times(scenario, repetition)
+        times_by_worker = compute_times(scenario, repetition)
         updates = scenario.workers * scenario.total_iterations
         costs: list[list[float] | None] = [None] * scenario.shards
         if scenario.update_cost.is_random or scenario.update_cost.expected() > 0:
             costs = [list(islice(c, updates)) for c in update_costs(scenario, repetition)]
-        self.longest_step_s = max(float(drawn.max()), *(max(c or [0.0]) for c in costs))
-        shard_class, worker_class = ray.remote(ParameterServerShard), ray.remote(Worker)
+        self.longest_step_s = max(float(times_by_worker.max()), *(max(c or [0.0]) for c in costs))
+        shard_class, worker_class = ray.remote(ParameterServerShard), ray.remote(WorkerActor)
         quorum = scenario.quorum if scenario.backup_workers else None
         decompress = (
             scenario.compression.decompress_time / scenario.total_elements if scenario.compression else 0.0
@@ -74,24 +74,26 @@ class Actors:
             for k in used(scenario)
         ]
         slack = scenario.staleness_bound or 0
-        coordinator = ray.remote(Coordinator).options(**placement.coordinator_options)
+        coordinator = ray.remote(CoordinatorActor).options(**placement.coordinator_options)
         self._coordinator = coordinator.remote(scenario.workers, slack, scenario.quorum)
         job = _job(scenario, compute_by)
         self._workers = [
             worker_class.options(**options).remote(index, job, times, self.shards, self._coordinator)
-            for index, (times, options) in enumerate(zip(drawn, placement.worker_options, strict=True))
+            for index, (times, options) in enumerate(
+                zip(times_by_worker, placement.worker_options, strict=True)
+            )
         ]
         self.worker_offsets: list[clocks.Offset] = []
         self.shard_offsets: list[clocks.Offset] = []
 
-    def connect(self) -> dict[str, Presence]:
+    def connect(self) -> dict[str, ProcessReport]:
         """Wait until all are there, and see how their clocks stand; who is where, by name."""
         import ray
 
         there = self.presence()
 
-        def ask(actor: Any) -> clocks.Reading:
-            reading: clocks.Reading = ray.get(actor.clock.remote())
+        def ask(actor: Any) -> clocks.ClockReading:
+            reading: clocks.ClockReading = ray.get(actor.clock.remote())
             return reading
 
         self.worker_offsets, self.shard_offsets = (
@@ -100,15 +102,15 @@ class Actors:
         )
         return there
 
-    def presence(self) -> dict[str, Presence]:
+    def presence(self) -> dict[str, ProcessReport]:
         """Actor's name → its process and what TCP did on its host."""
         import ray
 
-        named = {f"worker {i}": worker for i, worker in enumerate(self._workers)}
-        named |= {f"shard {k}": shard for k, shard in zip(used(self.scenario), self.shards, strict=True)}
-        named["the coordinator"] = self._coordinator
-        answers = ray.get([actor.presence.remote() for actor in named.values()])
-        return dict(zip(named, answers, strict=True))
+        actors = {f"worker {i}": worker for i, worker in enumerate(self._workers)}
+        actors |= {f"shard {k}": shard for k, shard in zip(used(self.scenario), self.shards, strict=True)}
+        actors["the coordinator"] = self._coordinator
+        answers = ray.get([actor.presence.remote() for actor in actors.values()])
+        return dict(zip(actors, answers, strict=True))
 
     def work(
         self, on_observation: Callable[[Observation], None] | None, every_s: float
@@ -121,9 +123,9 @@ class Actors:
         pending, timeout = running, None if on_observation is None else every_s
         while pending:
             # One at a time: an error is then seen at once, while the others wait for the failed worker.
-            done, pending = ray.wait(pending, num_returns=1, timeout=timeout)
-            ray.get(done)
-            if not done and on_observation is not None:
+            ready, pending = ray.wait(pending, num_returns=1, timeout=timeout)
+            ray.get(ready)
+            if not ready and on_observation is not None:
                 on_observation(self._observe(time.monotonic() - began))
         logs: list[tuple[NDArray[np.int64], NDArray[Any]]] = ray.get(running)
         return logs
@@ -140,13 +142,13 @@ class Actors:
     def _observe(self, elapsed_s: float) -> Observation:
         import ray
 
-        seen = ray.get([shard.observe.remote() for shard in self.shards])
+        states = ray.get([shard.observe.remote() for shard in self.shards])
         pushing = self.scenario.push != "none"
         return Observation(
             elapsed_s=elapsed_s,
-            applied=tuple(int(s["version"]) for s in seen),
+            applied=tuple(int(s["version"]) for s in states),
             planned=self.scenario.quorum * self.scenario.total_iterations if pushing else 0,
-            parameters=tuple((s["first"], s["last"]) for s in seen),
+            parameters=tuple((s["first"], s["last"]) for s in states),
         )
 
     def kill(self) -> None:

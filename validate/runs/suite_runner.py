@@ -1,4 +1,4 @@
-"""Makes the runs of a suite that a store does not hold yet: stop it whenever you like, and start it again."""
+"""Make the runs of a suite that a store does not hold yet; resumable at any time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,8 +12,8 @@ from validate.machine.computing import compute_by
 from validate.measurements.measurement import Measurement, key
 from validate.measurements.store import Store
 from validate.runs import failures, supervised
-from validate.runs.run import RunFailed, TestbedLost, run
-from validate.suites.suite import Run, Suite
+from validate.runs.real_run import RunFailed, TestbedLost, run
+from validate.suites.suite import PlannedRun, Suite
 from validate.testbeds import on_this_machine
 from validate.testbeds.base import Testbed
 
@@ -75,11 +75,11 @@ class Outcome:
         return cls(**{**handed_on, "failed": failed, "given_up": tuple(handed_on["given_up"])})
 
 
-def missing(suite: Suite, store: Store, *, testbed: str) -> list[Run]:
+def missing(suite: Suite, store: Store, *, testbed: str) -> list[PlannedRun]:
     """The suite's runs that the store does not hold, in the suite's order, as they are on this machine."""
-    held = store.keys()
+    keys = store.keys()
     planned = [replace(r, scenario=on_this_machine(r.scenario, testbed)) for r in suite.runs()]
-    return [r for r in planned if _key(r, suite, testbed) not in held]
+    return [r for r in planned if _key(r, suite, testbed) not in keys]
 
 
 def run_suite(
@@ -107,22 +107,22 @@ def run_suite(
     """
     before = earlier or Outcome(made=0, found=0, suspect=0, failed=())
     todo = missing(suite, store, testbed=testbed)
-    found = len(suite.runs()) - len(todo) if earlier is None else earlier.found
+    reused = len(suite.runs()) - len(todo) if earlier is None else earlier.found
     todo = [r for r in todo if _key(r, suite, testbed) not in before.given_up]
     if not todo:
-        return replace(before, found=found, left=0)
+        return replace(before, found=reused, left=0)
     outcome = before
     try:
         with entered([r.scenario for r in todo]) as bed:
             with progress(len(todo), f"Suite {suite.name}") as advance:
-                outcome, lost = _make_all(
-                    todo, suite, store, bed, testbed, advance, replace(before, found=found)
+                outcome, loss = _make_all(
+                    todo, suite, store, bed, testbed, advance, replace(before, found=reused)
                 )
-            if lost is not None:
+            if loss is not None:
                 if outcome.left and outcome.lost_in_a_row < _LOST_IN_A_ROW and supervised.inside():
                     # This process ends without putting the testbed in order, and another one goes on.
-                    supervised.again(outcome.handed_on(), f"{lost}; the testbed is started anew")
-                raise lost  # so that whoever started the testbed knows in which state it is
+                    supervised.again(outcome.handed_on(), f"{loss}; the testbed is started anew")
+                raise loss  # so that whoever started the testbed knows in which state it is
     except TestbedLost:
         if outcome is before:
             raise
@@ -130,7 +130,7 @@ def run_suite(
 
 
 def _make_all(
-    todo: Sequence[Run],
+    todo: Sequence[PlannedRun],
     suite: Suite,
     store: Store,
     bed: Testbed,
@@ -138,43 +138,43 @@ def _make_all(
     advance: Callable[[int, str], None],
     before: Outcome,
 ) -> tuple[Outcome, TestbedLost | None]:
-    made: list[Measurement] = []
-    broken: list[tuple[Run, RunFailed | CannotRun]] = []
-    again: list[Run] = []
+    measurements: list[Measurement] = []
+    broken: list[tuple[PlannedRun, RunFailed | CannotRun]] = []
+    again: list[PlannedRun] = []
     goodput: dict[object, Mapping[str, float]] = {}
-    left = len(todo)
-    lost: TestbedLost | None = None
+    remaining = len(todo)
+    loss: TestbedLost | None = None
     for runs, remark, step in ((todo, "", 1), (again, ", once more", 0)):
         for planned in runs:
-            if lost is not None:
+            if loss is not None:
                 break
             advance(0, f"{planned.scenario.name}{remark}")
-            left -= step
+            remaining -= step
             try:
                 measurement = _make(planned, suite, bed, goodput, store.path.parent / "logs")
             except (RunFailed, CannotRun) as error:
                 broken.append((planned, error))
-                lost = error if isinstance(error, TestbedLost) else None
+                loss = error if isinstance(error, TestbedLost) else None
                 _write_down(store.path, planned, suite, testbed, error)
             else:
                 store.add(measurement)
-                made.append(measurement)
+                measurements.append(measurement)
                 if measurement.suspect and runs is todo:
                     again.append(planned)
             advance(step, "")
     outcome = Outcome(
-        made=before.made + len(made),
+        made=before.made + len(measurements),
         found=before.found,
-        suspect=before.suspect + sum(bool(m.suspect) for m in made),
+        suspect=before.suspect + sum(bool(m.suspect) for m in measurements),
         failed=before.failed + tuple((run.scenario.name, str(error)) for run, error in broken),
-        left=left,
+        left=remaining,
         given_up=before.given_up + tuple(_key(run, suite, testbed) for run, _ in broken),
-        lost_in_a_row=(lost is not None) + (0 if made else before.lost_in_a_row),
+        lost_in_a_row=(loss is not None) + (0 if measurements else before.lost_in_a_row),
     )
-    return outcome, lost
+    return outcome, loss
 
 
-def _write_down(store: Path, planned: Run, suite: Suite, testbed: str, error: Exception) -> None:
+def _write_down(store: Path, planned: PlannedRun, suite: Suite, testbed: str, error: Exception) -> None:
     failures.add(
         store,
         key=_key(planned, suite, testbed),
@@ -186,7 +186,7 @@ def _write_down(store: Path, planned: Run, suite: Suite, testbed: str, error: Ex
 
 
 def _make(
-    planned: Run,
+    planned: PlannedRun,
     suite: Suite,
     bed: Testbed,
     goodput: dict[object, Mapping[str, float]],
@@ -208,7 +208,7 @@ def _make(
     return measurement
 
 
-def _key(planned: Run, suite: Suite, testbed: str) -> str:
+def _key(planned: PlannedRun, suite: Suite, testbed: str) -> str:
     return key(
         planned.scenario,
         testbed=testbed,

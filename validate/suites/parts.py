@@ -1,4 +1,4 @@
-"""Which stored runs a fit may see and which it is scored on: never the same scenario, whatever its name.
+"""Split stored runs into calibration and held-out runs; no scenario is in both, whatever its name.
 
 The part comes from the suite's file where there is one of the runs' version (given by its path, or packaged), since
 a scenario may have been moved or taken out after it was run; else from what was stored with each run.
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
+from psmodel.wording import label
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import content, setting
 from validate.suites import suite as suites
 from validate.suites.suite import Suite
-from validate.wording import plain
 
 _FILLED_IN = ("cores_per_host", "total_cores", "compute_on")
 """Keys that a run gives where a suite does not (`testbeds.on_this_machine`, `Measurement.from_record`)."""
@@ -69,24 +69,26 @@ def split(runs: Sequence[Measurement], suite: str | None = None) -> Parts:
     BadInput
         If a suite is named of which there are no runs.
     """
-    wanted = None if suite is None else named(suite)
+    reference = None if suite is None else named(suite)
     notes: list[str] = []
     calibration: list[Measurement] = []
     held_out: list[Measurement] = []
     for name in dict.fromkeys(_suite_of(run)[0] for run in runs):
         of_name = [run for run in runs if _suite_of(run)[0] == name]
-        if wanted is None or wanted.name == name:
-            chosen = _of_version(of_name, name, wanted, notes)
-            file = _file(name, chosen, wanted)
-            parts = _by_file(file, chosen, notes) if file else [run.part or "calibration" for run in chosen]
-            calibration += [run for run, part in zip(chosen, parts, strict=True) if part == "calibration"]
-            held_out += [run for run, part in zip(chosen, parts, strict=True) if part == "held_out"]
+        if reference is None or reference.name == name:
+            selection = _of_version(of_name, name, reference, notes)
+            file = _file(name, selection, reference)
+            parts = (
+                _by_file(file, selection, notes) if file else [run.part or "calibration" for run in selection]
+            )
+            calibration += [run for run, part in zip(selection, parts, strict=True) if part == "calibration"]
+            held_out += [run for run, part in zip(selection, parts, strict=True) if part == "held_out"]
     if suite is not None and not (calibration or held_out):
         stored = sorted({run.suite for run in runs if run.suite is not None})
         raise BadInput(
-            f"there are no runs of suite {plain(suite, 200)!r}; "
+            f"there are no runs of suite {label(suite, 200)!r}; "
             + (
-                f"there are some of {', '.join(map(plain, stored))}"
+                f"there are some of {', '.join(map(label, stored))}"
                 if stored
                 else "there are none of any suite"
             )
@@ -105,30 +107,30 @@ def _age(version: str) -> tuple[bool, int, str]:
 
 
 def _of_version(
-    runs: Sequence[Measurement], name: str | None, wanted: Named | None, notes: list[str]
+    runs: Sequence[Measurement], name: str | None, reference: Named | None, notes: list[str]
 ) -> list[Measurement]:
     versions = sorted({_suite_of(run)[1] for run in runs}, key=_age)
-    version = versions[-1] if wanted is None or wanted.version is None else wanted.version
+    version = versions[-1] if reference is None or reference.version is None else reference.version
     others = [v for v in versions if v != version]
     if version not in versions:
         raise BadInput(
-            f"there are no runs of suite {plain(f'{name}@{version}')}; there are some of "
-            + ", ".join(plain(f"{name}@{v}") for v in versions)
+            f"there are no runs of suite {label(f'{name}@{version}')}; there are some of "
+            + ", ".join(label(f"{name}@{v}") for v in versions)
         )
-    chosen = [run for run in runs if _suite_of(run)[1] == version]
-    if others and wanted is not None and wanted.version is not None:
-        return chosen
+    selection = [run for run in runs if _suite_of(run)[1] == version]
+    if others and reference is not None and reference.version is not None:
+        return selection
     if others:
         notes.append(
-            f"{len(runs) - len(chosen)} runs of other versions of suite {plain(str(name))} "
-            f"({', '.join(plain(f'@{v}') for v in others)}) are left out; the newest is @{version}"
+            f"{len(runs) - len(selection)} runs of other versions of suite {label(str(name))} "
+            f"({', '.join(label(f'@{v}') for v in others)}) are left out; the newest is @{version}"
         )
-    return chosen
+    return selection
 
 
-def _file(name: str | None, runs: Sequence[Measurement], wanted: Named | None) -> Suite | None:
-    if wanted is not None and wanted.file is not None:
-        return wanted.file
+def _file(name: str | None, runs: Sequence[Measurement], reference: Named | None) -> Suite | None:
+    if reference is not None and reference.file is not None:
+        return reference.file
     if name is None or name not in suites.packaged():
         return None
     file = suites.load(name)
@@ -143,19 +145,21 @@ def _by_file(file: Suite, runs: Sequence[Measurement], notes: list[str]) -> list
         for s in scenarios:
             left_open = tuple(key for key in _FILLED_IN if getattr(s, key) is None)
             parts.setdefault(left_open, {})[content(s)] = part
-    found = [_part_in(parts, run.scenario) for run in runs]
-    gone = [run.scenario for run, part in zip(runs, found, strict=True) if part is None]
-    if gone:
+    parts_of_runs = [_part_in(parts, run.scenario) for run in runs]
+    strangers = [run.scenario for run, part in zip(runs, parts_of_runs, strict=True) if part is None]
+    if strangers:
         notes.append(
-            f"{len(gone)} runs are left out whose scenarios suite {file.label} does not have ({_list(gone)})"
+            f"{len(strangers)} runs are left out whose scenarios suite {file.label} does not have ({_list(strangers)})"
         )
-    moved = [run.scenario for run, part in zip(runs, found, strict=True) if part not in (None, run.part)]
+    moved = [
+        run.scenario for run, part in zip(runs, parts_of_runs, strict=True) if part not in (None, run.part)
+    ]
     if moved:
         notes.append(
             f"{len(moved)} runs were stored as another part than suite {file.label} now says ({_list(moved)}); "
             "the suite's file decides"
         )
-    return found
+    return parts_of_runs
 
 
 def _part_in(parts: Mapping[tuple[str, ...], Mapping[str, str]], scenario: Scenario) -> str | None:
@@ -175,16 +179,16 @@ def _apart(calibration: Sequence[Measurement], held_out: Sequence[Measurement], 
         notes.append(
             f"{len(both)} held-out runs are not scored, since their scenarios calibrate too ({_list(both)})"
         )
-    unseen = {setting(run.scenario) for run in scored}
-    seen = [run for run in calibration if setting(run.scenario) not in unseen]
-    lone = [run.scenario for run in calibration if setting(run.scenario) in unseen]
+    held_out_settings = {setting(run.scenario) for run in scored}
+    rest = [run for run in calibration if setting(run.scenario) not in held_out_settings]
+    lone = [run.scenario for run in calibration if setting(run.scenario) in held_out_settings]
     if lone:
         notes.append(
             f"{len(lone)} runs of no suite are not fitted, since a suite holds their scenarios out ({_list(lone)})"
         )
-    return Parts(calibration=tuple(seen), held_out=tuple(scored), notes=tuple(notes))
+    return Parts(calibration=tuple(rest), held_out=tuple(scored), notes=tuple(notes))
 
 
 def _list(scenarios: Iterable[Scenario]) -> str:
-    names = list(dict.fromkeys(plain(s.name) for s in scenarios))
+    names = list(dict.fromkeys(label(s.name) for s in scenarios))
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -17,14 +17,14 @@ import numpy as np
 
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
+from psmodel.wording import label
 from validate.suites import suite_file
-from validate.wording import plain
 
 Part = Literal["calibration", "held_out"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class PlannedRun:
     """One planned run of a suite."""
 
     scenario: Scenario
@@ -65,14 +65,14 @@ class Suite:
         """Both parts."""
         return self.calibration + self.held_out
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[PlannedRun]:
         """Every run, in the suite's own random order: a drift of the machine must not look like an effect."""
         parts: tuple[tuple[Part, tuple[Scenario, ...]], ...] = (
             ("calibration", self.calibration),
             ("held_out", self.held_out),
         )
         planned = [
-            Run(scenario=scenario, part=part, repetition=repetition)
+            PlannedRun(scenario=scenario, part=part, repetition=repetition)
             for part, scenarios in parts
             for scenario in scenarios
             for repetition in range(self.repetitions)
@@ -96,15 +96,15 @@ def load(name_or_path: str) -> Suite:
     BadInput
         If there is none, or it is not valid.
     """
-    known = packaged()
-    if name_or_path in known:
-        source, file = f"{name_or_path}.toml", known[name_or_path]
+    files = packaged()
+    if name_or_path in files:
+        source, file = f"{name_or_path}.toml", files[name_or_path]
     elif name_or_path.endswith(".toml"):
-        source, file = plain(name_or_path, 200), Path(name_or_path)
+        source, file = label(name_or_path, 200), Path(name_or_path)
     else:
-        close = difflib.get_close_matches(name_or_path, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
-        raise BadInput(f"suite {plain(name_or_path)!r} is neither a packaged one nor a .toml file{hint}")
+        close = difflib.get_close_matches(name_or_path, files, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; choose one of {', '.join(files)}"
+        raise BadInput(f"suite {label(name_or_path)!r} is neither a packaged one nor a .toml file{hint}")
     values, parts = suite_file.parse(suite_file.read(file, source), source)
     return Suite(
         name=values.name,

@@ -1,4 +1,4 @@
-"""What may stand in a suite's file, and the scenarios it stands for."""
+"""The format of a suite's file, and the scenarios that it expands to."""
 
 import itertools
 import math
@@ -8,15 +8,23 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from psmodel.errors import BadInput
+from psmodel.records import sentence
 from psmodel.scenario import Scenario, from_mapping, parse_toml
-from psmodel.scenario.messages import sentence
 from psmodel.units import format_rate, format_size
+from psmodel.wording import label
 from validate.measurements.selection import content
-from validate.testbeds import Name as TestbedName
-from validate.wording import plain
+from validate.testbeds import check_name
 
 SCHEMA_VERSION = 1
 MOST_SCENARIOS, MOST_RUNS = 10_000, 100_000
@@ -33,7 +41,7 @@ Table = Mapping[str, Any]
 
 def _excerpt(value: object) -> str:
     try:
-        return plain(repr(value))
+        return label(repr(value))
     except (RecursionError, ValueError):
         return f"a {type(value).__name__}"
 
@@ -53,7 +61,7 @@ def _tables(value: object) -> object:
         )
     for key, values in (item for table in value for item in table.items()):
         if values == [] and key not in _SEQUENCES:
-            raise ValueError(f"{plain(key)} = [] has no value, which makes no scenario; it has at least one")
+            raise ValueError(f"{label(key)} = [] has no value, which makes no scenario; it has at least one")
     return value
 
 
@@ -69,7 +77,7 @@ class SuiteFile(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     version: Annotated[int, Field(ge=1)]
     description: Annotated[str, Field(max_length=1000)] = ""
-    testbed: TestbedName
+    testbed: Annotated[str, AfterValidator(check_name)]
     repetitions: Annotated[int, Field(ge=1, le=MOST_RUNS)] = 3
     seed: Annotated[int, Field(ge=0)] = 0
     base: Annotated[dict[str, Any], BeforeValidator(_table)] = {}
@@ -90,7 +98,7 @@ class SuiteFile(BaseModel):
     def _names_one(cls, value: str) -> str:
         if "@" in value or not value.isprintable() or value != value.strip():
             raise ValueError(
-                f"{plain(value)!r} is no name of a suite; it is printable and has no @, which stands before a version"
+                f"{label(value)!r} is no name of a suite; it is printable and has no @, which stands before a version"
             )
         return value
 
@@ -118,16 +126,16 @@ def parse(values: Table, source: str) -> tuple[SuiteFile, dict[str, tuple[Scenar
             f"{MOST_SCENARIOS} scenarios and {MOST_RUNS} runs"
         )
     parts = {
-        part: [s for table in listed for s in _expand(table, f"{source}: {part}")]
-        for part, listed in tables.items()
+        part: [s for table in rows for s in _expand(table, f"{source}: {part}")]
+        for part, rows in tables.items()
     }
-    named = _named([*parts["calibration"], *parts["held_out"]], source)
-    seen = {content(s) for s in parts["calibration"]}
+    by_content = _named([*parts["calibration"], *parts["held_out"]], source)
+    calibration_keys = {content(s) for s in parts["calibration"]}
     # A grid of held-out scenarios need not spell out which of its points are used for calibration.
-    unseen = [s for s in parts["held_out"] if content(s) not in seen]
+    held_out = [s for s in parts["held_out"] if content(s) not in calibration_keys]
     return file, {
-        part: tuple({key: named[key] for key in map(content, scenarios)}.values())
-        for part, scenarios in (("calibration", parts["calibration"]), ("held_out", unseen))
+        part: tuple({key: by_content[key] for key in map(content, scenarios)}.values())
+        for part, scenarios in (("calibration", parts["calibration"]), ("held_out", held_out))
     }
 
 
@@ -141,7 +149,7 @@ def _brief(error: ValidationError) -> dict[str, Any]:
 
 
 def _shortened(text: str) -> str:
-    return plain(text, longest=400)
+    return label(text, 400)
 
 
 def _grids(table: Table) -> dict[str, Sequence[Any]]:
@@ -178,18 +186,18 @@ def _named(scenarios: Sequence[Scenario], source: str) -> dict[str, Scenario]:
     groups: dict[str, list[str]] = {}
     for key, scenario in different.items():
         groups.setdefault(scenario.name or _usual_name(scenario), []).append(key)
-    named = {}
+    by_content = {}
     for name, keys in groups.items():
-        given = [different[key] for key in keys if different[key].name]
-        if given and len(keys) > 1:
+        own_names = [different[key] for key in keys if different[key].name]
+        if own_names and len(keys) > 1:
             raise BadInput(
-                f"{source}: {len(keys)} different scenarios are named {plain(name)!r}; give each a name of its own, or "
+                f"{source}: {len(keys)} different scenarios are named {label(name)!r}; give each a name of its own, or "
                 "none, and it gets one"
             )
         tails = _distinct([different[key] for key in keys])
         for key, tail in zip(keys, tails, strict=True):
-            named[key] = different[key].replace(name=f"{name}{tail}")
-    return named
+            by_content[key] = different[key].replace(name=f"{name}{tail}")
+    return by_content
 
 
 def _usual_name(scenario: Scenario) -> str:
@@ -223,7 +231,7 @@ def _distinct(scenarios: Sequence[Scenario]) -> list[str]:
     ]
     keys = dict.fromkeys(key for of in settings for key in of if key not in ("name", "description"))
     varying = [key for key in keys if len({str(of.get(key)) for of in settings}) > 1]
-    tails = ["".join(f" {key}={plain(str(of[key]), 24)}" for key in varying if key in of) for of in settings]
+    tails = ["".join(f" {key}={label(str(of[key]), 24)}" for key in varying if key in of) for of in settings]
     return [
         tail if tails.count(tail) == 1 else f"{tail} #{content(scenario)[:6]}"
         for tail, scenario in zip(tails, scenarios, strict=True)

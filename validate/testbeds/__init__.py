@@ -1,7 +1,12 @@
-"""Places to run a scenario for real; each starts Ray, places the actors and knows its links."""
+"""Places to run a scenario for real; each starts Ray, places the actors and knows its links.
+
+A testbed of one's own is a class with the methods of `validate.testbeds.base.Testbed`, and `run` takes an object of
+it. For ``--testbed`` and for suites its package names it in the entry-point group ``psmodel.testbeds``: what is called
+as ``factory(scenarios, address=..., on_progress=...)`` and gives the testbed.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, get_args
+from importlib.metadata import entry_points
 
 from psmodel.errors import BadInput
 from psmodel.limits import machine
@@ -9,13 +14,31 @@ from psmodel.scenario import Scenario
 from validate.machine.computing import with_compute_on
 from validate.testbeds.base import Testbed, require_iterations
 
-Name = Literal["local", "netns", "cluster"]
-NAMES: tuple[Name, ...] = get_args(Name)
+PACKAGED = ("local", "netns", "cluster")
+ENTRY_POINTS = "psmodel.testbeds"
 
 Progress = Callable[[int, int, str], None]
 
 
-def default_for(scenario: Scenario) -> Name:
+def names() -> tuple[str, ...]:
+    """All testbeds: those of psmodel, and those that other packages have."""
+    return (*PACKAGED, *sorted(entry_points(group=ENTRY_POINTS).names - set(PACKAGED)))
+
+
+def check_name(name: str) -> str:
+    """The name of a testbed, if there is one.
+
+    Raises
+    ------
+    BadInput
+        If there is none.
+    """
+    if name not in names():
+        raise BadInput(f"unknown testbed {name!r}; choose one of {', '.join(names())}")
+    return name
+
+
+def default_for(scenario: Scenario) -> str:
     """One machine for a scenario of a single host, namespaces for one of several."""
     return "local" if scenario.placement == "single-host" else "netns"
 
@@ -67,4 +90,6 @@ def make(name: str, scenarios: Sequence[Scenario], *, address: str | None, on_pr
                 )
             return ClusterTestbed(address=address)
         case _:
-            raise BadInput(f"testbed {name!r} is not known; there are {', '.join(NAMES)}")
+            (entry, *_) = entry_points(group=ENTRY_POINTS, name=check_name(name))
+            testbed: Testbed = entry.load()(scenarios, address=address, on_progress=on_progress)
+            return testbed

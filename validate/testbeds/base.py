@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 
 from psmodel.errors import BadInput, CannotRun
 from psmodel.scenario import Scenario
-from validate.testbeds.guarded import bounded
+from validate.testbeds.patience import bounded
 from validate.testbeds.vigil import Signs, TestbedLost
 
 __all__ = [
@@ -125,7 +125,7 @@ def hush() -> None:
     """Keep Ray's own messages about processes that died off the terminal: the vigil's sentence says it."""
     from ray._private import worker
 
-    worker.print_to_stdstream = lambda *_arguments, **_named: None
+    worker.print_to_stdstream = lambda *_arguments, **_settings: None
 
 
 def first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What this machine can do for a real run, and what is missing, in words."""
+"""Check what this machine can do for a real run, and name what it lacks."""
 
 import os
 import shutil
@@ -54,9 +54,9 @@ def _installed(package: str) -> str | None:
 
 
 def _ray() -> Finding:
-    found = _installed("ray")
-    sentence = found or "not installed; pip install 'psmodel[validate]' adds it"
-    return Finding(what="Ray", ok=found is not None, sentence=sentence, for_what="real runs")
+    version = _installed("ray")
+    sentence = version or "not installed; pip install 'psmodel[validate]' adds it"
+    return Finding(what="Ray", ok=version is not None, sentence=sentence, for_what="real runs")
 
 
 def _cores() -> Finding:
@@ -89,7 +89,7 @@ def _shared_memory() -> Finding:
 
 
 def _extras() -> list[Finding]:
-    wanted = (
+    extras = (
         ("numba", "fast", "simulations of very many unequal flows"),
         ("pyarrow", "data", "Parquet files"),
         ("starlette", "app", "the what-if page"),
@@ -101,14 +101,14 @@ def _extras() -> list[Finding]:
             sentence=_installed(module) or f"not installed; pip install 'psmodel[{extra}]' adds it",
             for_what=purpose,
         )
-        for module, extra, purpose in wanted
+        for module, extra, purpose in extras
     ]
 
 
 def _namespaces() -> list[Finding]:
     tools = [tool for tool in ("ip", "tc") if shutil.which(tool) is None]
     missing = sandbox.missing()
-    found = [
+    findings = [
         Finding(
             what="iproute2",
             ok=not tools,
@@ -125,8 +125,8 @@ def _namespaces() -> list[Finding]:
         ),
     ]
     if not tools and missing is None:
-        found.append(_shaped_links())
-    return found
+        findings.append(_shaped_links())
+    return findings
 
 
 def _shaped_links() -> Finding:
@@ -137,16 +137,20 @@ def _shaped_links() -> Finding:
         "tbf": "tc qdisc add dev test1 root tbf rate 1mbit burst 5kb limit 10kb",
     }
     script = " && ".join(f"({command} || {{ echo {name}; exit 1; }})" for name, command in tries.items())
-    done = subprocess.run(sandbox.command(["sh", "-c", script]), capture_output=True, text=True, timeout=60)
+    process = subprocess.run(
+        sandbox.command(["sh", "-c", script]), capture_output=True, text=True, timeout=60
+    )
     sentence = "the kernel has bridge, veth and tbf"
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        sentence = f"the kernel refuses {done.stdout.strip()}: {reason}"
-    return Finding(what="shaped links", ok=done.returncode == 0, sentence=sentence, for_what="testbed netns")
+    if process.returncode:
+        reason = (process.stderr.strip().splitlines() or ["no reason given"])[-1]
+        sentence = f"the kernel refuses {process.stdout.strip()}: {reason}"
+    return Finding(
+        what="shaped links", ok=process.returncode == 0, sentence=sentence, for_what="testbed netns"
+    )
 
 
-def abilities(found: list[Finding]) -> dict[str, bool]:
+def abilities(results: list[Finding]) -> dict[str, bool]:
     """Testbed → whether it can run here."""
-    ok = {f.what: f.ok for f in found}
+    ok = {f.what: f.ok for f in results}
     netns = ("iproute2", "namespaces", "shaped links")
     return {"local": ok["Ray"], "netns": ok["Ray"] and all(ok.get(what, False) for what in netns)}

@@ -14,7 +14,7 @@ import numpy as np
 
 from psmodel.scenario import Scenario
 from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush, own_signals
-from validate.testbeds.guarded import bounded
+from validate.testbeds.patience import bounded
 from validate.testbeds.vigil import Signs, TestbedLost
 
 _SHARE = 0.001
@@ -162,17 +162,17 @@ class ClusterTestbed:
 
         rates: list[float] = []
         for _ in range(_PROBES + 1):  # the first one also opens the connection
-            made = src.make.remote()
-            ray.wait([made], fetch_local=False, timeout=_PROBE_TIMEOUT_S)
+            reference = src.make.remote()
+            ray.wait([reference], fetch_local=False, timeout=_PROBE_TIMEOUT_S)
             begin = time.monotonic()
             try:
-                taken = ray.get(dst.take.remote(made), timeout=_PROBE_TIMEOUT_S)
+                nbytes = ray.get(dst.take.remote(reference), timeout=_PROBE_TIMEOUT_S)
             except ray.exceptions.GetTimeoutError:
                 raise TestbedLost(
                     f"{_PROBE_BYTES / 1e6:.0f} MB had not got from one machine to another "
                     f"after {_PROBE_TIMEOUT_S:.0f} s"
                 ) from None
-            rates.append(taken / (time.monotonic() - begin))
+            rates.append(nbytes / (time.monotonic() - begin))
         return max(rates[1:])
 
 

@@ -1,4 +1,4 @@
-"""What earlier runs of psmodel left on this machine, and its end.
+"""Find and remove what earlier runs of psmodel left on this machine.
 
 Nothing should be left (`runs.supervised`, `machine.guardian`); this is for what a power cut, a kill of
 everything at once or an earlier version did leave. What is ours is told by marks that nobody else makes:
@@ -73,7 +73,7 @@ def bases() -> list[Path]:
     return sorted({Path(tempfile.gettempdir()), Path("/tmp"), Path("/run")})
 
 
-def leftovers(places: Iterable[Path] | None = None) -> list[Leftover]:
+def find_leftovers(places: Iterable[Path] | None = None) -> list[Leftover]:
     """Everything that is left, processes first."""
     places = bases() if places is None else list(places)
     directories = [d for base in places for d in _abandoned(base)]
@@ -84,16 +84,16 @@ def leftovers(places: Iterable[Path] | None = None) -> list[Leftover]:
     ]
 
 
-def remove(found: Iterable[Leftover]) -> list[Leftover]:
+def remove(items: Iterable[Leftover]) -> list[Leftover]:
     """End these processes and remove these directories; what could not be."""
     stubborn = []
-    found = list(found)
-    for item in found:
+    items = list(items)
+    for item in items:
         if item.pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(item.pid, signal.SIGKILL)
     end = time.monotonic() + _PATIENCE_S
-    for item in found:
+    for item in items:
         if item.pid is not None:
             while _alive(item.pid) and time.monotonic() < end:
                 time.sleep(0.02)

@@ -70,8 +70,8 @@ class LocalTestbed:
     @classmethod
     def for_scenarios(cls, scenarios: Iterable[Scenario]) -> Self:
         """With an object store that is large enough for each of them, as far as this machine's memory goes."""
-        wanted = max(_LINGER * _bytes_in_use(s) + _SPARE for s in scenarios)
-        return cls(object_store=max(_SMALLEST_STORE, min(wanted, _shared_memory())))
+        size = max(_LINGER * _bytes_in_use(s) + _SPARE for s in scenarios)
+        return cls(object_store=max(_SMALLEST_STORE, min(size, _shared_memory())))
 
     def __enter__(self) -> Self:
         base = base_directory()

@@ -27,7 +27,7 @@ DIRECTORY = Path("/run/psmodel")
 Progress = Callable[[int, int, str], None]
 
 
-def _silent(_done: int, _total: int, _what: str) -> None:
+def _silent(_count: int, _total: int, _what: str) -> None:
     pass
 
 
@@ -78,7 +78,7 @@ class NetnsTestbed:
         self._probed: dict[str, str] = {}
         self._signs = Signs()
         self._shaped: list[str] = []
-        self._links: dict[str, netlink.Link] = {}
+        self._links: dict[str, netlink.ShapedLink] = {}
 
     @classmethod
     def for_scenarios(cls, scenarios: Iterable[Scenario], *, on_progress: Progress = _silent) -> Self:
@@ -113,9 +113,9 @@ class NetnsTestbed:
         others = [
             self.cluster.start(self.nodes[host], on_host=self._private(host)) for host in self.hosts[1:]
         ]
-        for done, starting in enumerate(others, start=2):
+        for count, starting in enumerate(others, start=2):
             starting.wait()
-            self._on_progress(done, total, f"{starting.node.name} is up")
+            self._on_progress(count, total, f"{starting.node.name} is up")
         os.environ.update(self.cluster.environment())
         import ray
 

@@ -141,7 +141,7 @@ class Cluster:
 
     def _in_sessions(self) -> list[tuple[int, int]]:
         """Process and session: a node's processes are one session (setsid(2))."""
-        found = []
+        processes = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
@@ -150,18 +150,18 @@ class Cluster:
                 except (FileNotFoundError, ProcessLookupError):
                     continue
                 if int(session) in self._sessions and state != "Z":
-                    found.append((int(entry.name), int(session)))
-        return found
+                    processes.append((int(entry.name), int(session)))
+        return processes
 
     def stop(self, *, patience: float = 2.0) -> None:
         """End every process of the cluster, the stubborn ones by SIGKILL after `patience` seconds."""
         end = time.monotonic() + patience
-        asked: set[int] = set()
-        while left := self.processes():
+        signalled: set[int] = set()
+        while remaining := self.processes():
             late = time.monotonic() > end
-            for pid in left:
-                if late or pid not in asked:
-                    asked.add(pid)
+            for pid in remaining:
+                if late or pid not in signalled:
+                    signalled.add(pid)
                     _kill(pid, signal.SIGKILL if late else signal.SIGTERM)
             time.sleep(0.05)
 
@@ -207,7 +207,7 @@ _VITAL = {"gcs_server": "Ray's GCS", "raylet": "Ray's raylet"}
 
 def vital(processes: Iterable[int], host: str = "") -> dict[int, Vital]:
     """Those of a node's processes that it cannot do without."""
-    chosen = {}
+    vital = {}
     for pid in processes:
         try:
             program = Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0].decode()
@@ -216,8 +216,8 @@ def vital(processes: Iterable[int], host: str = "") -> dict[int, Vital]:
         name = program.rpartition("/")[2]
         if name in _VITAL:
             where = f" of host {host}" if host else ""
-            chosen[pid] = Vital(name=_VITAL[name] + where, logs=f"{name}.*", host=host)
-    return chosen
+            vital[pid] = Vital(name=_VITAL[name] + where, logs=f"{name}.*", host=host)
+    return vital
 
 
 def _kill(pid: int, number: signal.Signals) -> None:

@@ -1,4 +1,4 @@
-"""A box of kernel namespaces that a testbed lives in: when its holder dies, the kernel removes all of it.
+"""A sandbox of kernel namespaces for a testbed; when its owner dies, the kernel removes everything in it.
 
 Outside, :func:`command` is what starts ``unshare`` (user, network, mount and process namespaces); this same file,
 run as the box's first process, mounts private file systems and starts the command. Nothing needs root where
@@ -56,10 +56,10 @@ def missing() -> str | None:
     for tool in ("unshare", "setpriv"):
         if shutil.which(tool) is None:
             return f"the command {tool} (util-linux) is not installed"
-    tried = subprocess.run(command(["true"]), capture_output=True, text=True, timeout=60)
-    if tried.returncode == 0:
+    trial = subprocess.run(command(["true"]), capture_output=True, text=True, timeout=60)
+    if trial.returncode == 0:
         return None
-    reason = (tried.stderr.strip().splitlines() or [f"exit code {tried.returncode}"])[-1]
+    reason = (trial.stderr.strip().splitlines() or [f"exit code {trial.returncode}"])[-1]
     if Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").exists() and os.getuid() != 0:
         reason += " (kernel.apparmor_restrict_unprivileged_userns may forbid it; root may do it)"
     return f"namespaces cannot be made: {reason}"
@@ -72,14 +72,14 @@ def _first_process(argv: Sequence[str]) -> int:
     MARK.touch()
     TEMPORARY.mkdir()
     _raise_loopback()
-    told: list[int] = []
+    signals: list[int] = []
     for number in _FORWARDED:
-        signal.signal(number, lambda n, _frame: told.append(n))
+        signal.signal(number, lambda n, _frame: signals.append(n))
     # Descriptors that the caller passed on are the command's.
     process = subprocess.Popen(argv, close_fds=False, env=os.environ | {"TMPDIR": str(TEMPORARY)})
     for number in _FORWARDED:
         signal.signal(number, lambda n, _frame: process.send_signal(n))
-    for early in told:
+    for early in signals:
         process.send_signal(early)
     while True:
         pid, status = os.wait()

@@ -63,23 +63,23 @@ def batch(tool: str, lines: Iterable[str], *, netns: str = HEAD) -> None:
         With the tool's message and the commands.
     """
     text = "\n".join(lines) + "\n"
-    done = subprocess.run(
+    process = subprocess.run(
         [*_in(tool, netns), "-batch", "-"], input=text, capture_output=True, text=True, timeout=_TIMEOUT_S
     )
-    if done.returncode:
-        raise RuntimeError(f"{tool} in {netns}: {done.stderr.strip()}\n{text}")
+    if process.returncode:
+        raise RuntimeError(f"{tool} in {netns}: {process.stderr.strip()}\n{text}")
 
 
 def query(tool: str, words: Sequence[str], *, netns: str = HEAD) -> list[dict[str, Any]]:
     """What ``ip -j`` or ``tc -j`` says, e.g. ``query("tc", ["qdisc", "show"], netns="worker-0")``."""
-    done = subprocess.run(
+    process = subprocess.run(
         [*_in(tool, netns), "-j", "-s", *words],
         capture_output=True,
         text=True,
         check=True,
         timeout=_TIMEOUT_S,
     )
-    answer: list[dict[str, Any]] = json.loads(done.stdout)
+    answer: list[dict[str, Any]] = json.loads(process.stdout)
     return answer
 
 
@@ -154,7 +154,7 @@ def shape(rates: Mapping[str, Rates], shaping: Shaping) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Link:
+class ShapedLink:
     """What a host's link is at a time.
 
     Attributes
@@ -169,7 +169,7 @@ class Link:
     shapers: tuple[str, str]
 
 
-def links(hosts: Iterable[str]) -> dict[str, Link]:
+def links(hosts: Iterable[str]) -> dict[str, ShapedLink]:
     """Host → its link, now."""
     result = {}
     for host in hosts:
@@ -181,11 +181,11 @@ def links(hosts: Iterable[str]) -> dict[str, Link]:
                 q for q in query("tc", ["qdisc", "show", "dev", device], netns=netns) if q.get("root")
             )
             shapers.append(f"{root['kind']} {json.dumps(root.get('options', {}), sort_keys=True)}")
-        result[host] = Link(carrier_changes=changes, shapers=(shapers[0], shapers[1]))
+        result[host] = ShapedLink(carrier_changes=changes, shapers=(shapers[0], shapers[1]))
     return result
 
 
-def changes(before: Mapping[str, Link], now: Mapping[str, Link]) -> tuple[str, ...]:
+def changes(before: Mapping[str, ShapedLink], now: Mapping[str, ShapedLink]) -> tuple[str, ...]:
     """A sentence for each link that is not what it was."""
     sentences = []
     for host, link in now.items():

@@ -46,8 +46,8 @@ def goodput(
             sending = [*sender, *this, "send", address, str(port), str(seconds)]
             try:
                 subprocess.run(sending, check=True, timeout=seconds + _PATIENCE_S)
-                said, _ = receiving.communicate(timeout=_PATIENCE_S)
-                return float(said)
+                output, _ = receiving.communicate(timeout=_PATIENCE_S)
+                return float(output)
             except (subprocess.TimeoutExpired, subprocess.CalledProcessError, ValueError) as error:
                 raise TimeoutError(f"no TCP stream got to {address}") from error
         finally:

@@ -1,4 +1,4 @@
-"""Whether everything that takes part in a run is still there and answers.
+"""Watch a run: whether every process and host that takes part is alive and answers.
 
 On this machine a process is looked at below /proc (proc(5)): it is gone, stopped (state T), or alive. Another
 host answers if the port of its raylet accepts a connection (connect(2), not blocking); that costs three empty
@@ -188,10 +188,10 @@ class Vigil:
             If an actor is gone or stopped for good, or time is up.
         """
         now = self._now()
-        for lost, processes in ((TestbedLost, self._signs.processes), (RunFailed, self._actors)):
+        for error, processes in ((TestbedLost, self._signs.processes), (RunFailed, self._actors)):
             for pid, vital in processes.items():
                 if (reason := self._process(pid, vital.name, now)) is not None:
-                    raise lost(f"{self.what} broke off: {reason}", blamed=vital)
+                    raise error(f"{self.what} broke off: {reason}", blamed=vital)
         if not self._met and now - self._scanned >= _SCAN_EVERY_S:
             self._scan(now)
         for door in self._doors:

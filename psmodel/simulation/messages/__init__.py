@@ -35,7 +35,7 @@ def can_carry(scenario: Scenario, finite: bool) -> bool:
 
 def pays(messages: int) -> bool:
     """Whether the compiled functions are loaded, or worth it for so many messages, where they can be had."""
-    return loading.has_numba() and (loading.is_loaded() or _Process.messages + messages >= _WORTH_LOADING)
+    return loading.has_numba() and (loading.is_loaded() or _History.messages + messages >= _WORTH_LOADING)
 
 
 def in_rows(scenario: Scenario, workers: Sequence[Host], shards: int) -> bool:
@@ -46,7 +46,7 @@ def in_rows(scenario: Scenario, workers: Sequence[Host], shards: int) -> bool:
     messages = 2 * len(workers) * shards * (1 if scenario.is_steady else scenario.total_iterations)
     if pays(messages):
         return True
-    _Process.messages += messages
+    _History.messages += messages
     return False
 
 
@@ -54,7 +54,7 @@ _WORTH_LOADING = 10_000
 """So many messages one by one take about as long as Numba and the functions take to load."""
 
 
-class _Process:
+class _History:
     """Messages that this process has simulated one by one, or has begun to."""
 
     messages = 0

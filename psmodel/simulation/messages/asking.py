@@ -32,13 +32,13 @@ from psmodel.simulation.messages.rows import (
 
 def ask_next(worker: int, times: Row, events: Rows, n: Row, x: Row, wi: Rows, wf: Rows) -> None:
     """Schedule the call of the next shard that a worker asks; keys have been set aside for all of them."""
-    asked = wi[ASKED, worker]
-    if asked < n[SHARDS]:
+    position = wi[ASKED, worker]
+    if position < n[SHARDS]:
         wf[ASK_TIME, worker] += x[REQUEST]
         began = wf[ASK_BEGAN, worker]
         time = began + (wf[ASK_TIME, worker] - began + x[DELAY])
         code = worker * KINDS + ASK
-        schedule(time, wi[ASK_KEY, worker] + asked, code, times, events, n)
+        schedule(time, wi[ASK_KEY, worker] + position, code, times, events, n)
         wi[ASKED, worker] += 1
 
 
@@ -48,20 +48,20 @@ def ask(
 ) -> float:  # fmt: skip
     """A worker asks all shards, one after the other; gives when its thread is through with that."""
     wi[PULL_LEFT, worker], wi[PULL_ITERATION, worker] = n[SHARDS], iteration
-    asked: float = x[NOW]
+    instant: float = x[NOW]
     if x[REQUEST] > 0:
-        wf[ASK_BEGAN, worker] = wf[ASK_TIME, worker] = asked
+        wf[ASK_BEGAN, worker] = wf[ASK_TIME, worker] = instant
         wi[ASKED, worker], wi[ASK_KEY, worker] = 0, NORMAL + n[NEXT_KEY]
         n[NEXT_KEY] += n[SHARDS]
         ask_next(worker, times, events, n, x, wi, wf)
         for _ in range(n[SHARDS]):
-            asked += x[REQUEST]
+            instant += x[REQUEST]
     elif x[DELAY] > 0:
         after(x[DELAY], ASK_ALL, worker, times, events, n, x)
     else:
         for number in range(worker * n[SHARDS], (worker + 1) * n[SHARDS]):
             call(number, times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new, draws)
-    return asked
+    return instant
 
 
 def send(

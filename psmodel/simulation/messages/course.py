@@ -37,6 +37,7 @@ from psmodel.simulation.messages.rows import (
     RESUMING,
     SEND,
     SERVE,
+    SETTLE,
     SETTLING,
     SHARDS,
     TAKE,
@@ -101,6 +102,49 @@ def set_timer(timers: Row, times: Row, events: Rows, n: Row, x: Row) -> None:
         n[NEXT_KEY] += 1
 
 
+def happen(
+    kind: int, number: int, times: Row, events: Rows, n: Row, x: Row, wi: Rows, wf: Rows, si: Rows, sf: Rows,
+    pi: Rows, pf: Rows, log: Rows, logged: Row, out: Rows, heed: Row, new: Row, draws: Rows,
+) -> None:  # fmt: skip
+    """An event that is not the network's own."""
+    if kind == ARRIVE:
+        arrive(number, times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new, draws)
+    elif kind == TAKE:
+        take(number, times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new, draws)
+    elif kind == SERVE:
+        served(number, times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new)
+    elif kind == REPLY:
+        one_less(1, (number - n[PAIRS]) // n[SHARDS], n, wi, out)
+    elif kind == ASK:
+        which = number * n[SHARDS] + wi[ASKED, number] - 1
+        ask_next(number, times, events, n, x, wi, wf)
+        call(which, times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new, draws)
+    elif kind == ASK_ALL:
+        for pull in range(number * n[SHARDS], (number + 1) * n[SHARDS]):
+            call(pull, times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new, draws)
+    elif kind == SEND:
+        pushed_one(number, times, events, n, x, wi, wf, si, sf, pi, heed, new)
+
+
+def repair(
+    n: Row, x: Row, new: Row, links: Rows, members: Rows, amounts: Rows, paths: Rows, keys: Rows, entries: Rows,
+    order: Row, counts: Row,
+) -> bool:  # fmt: skip
+    """Find the rates from now on; False if heaps lack the room, and it has to be called again where there is more."""
+    if n[RESUMING] == 0:
+        n[REPAIRS] += 1
+        if n[REPAIRS] % RECOUNT_EVERY == 0:
+            recount(links, members, amounts, paths, entries, order, counts)
+    n[RESUMING] = 0
+    due = settle(new[: n[NEW]], x[NOW], links, members, amounts, paths, keys, entries, order, counts)
+    if due < 0:
+        n[RESUMING] = n[SETTLING] = 1
+        return False
+    n[NEW] = 0
+    x[DUE] = due
+    return True
+
+
 def run(
     limit: float, limit_key: int, timers: Row,
     times: Row, events: Rows, n: Row, x: Row, wi: Rows, wf: Rows, si: Rows, sf: Rows, pi: Rows, pf: Rows, log: Rows,
@@ -123,51 +167,27 @@ def run(
         kind, number = code % KINDS, code // KINDS
         x[NOW] = time
         n[EVENTS] += 1
-        if kind == ARRIVE:
-            arrive(number, times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new, draws)
-        elif kind == TAKE:
-            take(number, times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new, draws)
-        elif kind == SERVE:
-            served(number, times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new)
-        elif kind == REPLY:
-            one_less(1, (number - n[PAIRS]) // n[SHARDS], n, wi, out)
-        elif kind == ASK:
-            which = number * n[SHARDS] + wi[ASKED, number] - 1
-            ask_next(number, times, events, n, x, wi, wf)
-            call(which, times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new, draws)
-        elif kind == ASK_ALL:
-            for pull in range(number * n[SHARDS], (number + 1) * n[SHARDS]):
-                call(pull, times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new, draws)
-        elif kind == SEND:
-            pushed_one(number, times, events, n, x, wi, wf, si, sf, pi, heed, new)
-        elif kind == FIRE:
+        if kind == FIRE:
             n[TIMERS] -= 1
             complete(
                 times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new, ended, draws,
                 links, members, amounts, paths, keys, entries, order, counts,
             )  # fmt: skip
             set_timer(timers, times, events, n, x)
-        else:
+        elif kind == SETTLE:
             n[SETTLING] = 0
             if not complete(
                 times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new, ended, draws,
                 links, members, amounts, paths, keys, entries, order, counts,
             ):  # fmt: skip
-                if n[RESUMING] == 0:
-                    n[REPAIRS] += 1
-                    if n[REPAIRS] % RECOUNT_EVERY == 0:
-                        recount(links, members, amounts, paths, entries, order, counts)
-                n[RESUMING] = 0
-                due = settle(
-                    new[: n[NEW]], time, links, members, amounts, paths, keys, entries, order, counts
-                )
-                if due < 0:
-                    n[RESUMING] = n[SETTLING] = 1
+                if not repair(n, x, new, links, members, amounts, paths, keys, entries, order, counts):
                     schedule(time, key, code, times, events, n)
                     return GROW
-                n[NEW] = 0
-                x[DUE] = due
                 set_timer(timers, times, events, n, x)
+        else:
+            happen(
+                kind, number, times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new, draws
+            )
         if n[OUTBOX] > 0 and (time < limit or (time == limit and out[OUT_KEY, 0] < limit_key)):
             limit, limit_key = time, out[OUT_KEY, 0]
     return DONE

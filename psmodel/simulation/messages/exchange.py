@@ -16,11 +16,11 @@ import numpy as np
 import simpy
 from simpy.events import EventPriority
 
-from psmodel.demands import Demands
 from psmodel.network.network import FluidNetwork, Host
 from psmodel.scenario import Scenario
+from psmodel.service_demands import Demands
 from psmodel.simulation.messages import rows as r
-from psmodel.simulation.messages.compiled import compiled
+from psmodel.simulation.messages.compilation import compiled
 from psmodel.simulation.monitor import Monitor
 from psmodel.simulation.shard import Shard
 
@@ -111,8 +111,8 @@ class Exchange:
         self._update_cost = update_cost
         self._draws = np.zeros((len(shards), members + _DRAWS if is_random else 1))
         if is_random:
-            for drawn, costs in zip(self._draws, update_cost, strict=True):
-                drawn[:] = [*islice(costs, len(drawn))]
+            for row, costs in zip(self._draws, update_cost, strict=True):
+                row[:] = [*islice(costs, len(row))]
         self._waiting: list[list[Any]] = [[None] * members for _ in range(2)]
         self._wakes: list[tuple[float, int]] = []
         self._callbacks = [self._wake]
@@ -126,10 +126,10 @@ class Exchange:
         """A worker asks all shards for their parameters; gives when its thread is through with asking, s."""
         self._waiting[0][worker] = arrived
         self._enter()
-        asked = float(self._ask(worker, iteration, *self._messages(), self._draws))
+        instant = float(self._ask(worker, iteration, *self._messages(), self._draws))
         self._leave()
         self._set_wake()
-        return asked
+        return instant
 
     def push(self, worker: int, iteration: int, applied: simpy.Event) -> None:
         """A worker sends its update to all shards, one after the other."""
@@ -239,11 +239,9 @@ class Exchange:
 
     def _draw(self) -> None:
         """Draw anew what random costs have been used up."""
-        for drawn, costs, used in zip(
-            self._draws, self._update_cost, self._si[r.DRAWN].tolist(), strict=True
-        ):
-            drawn[: len(drawn) - used] = drawn[used:].copy()
-            drawn[len(drawn) - used :] = [*islice(costs, used)]
+        for row, costs, used in zip(self._draws, self._update_cost, self._si[r.DRAWN].tolist(), strict=True):
+            row[: len(row) - used] = row[used:].copy()
+            row[len(row) - used :] = [*islice(costs, used)]
         self._si[r.DRAWN] = 0
         self.n[r.DRAWN_OUT] = 0
 

@@ -1,16 +1,17 @@
-"""What one iteration asks of every resource: the service demands that closed forms and simulation share.
+"""Service demands: the time that one iteration keeps each resource busy. Closed forms and simulation share them.
 
 A service demand is the time a resource is busy for one customer (Denning & Buzen 1978, "The operational
 analysis of queueing network models", ACM Computing Surveys 10(3)). Nothing here waits for anything.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from psmodel.calibration import Calibration
+from psmodel.calibration import OWN, Calibration
 from psmodel.scenario import Scenario
 from psmodel.scenario.parts import ROLES
 
@@ -95,6 +96,11 @@ class Demands:
     propagation_delay: float
     head_start: float
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """Goodput of each direction of an interface, bytes/s."""
+        return {role: getattr(self, role) for role in ROLES}
+
 
 def demands(scenario: Scenario, calibration: Calibration) -> Demands:
     """Service demands of `scenario` on the system that `calibration` describes."""
@@ -131,22 +137,28 @@ def ask_time(calibration: Calibration) -> float:
     return calibration.submit_overhead_s + calibration.call_latency_s + calibration.handle_overhead_s
 
 
-def rack_rates(scenario: Scenario, d: Demands) -> list[tuple[float, float]]:
-    """Goodput (bytes/s) out of and into each rack: that of its hosts over the oversubscription; inf if empty."""
+def rack_rates(scenario: Scenario, rates: Mapping[str, float]) -> list[tuple[float, float]]:
+    """Goodput (bytes/s) out of and into each rack: that of its hosts over the oversubscription; inf if empty.
+
+    `rates` are those of the hosts, as `links` gives them.
+    """
     assert scenario.racks is not None
     count = scenario.racks.count
     over = scenario.racks.oversubscription
-    rates = []
+    of_racks = []
     for rack in range(count):
         workers, shards = (
             len(range(rack, hosts, count)) for hosts in (scenario.worker_hosts, scenario.shard_hosts)
         )
         up, down = (
             workers * worker + shards * shard
-            for worker, shard in ((d.worker_up, d.shard_up), (d.worker_down, d.shard_down))
+            for worker, shard in (
+                (rates["worker_up"], rates["shard_up"]),
+                (rates["worker_down"], rates["shard_down"]),
+            )
         )
-        rates.append((up / over or math.inf, down / over or math.inf))
-    return rates
+        of_racks.append((up / over or math.inf, down / over or math.inf))
+    return of_racks
 
 
 def _pushes(scenario: Scenario, calibration: Calibration) -> tuple[Push, ...]:
@@ -167,7 +179,7 @@ def _pushes(scenario: Scenario, calibration: Calibration) -> tuple[Push, ...]:
                 compress=scenario.compression.compress_time * part if scenario.compression else 0.0,
                 sizes=tuple((pushed * scenario.item_size).tolist()),
                 **{name: tuple(costs[name].tolist()) for name in ("send", "apply")},
-                receive=tuple(costs["take_in"].tolist()),
+                receive=tuple(costs["receive_push"].tolist()),
             )
         )
     return tuple(pushes)
@@ -185,7 +197,7 @@ def array_costs(
 
     `total_bytes` is the size of the model that they are parts of, the scenario's if none is given.
 
-    ``reply`` and ``receive`` as in `Demands`, ``send``, ``take_in`` (there: receive) and ``apply`` as in `Push`.
+    ``reply`` and ``receive`` as in `Demands`, ``send``, ``receive_push`` (there: receive) and ``apply`` as in `Push`.
     An empty array costs nothing, for nobody is called.
     """
     pushed = sizes if pushed is None else pushed
@@ -207,7 +219,14 @@ def array_costs(
         + calibration.submit_overhead_s
         + store(pushed)
         + calibration.put_s_per_byte * pushed,
-        "take_in": store(pushed),
+        "receive_push": store(pushed),
         "apply": apply,
     }
+    for name, about in OWN.items():
+        assert about.adds_to is not None
+        assert about.amount is not None
+        size = pushed if about.adds_to in ("send", "receive_push") else sizes
+        costs[about.adds_to] = costs[about.adds_to] + getattr(calibration, name) * about.amount(
+            scenario, size
+        )
     return {name: np.where(sizes > 0, cost, 0.0) for name, cost in costs.items()}

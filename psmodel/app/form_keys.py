@@ -34,18 +34,18 @@ def _label(key: str) -> str:
 
 def _remarks(key: str) -> list[str]:
     """What is not as one would think where the key is set, a sentence each."""
-    said = []
+    remarks = []
     for feature in FEATURES:
         if feature.field != key:
             continue
         which = feature.label[0].upper() + feature.label[1:]
         if feature.closed_form.leaves_out:
-            said.append(f"{which}: the closed form leaves out {feature.closed_form.leaves_out}.")
+            remarks.append(f"{which}: the closed form leaves out {feature.closed_form.leaves_out}.")
         elif feature.closed_form.claim != "exact":
-            said.append(f"{which}: the closed form is {_words(feature.closed_form.claim)}.")
+            remarks.append(f"{which}: the closed form is {_words(feature.closed_form.claim)}.")
         if not feature.real_run:
-            said.append(f"{which}: no real run has this.")
-    return said
+            remarks.append(f"{which}: no real run has this.")
+    return remarks
 
 
 def _words(claim: str) -> str:

@@ -18,7 +18,7 @@ OURS, UNFITTED = "psmodel", "psmodel, not fitted"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ComparisonRow:
     """One metric of one scenario; times in s.
 
     Attributes
@@ -94,8 +94,8 @@ class Comparison:
         Metric → coefficient of variation of one run among its repetitions: no model can do better on a single run.
     """
 
-    rows: tuple[Row, ...]
-    calibration: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
+    calibration: tuple[ComparisonRow, ...]
     scores: tuple[Score, ...]
     coverage: float | None
     noise: Mapping[str, float]
@@ -158,13 +158,13 @@ def compare(
         The baselines fitted to these runs, if they have been already.
     """
     forward = forward or Forward()
-    seen, unseen = by_scenario(calibration_runs), by_scenario(held_out)
-    rivals = rivals or Rivals(seen)
-    names = labels([runs[0].scenario for runs in (*seen, *unseen)])
-    rows: list[Row] = []
-    calibration: list[Row] = []
+    calibration_groups, held_out_groups = by_scenario(calibration_runs), by_scenario(held_out)
+    rivals = rivals or Rivals(calibration_groups)
+    names = labels([runs[0].scenario for runs in (*calibration_groups, *held_out_groups)])
+    rows: list[ComparisonRow] = []
+    calibration: list[ComparisonRow] = []
     for metric in SCORED:
-        for groups, target in ((seen, calibration), (unseen, rows)):
+        for groups, target in ((calibration_groups, calibration), (held_out_groups, rows)):
             for runs in groups:
                 row = _row(fit, runs, metric, forward, rivals, names)
                 if row is not None:
@@ -174,7 +174,7 @@ def compare(
         calibration=tuple(calibration),
         scores=_scores(rows),
         coverage=sum(r.covered for r in rows) / sum(r.runs for r in rows) if rows else None,
-        noise=_noise([*seen, *unseen]),
+        noise=_noise([*calibration_groups, *held_out_groups]),
     )
 
 
@@ -185,14 +185,14 @@ def _row(
     forward: Forward,
     rivals: Rivals,
     names: Mapping[str, str],
-) -> Row | None:
+) -> ComparisonRow | None:
     scenario = runs[0].scenario
     times = values(runs, metric)
     if not times or min(times) <= 0:
         return None
     interval = fit.predict(scenario, forward)[metric]
     unfitted = to_seconds(forward(scenario, IDEAL)[metric])
-    return Row(
+    return ComparisonRow(
         scenario=names[content(scenario)],
         content=content(scenario),
         metric=metric,
@@ -209,14 +209,14 @@ def _row(
     )
 
 
-def _scores(rows: Sequence[Row]) -> tuple[Score, ...]:
+def _scores(rows: Sequence[ComparisonRow]) -> tuple[Score, ...]:
     scores = []
     for metric in (*dict.fromkeys(r.metric for r in rows), "all"):
-        chosen = [r for r in rows if metric in (r.metric, "all")]
+        selection = [r for r in rows if metric in (r.metric, "all")]
         # A model that is no use for some scenarios is scored on the others.
-        errors = {OURS: [r.error for r in chosen]} if chosen else {}
-        for name in dict.fromkeys(name for r in chosen for name in r.others):
-            errors[name] = [r.others[name] / r.measured - 1 for r in chosen if name in r.others]
+        errors = {OURS: [r.error for r in selection]} if selection else {}
+        for name in dict.fromkeys(name for r in selection for name in r.others):
+            errors[name] = [r.others[name] / r.measured - 1 for r in selection if name in r.others]
         scores += [_score(name, metric, of) for name, of in errors.items()]
     return tuple(scores)
 
@@ -236,7 +236,7 @@ def _score(model: str, metric: str, errors: Sequence[float]) -> Score:
 
 def _noise(groups: Sequence[Sequence[Observed]]) -> dict[str, float]:
     """Coefficient of variation of one run, pooled over all scenarios that were repeated."""
-    found = {}
+    deviations = {}
     for metric in SCORED:
         squares, freedom = 0.0, 0
         for runs in groups:
@@ -245,5 +245,5 @@ def _noise(groups: Sequence[Sequence[Observed]]) -> dict[str, float]:
                 squares += float(np.var(np.array(times) / np.mean(times))) * len(times)
                 freedom += len(times) - 1
         if freedom:
-            found[metric] = float(np.sqrt(squares / freedom))
-    return found
+            deviations[metric] = float(np.sqrt(squares / freedom))
+    return deviations

@@ -64,23 +64,23 @@ def equip(point: Point, catalogue: Catalogue, placement: str = "dedicated") -> d
         If a name is not in the catalogue, or what is asked contradicts it.
     """
     changes = {key: value for key, value in point.items() if key not in MACHINE_KEYS}
-    chosen = _chosen(point, catalogue, placement)
-    for role, machine in chosen.items():
+    machines = _chosen(point, catalogue, placement)
+    for role, machine in machines.items():
         for key, value in changes.items():
             if role in _roles_of_rate(key, value):
-                named = next(k for k in (f"{role}_machine", *MACHINE_KEYS) if k in point)
+                machine_key = next(k for k in (f"{role}_machine", *MACHINE_KEYS) if k in point)
                 raise BadInput(
-                    f"{key} = {value} with {named} = {machine.name}, which brings a bandwidth of its own "
+                    f"{key} = {value} with {machine_key} = {machine.name}, which brings a bandwidth of its own "
                     f"({format_rate(machine.bandwidth)}); give one of them"
                 )
     if placement == "single-host":
         return changes
-    if len(chosen) == 2:
+    if len(machines) == 2:
         changes["bandwidth"] = {
-            f"{role}_{way}": chosen[role].rate for role in _ROLES for way in ("up", "down")
+            f"{role}_{way}": machines[role].rate for role in _ROLES for way in ("up", "down")
         }
     else:
-        for role, machine in chosen.items():
+        for role, machine in machines.items():
             changes |= {f"bandwidth.{role}_{way}": machine.rate for way in ("up", "down")}
     return changes
 
@@ -96,13 +96,13 @@ def _roles_of_rate(key: str, value: Any) -> set[str]:
 
 def _chosen(point: Point, catalogue: Catalogue, placement: str) -> dict[Role, Machine]:
     """The machine types that a point names, by role; a host of both roles is one machine."""
-    named = {key: str(point[key]) for key in MACHINE_KEYS if point.get(key) is not None}
-    if "machine" in named and len(named) > 1:
+    machine_names = {key: str(point[key]) for key in MACHINE_KEYS if point.get(key) is not None}
+    if "machine" in machine_names and len(machine_names) > 1:
         raise BadInput(
-            f"{' with '.join(f'{key} = {name}' for key, name in named.items())}; machine is for both roles, "
+            f"{' with '.join(f'{key} = {name}' for key, name in machine_names.items())}; machine is for both roles, "
             "so give either it or worker_machine and shard_machine"
         )
-    machines = {key: catalogue.get(name) for key, name in named.items()}
+    machines = {key: catalogue.get(name) for key, name in machine_names.items()}
     if len({catalogue.place(machine) for machine in machines.values()}) > 1:
         raise BadInput(
             " and ".join(
@@ -111,9 +111,9 @@ def _chosen(point: Point, catalogue: Catalogue, placement: str) -> dict[Role, Ma
             + " stand in two places, between which a scenario has no network; choose both from one"
         )
     if placement != "dedicated" and machines:
-        if len(set(named.values())) > 1:
+        if len(set(machine_names.values())) > 1:
             raise BadInput(
-                f"{' with '.join(f'{key} = {name}' for key, name in named.items())} and placement = "
+                f"{' with '.join(f'{key} = {name}' for key, name in machine_names.items())} and placement = "
                 f'"{placement}", where both roles share a host; give one machine'
             )
         return dict.fromkeys(_ROLES, next(iter(machines.values())))
@@ -155,14 +155,14 @@ def machines_for(scenario: Scenario, point: Point, catalogue: Catalogue) -> Mach
     memory that is asked which parameters and updates take at least; what training takes besides, nothing here knows, so
     that a type that is named is not asked.
     """
-    chosen = _chosen(point, catalogue, scenario.placement)
+    by_role = _chosen(point, catalogue, scenario.placement)
     # Those that are named stand in one place: `_chosen` has seen to that.
-    places = [catalogue.place(machine) for machine in chosen.values()][:1] or list(catalogue.by_place)
-    fits = {role: _sufficient(scenario, role) for role in _ROLES if role not in chosen}
+    places = [catalogue.place(machine) for machine in by_role.values()][:1] or list(catalogue.by_place)
+    fits = {role: _sufficient(scenario, role) for role in _ROLES if role not in by_role}
     pairs = []
     for place in places:
         machines = {
-            role: chosen.get(role) or next(filter(fits[role], catalogue.by_place[place]), None)
+            role: by_role.get(role) or next(filter(fits[role], catalogue.by_place[place]), None)
             for role in _ROLES
         }
         if machines["worker"] is not None and machines["shard"] is not None:
@@ -204,12 +204,12 @@ def _sufficient(scenario: Scenario, role: Role) -> Callable[[Machine], bool]:
 
 
 def undominated(machines: Iterable[Machine]) -> list[Machine]:
-    """Those than which no other is both cheaper and as fast, the cheapest first."""
-    kept: list[Machine] = []
+    """The Pareto-optimal ones in price and rate, the cheapest first."""
+    front: list[Machine] = []
     for machine in sorted(machines, key=lambda m: (m.price_per_hour, -m.bandwidth)):
-        if not kept or machine.bandwidth > kept[-1].bandwidth:
-            kept.append(machine)
-    return kept
+        if not front or machine.bandwidth > front[-1].bandwidth:
+            front.append(machine)
+    return front
 
 
 def price_per_hour(scenario: Scenario, machines: Machines) -> float:

@@ -1,11 +1,8 @@
 """app: the what-if page in the browser."""
 
-import importlib.util
 from pathlib import Path
 
 import click
-
-from psmodel.errors import CannotRun
 
 
 @click.command()
@@ -29,17 +26,14 @@ def app(host: str, port: int, no_browser: bool, store: Path | None, fit: Path | 
     psmodel app
     psmodel app --store .psmodel/measurements.sqlite --fit fit.json
     """
-    for needed in ("starlette", "uvicorn"):
-        if importlib.util.find_spec(needed) is None:
-            raise CannotRun(f"the page needs {needed}; install it with: pip install 'psmodel[app]'")
     from psmodel.app import overlay as measured
-    from psmodel.app.query import Known
+    from psmodel.app.query import Settings
     from psmodel.app.server import address, listen, serve
 
-    known = Known(fit=fit, measured=() if store is None else measured.read(store))
-    _ = known.calibrated  # a file that cannot be read is told before anything listens
+    settings = Settings(fit=fit, measured=() if store is None else measured.read(store))
+    _ = settings.calibrated  # a file that cannot be read is told before anything listens
     with listen(host, port) as sock:
         click.echo(f"psmodel: {address(sock)} (Ctrl-C ends it)")
         if host not in ("127.0.0.1", "localhost", "::1"):
             click.echo(f"Whoever reaches {host} can use this page; it asks for no password.", err=True)
-        serve(known, sock, host, browser=not no_browser)
+        serve(settings, sock, host, browser=not no_browser)

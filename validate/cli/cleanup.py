@@ -1,4 +1,4 @@
-"""`psmodel validate clean`: what earlier runs left, and its end."""
+"""`psmodel validate clean`: list and remove what earlier runs left behind."""
 
 import click
 
@@ -16,24 +16,24 @@ def clean(context: click.Context, dry_run: bool, as_json: bool) -> None:
 
     Runs under way, of whichever psmodel, and what others own are left alone.
     """
-    from validate.testbeds.leftovers import leftovers, remove
+    from validate.testbeds.leftovers import find_leftovers, remove
 
-    left = leftovers()
-    stubborn = [] if dry_run else remove(left)
+    remnants = find_leftovers()
+    stubborn = [] if dry_run else remove(remnants)
     if as_json:
         print_json(
             {
                 "schema_version": SCHEMA_VERSION,
                 "dry_run": dry_run,
-                "left": [item.to_json() for item in left],
-                "remains": [item.to_json() for item in (left if dry_run else stubborn)],
+                "left": [item.to_json() for item in remnants],
+                "remains": [item.to_json() for item in (remnants if dry_run else stubborn)],
             }
         )
     else:
-        for item in left:
-            done = "found" if dry_run else "still there:" if item in stubborn else "removed"
-            click.echo(f"{done} {item}")
-        if not left:
+        for item in remnants:
+            state = "found" if dry_run else "still there:" if item in stubborn else "removed"
+            click.echo(f"{state} {item}")
+        if not remnants:
             click.echo("Nothing is left of earlier runs")
     if stubborn:
         context.exit(1)

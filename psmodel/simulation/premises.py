@@ -5,17 +5,17 @@ from typing import Any
 
 import simpy
 
-from psmodel.demands import Demands, rack_rates
 from psmodel.network.fluid import Link
 from psmodel.network.network import FluidNetwork, Host, Rack
 from psmodel.network.processor import Processor
 from psmodel.scenario import Scenario
+from psmodel.service_demands import Demands, rack_rates
 
 _LONG = 1e6
 """Seconds of background traffic that one flow stands for; then another follows."""
 
 
-class Cluster:
+class Premises:
     """Hosts, made as they are asked for.
 
     Attributes
@@ -72,7 +72,7 @@ class Cluster:
     def _make_racks(self) -> list[Rack]:
         if self._scenario.racks is None:
             return []
-        rates = rack_rates(self._scenario, self._demands)
+        rates = rack_rates(self._scenario, self._demands.rates)
         return [self.network.add_rack(f"rack-{i}", up=up, down=down) for i, (up, down) in enumerate(rates)]
 
     def disturb(self) -> None:

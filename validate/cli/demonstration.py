@@ -59,14 +59,14 @@ def demo(context: click.Context, out: Path, as_json: bool) -> None:
     from validate.runs.suite_runner import Outcome, run_suite
     from validate.suites import suite as suites
 
-    chosen = suites.load(_SUITE)
+    demo_suite = suites.load(_SUITE)
     path = _store(out)
     with Store(path) as store:
         result = run_suite(
-            chosen,
+            demo_suite,
             store,
-            testbed=chosen.testbed,
-            entered=lambda scenarios: entered(chosen.testbed, scenarios, None),
+            testbed=demo_suite.testbed,
+            entered=lambda scenarios: entered(demo_suite.testbed, scenarios, None),
             progress=progress,
             earlier=Outcome.earlier(supervision.earlier()),
         )
@@ -75,9 +75,9 @@ def demo(context: click.Context, out: Path, as_json: bool) -> None:
     )
 
     say("\n4. Fit on the calibration runs, predict the others")
-    written = report.from_store(path, chosen.name, progress=progress)
-    files = report_page.write(written, out)
-    report_terminal.show(written, err=as_json)
+    outcome = report.from_store(path, demo_suite.name, progress=progress)
+    files = report_page.write(outcome, out)
+    report_terminal.show(outcome, err=as_json)
     elapsed = time.monotonic() - began
     if as_json:
         print_json(
@@ -88,13 +88,13 @@ def demo(context: click.Context, out: Path, as_json: bool) -> None:
                     for name, pair in {**seeds, _SUITE: (closed, simulated)}.items()
                 },
                 "runs": result.to_json(),
-                "report": written.to_json(),
+                "report": outcome.to_json(),
                 "written": [str(f) for f in files],
                 "elapsed_s": elapsed,
             }
         )
     say(f"\nDone in {elapsed:.0f} s. The report: {files[0].resolve()}")
-    if result.failed or not written.sums_ok:
+    if result.failed or not outcome.sums_ok:
         say("Error: a run failed, or the shards' parameters are not what the pushed updates sum to")
         context.exit(1)
 
@@ -118,9 +118,9 @@ def _store(out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     path = out / "measurements.sqlite"
     if path.exists():
-        chosen = suites.load(_SUITE)
+        demo_suite = suites.load(_SUITE)
         with Store(path) as store:
-            finished = not missing(chosen, store, testbed=chosen.testbed)
+            finished = not missing(demo_suite, store, testbed=demo_suite.testbed)
         if finished:
             for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
                 file.unlink(missing_ok=True)

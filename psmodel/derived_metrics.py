@@ -1,15 +1,4 @@
-"""Metrics that follow from others: what people ask of a cluster, each with its one definition.
-
-communication share
-    (pull + push + wait) / iteration: the part of an iteration in which a worker does not compute.
-goodput
-    Payload bytes that workers pull and push per second, all workers together: one worker's bytes of an iteration,
-    times updates per second (where nothing is pushed, times iterations per second).
-speedup
-    Updates per second, over those of one worker alone with the same shards and links.
-scaling efficiency
-    Speedup over the number of workers.
-"""
+"""Metrics that follow from others: what people ask of a cluster. docs/glossary.md defines each."""
 
 from collections.abc import Callable
 

@@ -1,10 +1,10 @@
-"""Why runs should not be believed, said once for all of them."""
+"""Sentences that say why runs are suspect, one for all runs of a kind."""
 
 import re
 from collections.abc import Sequence
 
+from psmodel.wording import label
 from validate.measurements.measurement import Measurement
-from validate.wording import plain
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _MOST_REASONS = 5
@@ -23,8 +23,8 @@ def suspicions(runs: Sequence[Measurement]) -> list[str]:
     phrases = []
     for words, numbers in reasons.items():
         ranges = [_range(min(column), max(column)) for column in zip(*numbers, strict=True)]
-        told = "".join(word + span for word, span in zip(words, [*ranges, ""], strict=True))
-        phrases.append(f"{plain(told, 200)} ({len(numbers)} {'run' if len(numbers) == 1 else 'runs'})")
+        sentence = "".join(word + span for word, span in zip(words, [*ranges, ""], strict=True))
+        phrases.append(f"{label(sentence, 200)} ({len(numbers)} {'run' if len(numbers) == 1 else 'runs'})")
     if len(phrases) > _MOST_REASONS:
         phrases[_MOST_REASONS:] = [f"{len(phrases) - _MOST_REASONS} reasons more"]
     return [f"{len(suspect)} of {len(runs)} runs are suspect: {'; '.join(phrases)}."]

@@ -1,4 +1,4 @@
-"""`psmodel doctor`: what this machine can do, and what is missing, in words."""
+"""`psmodel doctor`: what this machine can do, and what it lacks."""
 
 from dataclasses import asdict
 
@@ -17,19 +17,19 @@ def doctor(as_json: bool) -> None:
     show(findings(), as_json)
 
 
-def show(found: list[Finding], as_json: bool) -> None:
+def show(results: list[Finding], as_json: bool) -> None:
     """The findings, and which testbeds run here."""
-    able = abilities(found)
+    able = abilities(results)
     if as_json:
         print_json(
-            {"schema_version": SCHEMA_VERSION, "findings": [asdict(f) for f in found], "testbeds": able}
+            {"schema_version": SCHEMA_VERSION, "findings": [asdict(f) for f in results], "testbeds": able}
         )
         return
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_header=False)
-    for f in found:
+    for f in results:
         table.add_row("ok" if f.ok else "missing", f.what, f.sentence, f"for {f.for_what}")
     console = Console(highlight=False)
     console.print(table)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from psmodel.network.compiled import compile_in_order
+from psmodel.network.compilation import compile_in_order
 from psmodel.network.loading import compiled_functions
 from psmodel.simulation.messages import asking, calls, course, events, rows
 
@@ -12,7 +12,7 @@ _ORDER = (
     (events, ("schedule", "first", "after", "change")),
     (calls, ("depart", "one_less", "finish", "begin_call", "serve", "call", "take", "arrive", "served")),
     (asking, ("ask_next", "ask", "sent", "send", "push", "pushed_one")),
-    (course, ("by_start", "complete", "set_timer", "run")),
+    (course, ("by_start", "complete", "set_timer", "happen", "repair", "run")),
 )
 
 

@@ -1,4 +1,4 @@
-"""Waits that have an end: work goes on in a thread of its own, and whoever waits for it looks around meanwhile.
+"""Waits with an end: work runs in a thread of its own while the waiting thread watches the testbed.
 
 A call into Ray may never return once a process of Ray's has died, whatever time-out it was given. So nobody of
 ours waits inside such a call.

@@ -1,4 +1,4 @@
-"""What the closed forms need of a scenario, or of many that differ in a few numbers: one array element each.
+"""Inputs of the closed forms: those of one scenario, or of many that differ in a few numbers, one array element each.
 
 Shards of one size are a group, so that a scenario with thousands of shards costs no more than one with a few.
 """
@@ -12,18 +12,18 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
+from psmodel.analytic.compute_times import compute_arrays
+from psmodel.analytic.rack_links import between_racks
 from psmodel.calibration import Calibration
-from psmodel.demands import array_costs, ask_time, demands, links, rack_rates
 from psmodel.scenario import Scenario
 from psmodel.scenario.parts import ROLES
+from psmodel.service_demands import array_costs, ask_time, links
 
 Array = NDArray[np.float64]
-_POINTS = 32
-"""Points that stand for a random compute time where workers begin to push at different instants."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Layer:
+class LayerInputs:
     """What pushing one layer costs, in the order in which layers are pushed; s and bytes, shape (groups, rows).
 
     Attributes
@@ -38,7 +38,7 @@ class Layer:
     compress: Array
     pushed: Array
     send: Array
-    take_in: Array
+    receive_push: Array
     apply: Array
 
 
@@ -57,9 +57,9 @@ class Inputs:
     layers
         In the order in which they are pushed: the last one first.
     reply, receive
-        As in `psmodel.demands.Demands`; shape (groups, rows).
+        As in `psmodel.service_demands.Demands`; shape (groups, rows).
     pulled, pushed_bytes
-        Bytes that one worker takes in and sends out across links.
+        Bytes that one worker receives and sends out across links.
     out_of_host, into_host
         Bytes that one worker's pull and push bring out of and into the busiest shard host.
     remote_workers
@@ -82,7 +82,7 @@ class Inputs:
     shards: Array
     sizes: Array
     counts: Array
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerInputs, ...]
     reply: Array
     receive: Array
     pulled: Array
@@ -134,9 +134,9 @@ class Inputs:
         return _total([layer.send for layer in self.layers])
 
     @cached_property
-    def take_in(self) -> Array:
+    def receive_push(self) -> Array:
         """Seconds of the shard's host for all layers, shape (groups, rows)."""
-        return _total([layer.take_in for layer in self.layers])
+        return _total([layer.receive_push for layer in self.layers])
 
     @cached_property
     def apply(self) -> Array:
@@ -187,9 +187,9 @@ def inputs(
     efficiency = scenario.payload_fraction * calibration.goodput_factor
     rates = {}
     for role in ROLES:
-        given = columns.get(f"bandwidth.{role}", columns.get("bandwidth"))
-        rates[role] = np.full(rows, usual_rates[role]) if given is None or not linked else given * efficiency
-    rack_pull, rack_push = _between_racks(scenario, calibration, rows)
+        rate = columns.get(f"bandwidth.{role}", columns.get("bandwidth"))
+        rates[role] = np.full(rows, usual_rates[role]) if rate is None or not linked else rate * efficiency
+    rack_pull, rack_push = between_racks(scenario, calibration, rows)
     return Inputs(
         scenario=scenario,
         workers=workers,
@@ -208,7 +208,7 @@ def inputs(
         **rates,
         request=calibration.submit_overhead_s,
         assemble=calibration.copy_s_per_byte * model,
-        **_computing(scenario, columns.get("compute"), crowd),
+        **compute_arrays(scenario, columns.get("compute"), crowd),
         update=scenario.update_cost.expected(),
         delay=column("propagation_delay", delay) if linked else np.zeros(rows),
         call_latency=calibration.call_latency_s,
@@ -237,8 +237,8 @@ def _total(arrays: list[Array]) -> Array:
 def _groups(scenario: Scenario, elements: Array, shards: Array) -> tuple[Array, Array]:
     """Elements of a shard of each group, the shards with more first, and their numbers; (groups, rows)."""
     if scenario.shard_weights is not None:
-        held = np.array(scenario.shard_elements, dtype=np.float64)[:, None]
-        return np.repeat(held, elements.size, axis=1), np.ones((held.size, elements.size))
+        sizes = np.array(scenario.shard_elements, dtype=np.float64)[:, None]
+        return np.repeat(sizes, elements.size, axis=1), np.ones((sizes.size, elements.size))
     # numpy.array_split gives `rest` shards one element more than the others.
     base, rest = np.divmod(elements, shards)
     return np.stack([base + (rest > 0), base]), np.stack([rest, shards - rest])
@@ -246,7 +246,7 @@ def _groups(scenario: Scenario, elements: Array, shards: Array) -> tuple[Array, 
 
 def _layers(
     scenario: Scenario, calibration: Calibration, elements: Array, counts: Array, model: Array
-) -> tuple[Layer, ...]:
+) -> tuple[LayerInputs, ...]:
     shares = [layer.share for layer in scenario.layers] or [1.0]
     compute_shares = [layer.compute_share for layer in scenario.layers] or [0.0]
     total = math.fsum(shares)
@@ -256,18 +256,18 @@ def _layers(
     compression = scenario.compression
     layers = []
     for position, compute_share in enumerate(compute_shares):
-        held = edges[position + 1] - edges[position]
-        pushed = held if compression is None else np.ceil(held / compression.ratio)
+        layer_elements = edges[position + 1] - edges[position]
+        pushed = layer_elements if compression is None else np.ceil(layer_elements / compression.ratio)
         item = scenario.item_size
-        costs = array_costs(scenario, calibration, held * item, pushed * item, total_bytes=model)
+        costs = array_costs(scenario, calibration, layer_elements * item, pushed * item, total_bytes=model)
         layers.append(
-            Layer(
+            LayerInputs(
                 compute_share=compute_share,
                 compress=(compression.compress_time if compression else 0.0)
-                * ((counts * held).sum(axis=0) * item / model),
+                * ((counts * layer_elements).sum(axis=0) * item / model),
                 pushed=pushed * item,
                 send=costs["send"],
-                take_in=costs["take_in"],
+                receive_push=costs["receive_push"],
                 apply=costs["apply"],
             )
         )
@@ -292,114 +292,3 @@ def _busiest_host(
     many = np.minimum(counts[0], step)
     few = np.minimum(counts[1], step - many)
     return np.asarray(many * sizes[0] + few * sizes[1])
-
-
-def _computing(scenario: Scenario, given: Array | None, crowd: Array) -> dict[str, Array]:
-    """Expected compute times, see `Inputs`."""
-    stretch = scenario.stragglers.stretch if scenario.stragglers else 1.0
-    if given is not None:
-        same = given * stretch
-        return _alike(same)
-    time = scenario.compute
-    factors = scenario.compute_factors
-    mean = stretch * time.expected() * (math.fsum(factors) / len(factors) if factors else 1.0)
-    if not time.is_random and factors is None:
-        return _alike(np.full_like(crowd, mean))
-    distinct, where = np.unique(crowd, return_inverse=True)
-    ends = [_first_and_last(scenario, int(count)) for count in distinct]
-    profiles = [_profile(scenario, int(count), *end) for count, end in zip(distinct, ends, strict=True)]
-    first, slowest = stretch * np.array(ends).T[:, where]
-    compute = np.full_like(crowd, mean)
-    if scenario.backup_workers:
-        compute = np.minimum(compute, slowest)  # the iterations that a late worker misses take it no time
-    return {
-        "compute": compute,
-        "slowest": slowest,
-        "fastest": first,
-        "profile": stretch * np.stack([times for times, _ in profiles], axis=1)[:, where],
-        "profile_weights": np.stack([weights for _, weights in profiles], axis=1)[:, where],
-    }
-
-
-def _alike(time: Array) -> dict[str, Array]:
-    return {
-        "compute": time,
-        "slowest": time,
-        "fastest": time,
-        "profile": time[None, :],
-        "profile_weights": np.ones((1, time.size)),
-    }
-
-
-def _first_and_last(scenario: Scenario, crowd: int) -> tuple[float, float]:
-    """Expected compute time (s) of the first worker, and of the last for whom an iteration waits."""
-    time, quorum = scenario.compute, crowd - scenario.backup_workers
-    if scenario.compute_factors is None:
-        return time.expected_order_statistic(1, crowd), time.expected_order_statistic(quorum, crowd)
-    fastest = min(scenario.compute_factors)
-    first = fastest * time.expected_order_statistic(1, scenario.compute_factors.count(fastest))
-    if scenario.backup_workers:
-        if not time.is_random:
-            return first, sorted(scenario.compute_factors)[quorum - 1] * time.expected()
-        # Of workers of unequal speed it is an estimate that all are as fast as the fastest.
-        return first, fastest * time.expected_order_statistic(quorum, crowd)
-    return first, time.expected_scaled_max(scenario.compute_factors)
-
-
-def _profile(scenario: Scenario, crowd: int, first: float, last: float) -> tuple[Array, Array]:
-    """When workers have computed, s, in rising order, and the share of them that each instant stands for.
-
-    Up to `_POINTS` workers are points of their own, at their expected order statistics (by Blom's plotting
-    positions, *Statistical Estimates and Transformed Beta-Variables*, 1958); of more each point stands for several.
-    """
-    points = min(crowd, _POINTS)
-    places = (np.arange(1, points + 1) - 0.375) / (points + 0.25)
-    factors, counts = np.unique(np.array(scenario.compute_factors or [1.0]), return_counts=True)
-    if scenario.compute.is_random and factors.size == 1:
-        times = factors[0] * scenario.compute.quantile(places)
-    else:
-        each = scenario.compute.quantile(places) if scenario.compute.is_random else np.ones(1)
-        scale = 1.0 if scenario.compute.is_random else scenario.compute.expected()
-        mixed = np.outer(factors, each * scale).ravel()
-        order = np.argsort(mixed, kind="stable")
-        reached = np.cumsum(np.repeat(counts / counts.sum() / each.size, each.size)[order])
-        times = mixed[order][np.searchsorted(reached, (np.arange(points) + 0.5) / points)]
-    times[0], times[-1] = (last, last) if points == 1 else (first, max(last, times[-2]))
-    times = np.maximum.accumulate(times)
-    spare = _POINTS - points
-    return np.concatenate([times, np.full(spare, times[-1])]), np.concatenate(
-        [np.full(points, 1 / points), np.zeros(spare)]
-    )
-
-
-def _between_racks(scenario: Scenario, calibration: Calibration, rows: int) -> tuple[Array, Array]:
-    """Seconds that all workers' pulls and pushes of one iteration take on the busiest link of a rack."""
-    if scenario.racks is None:
-        return np.zeros(rows), np.zeros(rows)
-    count = scenario.racks.count
-    d = demands(scenario, calibration)
-    pushed = [sum(column) for column in zip(*(p.sizes for p in d.pushes), strict=True)]
-    step = scenario.shards_per_host
-    kept, sent = (
-        [sum(hosts[rack::count]) for rack in range(count)]
-        for hosts in ([sum(s[i : i + step]) for i in range(0, len(s), step)] for s in (d.sizes, pushed))
-    )
-    each = scenario.workers_per_host
-    hosts_of = [min(each, scenario.workers - first) for first in range(0, scenario.workers, each)]
-    workers = [sum(hosts_of[rack::count]) for rack in range(count)]
-    pulls, pushes = scenario.pull != "none", scenario.push != "none"
-    links = []
-    for rack, (up, down) in enumerate(rack_rates(scenario, d)):
-        # Whoever an iteration does not wait for may be among either.
-        here, elsewhere = (
-            max(0, crowd - scenario.backup_workers)
-            for crowd in (workers[rack], scenario.workers - workers[rack])
-        )
-        push_out, push_into = here * (sum(sent) - sent[rack]), elsewhere * sent[rack]
-        pull_out, pull_into = elsewhere * kept[rack], here * (sum(kept) - kept[rack])
-        links += [
-            (pulls * pull_out / up, pushes * push_out / up),
-            (pulls * pull_into / down, pushes * push_into / down),
-        ]
-    pull, push = max(links, key=sum)
-    return np.full(rows, float(pull)), np.full(rows, float(push))

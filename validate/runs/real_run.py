@@ -20,15 +20,15 @@ from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import model_only
 from validate.actors.dtypes import epsilon
-from validate.actors.presence import Presence
+from validate.actors.presence import ProcessReport
 from validate.machine.computing import compute_by, with_compute_on
-from validate.machine.environment import Load, Watch, environment, processes_with
+from validate.machine.environment import Load, Watch, processes_with, this_machine
 from validate.measurements.measurement import Instants, Measurement, Updates
 from validate.runs.disturbance import retransmissions, silence
 from validate.runs.logs import keep
 from validate.runs.run_actors import Actors, Observation, used
 from validate.testbeds.base import Testbed, require_iterations
-from validate.testbeds.guarded import EVERY_S, bounded, guarded
+from validate.testbeds.patience import EVERY_S, bounded, guarded
 from validate.testbeds.vigil import RunFailed, Signs, TestbedLost, Vigil, start_limit, upper_limit
 
 __all__ = ["Observation", "RunFailed", "TestbedLost", "run"]
@@ -86,7 +86,7 @@ def run(
     signs = testbed.signs()
     vigil = Vigil(signs, f"scenario {scenario.name} on {testbed.name}", slowest_rate=min(rates))
     try:
-        seen = _watched(
+        watch = _watched(
             partial(Actors, scenario, placement, repetition=repetition, compute_by=spent),
             vigil,
             on_observation,
@@ -97,7 +97,7 @@ def run(
     finally:
         vigil.close()
 
-    instants, updates, uncertainty_s = _timed(scenario, seen)
+    instants, updates, uncertainty_s = _timed(scenario, watch)
     return Measurement(
         run_id=uuid.uuid4().hex,
         scenario=scenario,
@@ -106,19 +106,19 @@ def run(
         part=part,
         repetition=repetition,
         compute_by=spent,
-        environment=environment(),
+        environment=this_machine(),
         link_goodput=dict(goodput),
-        load=seen.load,
+        load=watch.load,
         clock_uncertainty_s=uncertainty_s,
-        sums_ok=_sums_ok(scenario, seen),
+        sums_ok=_sums_ok(scenario, watch),
         suspect=(
-            *seen.load.suspicions(networked=scenario.placement != "single-host"),
+            *watch.load.suspicions(networked=scenario.placement != "single-host"),
             *vigil.suspicions(),
             *signs.disturbances(),
-            *retransmissions(seen.before, seen.after),
-            *silence(instants, (updates.begin, updates.end), seen.actors.longest_step_s),
+            *retransmissions(watch.before, watch.after),
+            *silence(instants, (updates.begin, updates.end), watch.actors.longest_step_s),
         ),
-        started_at=seen.started_at.isoformat(timespec="seconds"),
+        started_at=watch.started_at.isoformat(timespec="seconds"),
         duration_s=float(max(instants["released"].max(), updates.end.max(initial=0.0))),
         instants=Instants(**instants),
         updates=updates,
@@ -132,8 +132,8 @@ class _Seen:
     actors: Actors
     started_at: datetime
     load: Load
-    before: Mapping[str, Presence]
-    after: Mapping[str, Presence]
+    before: Mapping[str, ProcessReport]
+    after: Mapping[str, ProcessReport]
     worker_logs: list[tuple[NDArray[np.int64], NDArray[Any]]]
     shard_logs: list[tuple[NDArray[np.int64], float, float]]
 
@@ -143,20 +143,20 @@ def _with_log(failed: RunFailed, signs: Signs, logs: Path | None) -> RunFailed:
     blamed = failed.blamed
     if logs is None or blamed is None:
         return failed
-    kept = keep(logs, blamed.name, signs.log_files(blamed))
-    return failed if kept is None else type(failed)(f"{failed}; log: {kept}", blamed=blamed)
+    path = keep(logs, blamed.name, signs.log_files(blamed))
+    return failed if path is None else type(failed)(f"{failed}; log: {path}", blamed=blamed)
 
 
-def _timed(scenario: Scenario, seen: _Seen) -> tuple[dict[str, Array], Updates, float]:
+def _timed(scenario: Scenario, watch: _Seen) -> tuple[dict[str, Array], Updates, float]:
     """Instants and updates on one clock, in s since the first worker started; and how far clocks may be apart."""
-    actors = seen.actors
+    actors = watch.actors
     ticks = np.stack(
-        [ns - offset.ns for (ns, _), offset in zip(seen.worker_logs, actors.worker_offsets, strict=True)]
+        [ns - offset.ns for (ns, _), offset in zip(watch.worker_logs, actors.worker_offsets, strict=True)]
     )
     origin = int(ticks[:, 0, 0].min())
     updates = _updates(
         used(scenario),
-        [log for log, _, _ in seen.shard_logs],
+        [log for log, _, _ in watch.shard_logs],
         [offset.ns + origin for offset in actors.shard_offsets],
     )
     columns: list[Array] = list(np.moveaxis((ticks - origin) * 1e-9, 2, 0))
@@ -165,12 +165,12 @@ def _timed(scenario: Scenario, seen: _Seen) -> tuple[dict[str, Array], Updates, 
     return dict(zip(actors.columns, columns, strict=True)), updates, uncertainty_s
 
 
-def _sums_ok(scenario: Scenario, seen: _Seen) -> bool:
+def _sums_ok(scenario: Scenario, watch: _Seen) -> bool:
     """Whether every shard holds what was pushed to it."""
-    pushed = np.stack([values for _, values in seen.worker_logs])
+    pushed = np.stack([values for _, values in watch.worker_logs])
     return all(
         _sum_ok(scenario, log[:, :2], pushed[:, :, k], least, largest)
-        for k, (log, least, largest) in enumerate(seen.shard_logs)
+        for k, (log, least, largest) in enumerate(watch.shard_logs)
     )
 
 
@@ -184,7 +184,7 @@ def _watched(
     import ray
 
     actors: Actors | None = None
-    before: Mapping[str, Presence] = {}
+    before: Mapping[str, ProcessReport] = {}
     finished = False
     try:
         actors = guarded(make, vigil.look)
@@ -224,9 +224,9 @@ def _watched(
 def _in_a_sentence(error: Exception) -> str:
     """What Ray says, whose messages are several lines with the point in the last or in a list."""
     text = str(error).strip()
-    listed = dict(re.findall(r"^\s*(class_name|pid): (\S+)$", text, re.MULTILINE))
-    if listed.keys() == {"class_name", "pid"}:
-        return f"{listed['class_name']} (process {listed['pid']}) has died"
+    fields = dict(re.findall(r"^\s*(class_name|pid): (\S+)$", text, re.MULTILINE))
+    if fields.keys() == {"class_name", "pid"}:
+        return f"{fields['class_name']} (process {fields['pid']}) has died"
     return text.splitlines()[-1].partition(". ")[0] if text else repr(error)
 
 

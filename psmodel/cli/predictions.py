@@ -21,7 +21,7 @@ from psmodel.cli.options import (
     write_trace,
 )
 from psmodel.cli.tables import print_table, quantity
-from psmodel.derived import communication_share
+from psmodel.derived_metrics import communication_share
 from psmodel.errors import BadInput
 from psmodel.limits import budget
 from psmodel.predictors import Answer, Calibrated, answer, predictor, with_bounds
@@ -35,12 +35,12 @@ from psmodel.units import format_time
 @json_option
 def scenarios(as_json: bool) -> None:
     """List the packaged scenarios."""
-    known = {name: load(name) for name in packaged()}
+    scenarios_by_name = {name: load(name) for name in packaged()}
     if as_json:
-        listed = [{"name": name, **scenario.to_json()} for name, scenario in known.items()]
-        print_json({"schema_version": SCHEMA_VERSION, "scenarios": listed})
+        rows = [{"name": name, **scenario.to_json()} for name, scenario in scenarios_by_name.items()]
+        print_json({"schema_version": SCHEMA_VERSION, "scenarios": rows})
         return
-    for name, scenario in known.items():
+    for name, scenario in scenarios_by_name.items():
         click.echo(f"{name:18} {scenario.description}")
 
 
@@ -56,7 +56,7 @@ def schema() -> None:
 @click.option("--compare", is_flag=True, help="Print all methods side by side.")
 @fit_option
 @json_option
-def predict(scenario: Scenario, method: Method, compare: bool, known: Calibrated, as_json: bool) -> None:
+def predict(scenario: Scenario, method: Method, compare: bool, calibrated: Calibrated, as_json: bool) -> None:
     """Predict SCENARIO (a packaged name, or a TOML or JSON file) by closed forms.
 
     \b
@@ -64,7 +64,7 @@ def predict(scenario: Scenario, method: Method, compare: bool, known: Calibrated
     psmodel predict --workers 100 --shards 1 --model-size 100MB --bandwidth 10Gbps --json
     """
     methods: tuple[Method, ...] = get_args(Method) if compare else (method,)
-    answers = [_answered(scenario, m, known) for m in methods]
+    answers = [_answered(scenario, m, calibrated) for m in methods]
     if as_json:
         documents = [_document(a) for a in answers]
         print_json({"schema_version": SCHEMA_VERSION, "predictions": documents} if compare else documents[0])
@@ -73,28 +73,28 @@ def predict(scenario: Scenario, method: Method, compare: bool, known: Calibrated
     show(answers)
 
 
-def _answered(scenario: Scenario, method: Method, known: Calibrated) -> Answer:
-    known = known.by(method)
+def _answered(scenario: Scenario, method: Method, calibrated: Calibrated) -> Answer:
+    calibrated = calibrated.by(method)
     if method == "analytic":
-        return answer(scenario, predictor(method), known)
+        return answer(scenario, predictor(method), calibrated)
     predict_one = predictor(method)
-    with progress(1 + len(known.draws), f"Predicting by {method}") as advance:
+    with progress(1 + len(calibrated.draws), f"Predicting by {method}") as advance:
 
-        def step(asked: Scenario, coefficients: Calibration) -> Prediction:
-            prediction = predict_one(asked, coefficients)
+        def step(scenario: Scenario, coefficients: Calibration) -> Prediction:
+            prediction = predict_one(scenario, coefficients)
             advance(1, "")
             return prediction
 
-        return answer(scenario, step, known)
+        return answer(scenario, step, calibrated)
 
 
-def _document(said: Answer) -> dict[str, Any]:
+def _document(reply: Answer) -> dict[str, Any]:
     extra: dict[str, Any] = {}
-    if said.intervals:
-        extra["intervals"] = {name: list(ends) for name, ends in said.intervals.items()}
-    if said.extrapolation:
-        extra["extrapolation"] = list(said.extrapolation)
-    return said.prediction.to_json() | extra
+    if reply.intervals:
+        extra["intervals"] = {name: list(ends) for name, ends in reply.intervals.items()}
+    if reply.extrapolation:
+        extra["extrapolation"] = list(reply.extrapolation)
+    return reply.prediction.to_json() | extra
 
 
 @click.command()
@@ -119,7 +119,7 @@ def simulate(
     replications: int | None,
     precision: float | None,
     tolerance: float | None,
-    known: Calibrated,
+    calibrated: Calibrated,
     as_json: bool,
 ) -> None:
     """Simulate SCENARIO, worker by worker and message by message: its steady state, or the iterations that it gives."""
@@ -129,49 +129,49 @@ def simulate(
         raise BadInput("--trace shows one simulation; leave out --replications and --precision")
     if trace is not None:
         writable(trace)
-    need = simulation.needed(scenario, known.best)
+    need = simulation.needed(scenario, calibrated.best)
     budget.check(need)
     if need.is_long:
         click.echo(f"{need}.", err=True)
     if replications or (precision and not scenario.is_steady):
-        prediction = _replicated(scenario, known.best, replications, precision, tolerance or 0.0)
+        prediction = _replicated(scenario, calibrated.best, replications, precision, tolerance or 0.0)
     else:
         with counted("Simulating") as count:
             run = simulation.predict(
                 scenario,
-                known.best,
+                calibrated.best,
                 trace=trace is not None,
                 precision=precision or PRECISION,
                 tolerance=tolerance or 0.0,
                 on_progress=count,
             )
         prediction = run.prediction
-    prediction = with_bounds(prediction, scenario, known.best)
-    said = _with_draws(scenario, prediction, known.by("simulate"))
+    prediction = with_bounds(prediction, scenario, calibrated.best)
+    reply = _with_draws(scenario, prediction, calibrated.by("simulate"))
     if trace is not None:
         write_trace(trace, run.spans, scenario, run.alike)
     if as_json:
-        print_json(_document(said))
+        print_json(_document(reply))
         return
     click.echo(describe(scenario))
-    show([said])
+    show([reply])
     if trace is not None:
         click.echo(f"Trace: {trace} (open it at ui.perfetto.dev)")
 
 
-def _with_draws(scenario: Scenario, best: Prediction, known: Calibrated) -> Answer:
+def _with_draws(scenario: Scenario, best: Prediction, calibrated: Calibrated) -> Answer:
     """The prediction with what the fit's uncertainty leaves: one simulation for each of a few tens of draws."""
     simulate_one = predictor("simulate")
-    with progress(len(known.draws), "Simulating the fit's draws") as advance:
+    with progress(len(calibrated.draws), "Simulating the fit's draws") as advance:
 
-        def predict_one(asked: Scenario, coefficients: Calibration) -> Prediction:
-            if coefficients is known.best:
+        def predict_one(scenario: Scenario, coefficients: Calibration) -> Prediction:
+            if coefficients is calibrated.best:
                 return best
-            prediction = simulate_one(asked, coefficients)
+            prediction = simulate_one(scenario, coefficients)
             advance(1, "")
             return prediction
 
-        return answer(scenario, predict_one, known)
+        return answer(scenario, predict_one, calibrated)
 
 
 def _replicated(
@@ -203,7 +203,7 @@ def show(answers: Sequence[Answer]) -> None:
     """Tables of one or more predictions of one scenario, on stdout."""
     from rich.table import Table
 
-    predictions = [said.prediction for said in answers]
+    predictions = [reply.prediction for reply in answers]
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for p in predictions:
@@ -216,7 +216,7 @@ def show(answers: Sequence[Answer]) -> None:
     for name, label in (_ROWS | others).items():
         values = [_metric(p, name) for p in predictions]
         if any(v is not None for v in values):
-            table.add_row(label, *(_cell(name, v, said) for v, said in zip(values, answers, strict=True)))
+            table.add_row(label, *(_cell(name, v, reply) for v, reply in zip(values, answers, strict=True)))
     table.add_row("bottleneck", *(p.bottleneck for p in predictions))
     print_table(table)
     bounds = next((p.bounds for p in predictions if p.bounds), ())
@@ -266,11 +266,11 @@ def _metric(prediction: Prediction, name: str) -> float | None:
     return value
 
 
-def _cell(name: str, value: float | None, said: Answer) -> str:
+def _cell(name: str, value: float | None, reply: Answer) -> str:
     return quantity(
         name,
         value,
-        half_width=said.prediction.half_widths.get(name),
-        interval=said.intervals.get(name),
-        scale=said.prediction.metrics.iteration_time_s if name.endswith("time_s") else None,
+        half_width=reply.prediction.half_widths.get(name),
+        interval=reply.intervals.get(name),
+        scale=reply.prediction.metrics.iteration_time_s if name.endswith("time_s") else None,
     )

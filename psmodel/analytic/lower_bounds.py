@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from psmodel.analytic.inputs import Array, Inputs
+from psmodel.analytic.input_arrays import Array, Inputs
 from psmodel.analytic.phases import endless
 from psmodel.analytic.resources import rules_of
 from psmodel.results import Bound
@@ -210,11 +210,11 @@ def _remote(i: Inputs, sizes: Array, *, least: bool = False) -> Array:
 
 
 def _reason(bounds: tuple[Bound, ...]) -> str:
-    said = []
+    phrases = []
     for phase in dict.fromkeys(b.phase for b in bounds):
         most = max(b.time_s for b in bounds if b.phase == phase)
         binding = [b for b in bounds if b.phase == phase and b.time_s >= most * (1 - 1e-9)]
         if most > 0:
-            named = " and ".join(f"{b.resource}, {b.formula}" for b in binding)
-            said.append(f"{phase} at least {format_time(most)} ({named})")
-    return "; ".join(said)
+            resources = " and ".join(f"{b.resource}, {b.formula}" for b in binding)
+            phrases.append(f"{phase} at least {format_time(most)} ({resources})")
+    return "; ".join(phrases)

@@ -1,4 +1,4 @@
-"""What a simulation will take, estimated from its size before anything is allocated."""
+"""Estimate the memory and time of a simulation from its size, before anything is allocated."""
 
 import math
 
@@ -61,8 +61,8 @@ def _failures(scenario: Scenario) -> float:
     """Of all hosts in one iteration, at least: an iteration takes as long as its computing and one transfer."""
     network = 0.0
     if scenario.bandwidth is not None and scenario.placement != "single-host":
-        sent = max(scenario.total_bytes, scenario.workers * max(scenario.shard_sizes))
-        network = sent / min(rate for _, rate in scenario.bandwidth)
+        nbytes = max(scenario.total_bytes, scenario.workers * max(scenario.shard_sizes))
+        network = nbytes / min(rate for _, rate in scenario.bandwidth)
     length = scenario.compute.expected() + network
     return math.fsum(
         length

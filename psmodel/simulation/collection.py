@@ -1,4 +1,4 @@
-"""What a simulation comes to: its prediction, of all of the run or of what it has kept."""
+"""Collect a simulation's result: metrics, utilisation and notes of the run, or of the part that was kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

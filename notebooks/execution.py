@@ -35,13 +35,13 @@ def read(path: Path) -> NotebookNode:
 
 def stripped(notebook: NotebookNode) -> str:
     """The notebook's file as it is kept: sources and cell ids alone, written the one way there is."""
-    kept = NotebookNode(cells=[], metadata=_METADATA, nbformat=4, nbformat_minor=5)
+    bare_notebook = NotebookNode(cells=[], metadata=_METADATA, nbformat=4, nbformat_minor=5)
     for cell in notebook.cells:
         bare = NotebookNode(cell_type=cell.cell_type, id=cell.id, metadata={}, source=cell.source)
         if cell.cell_type == "code":
             bare |= {"execution_count": None, "outputs": []}
-        kept.cells.append(bare)
-    text: str = nbformat.writes(kept)
+        bare_notebook.cells.append(bare)
+    text: str = nbformat.writes(bare_notebook)
     return text.rstrip("\n") + "\n"
 
 

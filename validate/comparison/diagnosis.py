@@ -80,7 +80,7 @@ def diagnose(measurement: Measurement, calibration: Calibration = IDEAL) -> Diag
     scenario = measurement.scenario
     bare = scenario.replace(mtu=None)  # links that carry payload alone
     binding = analytic.ClosedForm(scenario=bare).busiest
-    reached = sum(work.time_s for work in binding.values())
+    bound = sum(work.time_s for work in binding.values())
     steps: list[tuple[str, Scenario, Calibration]] = [("queueing", bare, IDEAL), ("headers", scenario, IDEAL)]
     switched_on = IDEAL
     for term in get_args(LossTerm):
@@ -88,7 +88,7 @@ def diagnose(measurement: Measurement, calibration: Calibration = IDEAL) -> Diag
         switched_on = replace(switched_on, **{name: getattr(calibration, name) for name in names})
         steps.append((term, scenario, switched_on))
     losses = []
-    predicted = last = reached
+    predicted = last = bound
     for term, case, coefficients in steps:
         run = simulation.predict(case, coefficients, replication=measurement.repetition)
         predicted = run.prediction.metrics.iteration_time_s
@@ -99,7 +99,7 @@ def diagnose(measurement: Measurement, calibration: Calibration = IDEAL) -> Diag
     return Diagnosis(
         run_id=measurement.run_id,
         scenario=scenario.name,
-        bound_s=reached,
+        bound_s=bound,
         bound_by={phase: work.resource for phase, work in binding.items() if work.time_s > 0},
         predicted_s=predicted,
         measured_s=measured,

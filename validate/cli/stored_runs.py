@@ -1,0 +1,94 @@
+"""Runs in a store: list, export and import them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from psmodel.cli.options import (
+    json_option,
+    print_json,
+)
+from psmodel.storage.tables import check as check_table
+from psmodel.units import format_time
+from psmodel.wording import label
+from validate.cli.options import (
+    caution,
+    store_option,
+    suite_option,
+)
+from validate.cli.runs import SCHEMA_VERSION
+from validate.measurements.store import Store, row
+from validate.runs import failures
+
+
+@click.command("list")
+@suite_option
+@store_option
+@json_option
+def list_runs(suite: str | None, store_path: Path, as_json: bool) -> None:
+    """List the measurements of a store, or of an exported .json file."""
+    from validate.measurements.stored import read
+    from validate.suites.parts import named
+
+    stored = read(store_path)
+    caution(stored.notes)
+    reference = None if suite is None else named(suite)
+    rows = [row(m) for m in stored.runs if reference is None or reference.holds(m)]
+    failed = failures.entries(store_path)
+    if as_json:
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "measurements": rows,
+            "failed": failed,
+            "notes": list(stored.notes),
+        }
+        print_json(document)
+        return
+    for r in rows:
+        mark = "" if r["sums_ok"] and not r["suspect"] else "  (suspect)"
+        started = datetime.fromisoformat(r["started_at"]).astimezone(UTC)
+        click.echo(
+            f"{r['run_id'][:8]}  {started:%Y-%m-%d %H:%M:%S} UTC  {label(r['testbed']):7} "
+            f"{label(r['suite'] or '–'):12} {label(r['scenario'])} #{r['repetition']}  "
+            f"{format_time(r['iteration_time_s'])}{mark}"
+        )
+    for failure in failed:
+        click.echo(f"failed    {failure['at'][:19]} UTC  {label(failure['reason'], 400)}")
+    click.echo(f"{len(rows)} measurements in {store_path}, {len(failed)} failed runs beside it")
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@suite_option
+@store_option
+def export(path: Path, suite: str | None, store_path: Path) -> None:
+    """Write all measurements to PATH: .csv or .parquet (a row each), or .json (raw samples too)."""
+    from validate.measurements import stored
+    from validate.suites.parts import named
+
+    check_table(path)
+    contents = stored.read(store_path)
+    caution(contents.notes)
+    reference = None if suite is None else named(suite)
+    stored.export([m for m in contents.runs if reference is None or reference.holds(m)], path)
+    click.echo(f"Written: {path}")
+
+
+@click.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@store_option
+def import_runs(path: Path, store_path: Path) -> None:
+    """Add the runs of PATH, a store or what `export` wrote to a .json file, that are not in the store yet.
+
+    \b
+    psmodel validate import figures/measured/ingress.json
+    """
+    from validate.measurements.stored import read
+
+    contents = read(path)
+    caution(contents.notes)
+    with Store(store_path) as store:
+        caution(store.notes)
+        added = store.import_runs(contents.runs)
+    click.echo(f"{added} of {len(contents.runs)} runs added to {store_path}; the others were there")
