@@ -1,4 +1,4 @@
-"""Metrics that follow from others: what people ask of a cluster. docs/glossary.md defines each."""
+"""Metrics that follow from others: what people ask of a cluster. docs/reference/glossary.md defines each."""
 
 from collections.abc import Callable
 

@@ -56,9 +56,11 @@ MAY_IMPORT = {
     "validate.fitting": "measurements",
     "validate.comparison": "measurements fitting",
     "validate.published": "comparison",
+    "validate.history": "measurements fitting",
+    "validate.gate": "measurements fitting history",
     "validate.report": "measurements suites fitting comparison",
     "validate.plugin": "measurements",
-    "validate.cli": "machine testbeds measurements suites runs fitting comparison published report",
+    "validate.cli": "machine testbeds measurements suites runs fitting comparison published history gate report",
 }
 RAY = {"validate.actors", "validate.runs", "validate.testbeds"}
 SIMPY = {"psmodel.network", "psmodel.simulation"}

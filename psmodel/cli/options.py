@@ -291,6 +291,10 @@ def describe(scenario: Scenario) -> str:
     largest, smallest = max(scenario.shard_sizes), min(scenario.shard_sizes)
     each = format_size(largest) if largest == smallest else f"{smallest} to {largest} B"
     return (
-        f"{scenario.name}: {scenario.workers} workers, {scenario.shards} shards of {each}, "
+        f"{scenario.name}: {_counted(scenario.workers, 'worker')}, {_counted(scenario.shards, 'shard')} of {each}, "
         f"{format_size(scenario.total_bytes)} model{rate}, {scenario.mode}"
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

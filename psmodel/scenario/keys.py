@@ -36,8 +36,11 @@ class Keys(Part):
     """Every key of a scenario, in the order in which a file has them."""
 
     schema_version: Literal[1] = 1
+    """Version of this format."""
     name: Annotated[str, Field(max_length=200, pattern=r"^[^\n]*$"), AfterValidator(_printable)] = "unnamed"
+    """What tables and figures call it."""
     description: Annotated[str, Field(max_length=2000), AfterValidator(_printable)] = ""
+    """A sentence for the reader."""
 
     workers: Annotated[int, Field(ge=1, le=MOST_HOSTS)]
     """Number of workers, N."""
@@ -127,3 +130,4 @@ class Keys(Part):
     """Iterations before them, kept apart; 0 where `iterations` is given alone. In the steady state the warm-up is
     found."""
     seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+    """Seed of all random numbers."""

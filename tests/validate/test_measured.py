@@ -1,4 +1,4 @@
-"""The shipped measurements, fitted and scored again: what the README says of them is what comes out."""
+"""The shipped measurements, fitted and scored again: what docs/background/measured.md says is what comes out."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ from validate.measurements.store import read_json
 from validate.report.report import coefficient_rows
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "background" / "measured.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +61,12 @@ def test_what_these_runs_do_not_tell_is_said(ingress) -> None:
 def test_the_readme_s_table(ingress) -> None:
     _, comparison = ingress
     rows = dict(
-        re.findall(r"^\| (psmodel|psmodel, not fitted|[^|]+?) \| ([0-9.]+ % \| [0-9.]+ %) \|$", README, re.M)
+        re.findall(r"^\| (psmodel|psmodel, not fitted|[^|]+?) \| ([0-9.]+ % \| [0-9.]+ %) \|$", PAGE, re.M)
     )
     for model in (OURS, UNFITTED, "Ernest", "Universal Scalability Law", "plain N·M/(K·B)", "constant"):
         score = comparison.score(model)
         assert rows[model] == f"{100 * score.mape:.1f} % | {100 * score.largest:.1f} %"
-    assert f"{100 * comparison.coverage:.1f} % of single runs" in README
+    assert f"{100 * comparison.coverage:.1f} % of single runs" in PAGE
 
 
 def test_goodput_into_a_shard_is_nearly_that_of_plain_tcp() -> None:
@@ -113,13 +113,13 @@ def test_errors_of_training(suite: str) -> None:
         assert mean <= 0.05
         assert largest <= 0.12
         phrases += [f"{100 * mean:.1f} %", f"{100 * largest:.1f} %"]
-    assert f"| `{suite}` | {' | '.join(phrases)} |" in README
+    assert f"| `{suite}` | {' | '.join(phrases)} |" in PAGE
 
 
 def test_the_readme_s_table_of_the_tutorial() -> None:
     for name, (real, predicted) in _errors("tutorial", "iteration_time_s").items():
         error = f"{100 * (predicted / real - 1):+.1f} %".replace("-", "−")
-        assert f"| `{name}` | {format_time(predicted)} | {format_time(real)} | {error} |" in README
+        assert f"| `{name}` | {format_time(predicted)} | {format_time(real)} | {error} |" in PAGE
 
 
 def test_parallel_updates_are_the_tutorial_s_last_claim() -> None:

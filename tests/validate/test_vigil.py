@@ -196,7 +196,7 @@ def test_silence_in_a_run_is_told_of_unless_it_computes() -> None:
 
 def test_a_host_that_sends_much_again_is_told_of_once() -> None:
     def presence(sent: int, resent: int, namespace: str = "net:[1]") -> ProcessReport:
-        return ProcessReport(pid=1, namespace=namespace, sent=sent, resent=resent)
+        return ProcessReport(pid=1, namespace=namespace, node="", sent=sent, resent=resent)
 
     before = {
         "worker 0": presence(100, 3),

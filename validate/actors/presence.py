@@ -15,23 +15,29 @@ class ProcessReport:
     ----------
     namespace
         Of the network: processes with the same one share the counters.
+    node
+        Ray's id of the node that it is on.
     sent, resent
         Segments that TCP sent, and sent again, since the host came up (RFC 4022: tcpOutSegs, tcpRetransSegs).
     """
 
     pid: int
     namespace: str
+    node: str
     sent: int
     resent: int
 
 
 def read() -> ProcessReport:
     """Of this process, now."""
+    import ray  # not before the testbed's settings are there, which Ray reads when it is imported
+
     names, values = (line.split() for line in _SNMP.read_text().splitlines() if line.startswith("Tcp:"))
     tcp = dict(zip(names, values, strict=True))
     return ProcessReport(
         pid=os.getpid(),
         namespace=str(Path("/proc/self/ns/net").readlink()),
+        node=ray.get_runtime_context().get_node_id(),
         sent=int(tcp["OutSegs"]),
         resent=int(tcp["RetransSegs"]),
     )

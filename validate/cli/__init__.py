@@ -4,6 +4,8 @@ import click
 
 from validate.cli.analysis import design, diagnose, fit, published, report_command
 from validate.cli.cleanup import clean
+from validate.cli.gate import gate
+from validate.cli.history import baseline, compare, drift
 from validate.cli.runs import run, suite, suites, testbed
 from validate.cli.stored_runs import export, import_runs, list_runs
 
@@ -27,5 +29,9 @@ for _command in (
     design,
     diagnose,
     published,
+    gate,
+    baseline,
+    compare,
+    drift,
 ):
     validate.add_command(_command)

@@ -89,6 +89,8 @@ class Measurement:
         ISO 8601, UTC.
     duration_s
         From the first worker's start until the last one has ended and the last update has been applied.
+    hosts
+        Actor ("worker 0", "shard 1") and the name of the host that it was on; empty of earlier runs.
     """
 
     run_id: str
@@ -109,6 +111,7 @@ class Measurement:
     instants: Instants
     updates: Updates
     format_version: int = FORMAT_VERSION
+    hosts: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -179,6 +182,7 @@ class Measurement:
             "suspect": list(self.suspect),
             "started_at": self.started_at,
             "duration_s": self.duration_s,
+            "hosts": [list(pair) for pair in self.hosts],
         }
 
     @classmethod

@@ -27,7 +27,7 @@ from validate.measurements.measurement import Instants, Measurement, Updates
 from validate.runs.disturbance import retransmissions, silence
 from validate.runs.logs import keep
 from validate.runs.run_actors import Actors, Observation, used
-from validate.testbeds.base import Testbed, require_iterations
+from validate.testbeds.base import Testbed, host_names, require_iterations
 from validate.testbeds.patience import EVERY_S, bounded, guarded
 from validate.testbeds.vigil import RunFailed, Signs, TestbedLost, Vigil, start_limit, upper_limit
 
@@ -120,6 +120,7 @@ def run(
         ),
         started_at=watch.started_at.isoformat(timespec="seconds"),
         duration_s=float(max(instants["released"].max(), updates.end.max(initial=0.0))),
+        hosts=watch.hosts,
         instants=Instants(**instants),
         updates=updates,
     )
@@ -134,6 +135,7 @@ class _Seen:
     load: Load
     before: Mapping[str, ProcessReport]
     after: Mapping[str, ProcessReport]
+    hosts: tuple[tuple[str, str], ...]
     worker_logs: list[tuple[NDArray[np.int64], NDArray[Any]]]
     shard_logs: list[tuple[NDArray[np.int64], float, float]]
 
@@ -197,7 +199,9 @@ def _watched(
         vigil.limit(limit, f"it had not ended after {limit:.0f} s, 10 times its prediction and a minute")
         worker_logs = guarded(partial(actors.work, on_observation, observe_every_s), vigil.look)
         load = watch.load()
-        shard_logs, after = guarded(lambda: (actors.finish(), actors.presence()), vigil.look)
+        shard_logs, after, names = guarded(
+            lambda: (actors.finish(), actors.presence(), host_names()), vigil.look
+        )
         finished = True
     except (ray.exceptions.RayError, ConnectionError) as error:
         # Who has died is seen below /proc at about the time when Ray says that somebody has.
@@ -216,6 +220,7 @@ def _watched(
         load=load,
         before=before,
         after=after,
+        hosts=tuple((actor, names.get(of.node, of.node)) for actor, of in after.items()),
         worker_logs=worker_logs,
         shard_logs=shard_logs,
     )

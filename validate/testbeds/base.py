@@ -128,6 +128,18 @@ def hush() -> None:
     worker.print_to_stdstream = lambda *_arguments, **_settings: None
 
 
+def host_names() -> dict[str, str]:
+    """Ray's id of each living node → its host's name: the testbed's own, or the machine's where it has none."""
+    import ray
+
+    named = {}
+    for node in ray.nodes():
+        if node["Alive"]:
+            own = [key.removeprefix("host:") for key in node["Resources"] if key.startswith("host:")]
+            named[node["NodeID"]] = own[0] if own else node["NodeManagerHostname"]
+    return named
+
+
 def first_line(error: Exception) -> str:
     """What an error says, without the paragraphs that Ray adds."""
     text = str(error).strip()

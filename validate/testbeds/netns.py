@@ -75,6 +75,8 @@ class NetnsTestbed:
         ]
         self.nodes = dict(zip(self.hosts, nodes, strict=True))
         self.cluster = raynode.Cluster(directory=DIRECTORY, head=nodes[0], settings=settings)
+        self.rate_factors: Mapping[str, tuple[float, float]] = {}
+        """Host → parts of its up and down rate that it really has: a fault for gates to find, unknown to scenarios."""
         self._probed: dict[str, str] = {}
         self._signs = Signs()
         self._shaped: list[str] = []
@@ -197,7 +199,7 @@ class NetnsTestbed:
             case "single-host":
                 workers = [workers[0]] * len(workers)
                 shards = [workers[0]] * len(shards)
-        rates = _rates(scenario, workers, shards)
+        rates = _slowed(_rates(scenario, workers, shards), self.rate_factors)
         self._shaped = list(rates)
         with _lost_if_broken():
             netlink.shape(rates, self.shaping)
@@ -222,6 +224,16 @@ class NetnsTestbed:
             except TimeoutError:
                 raise TestbedLost(f"the link of host {host} carries nothing") from None
         return result
+
+
+def _slowed(
+    rates: Mapping[str, netlink.Rates], factors: Mapping[str, tuple[float, float]]
+) -> dict[str, netlink.Rates]:
+    slowed = dict(rates)
+    for host in rates.keys() & factors.keys():
+        up, down = factors[host]
+        slowed[host] = netlink.Rates(up=up * rates[host].up, down=down * rates[host].down)
+    return slowed
 
 
 @contextmanager

@@ -28,6 +28,8 @@ _PRIORITY = 56
 """Bit from which on a key holds SimPy's priority."""
 _LOG = 65_536
 _DRAWS = 256
+_AT_ONCE = 256
+"""Updates that the monitor is told of together: what that takes in memory stays small."""
 
 
 class _Wake(simpy.Event):
@@ -231,11 +233,11 @@ class Exchange:
         self._events = np.concatenate([self._events, np.zeros((2, more), dtype=np.int64)], axis=1)
 
     def _flush(self) -> None:
-        number = int(self.n[r.LOGGED])
-        if number:
-            worker, iteration, shard, staleness = self._log[:, :number]
-            self._monitor.updates_begin(worker, iteration, shard, staleness, self._logged[:number])
-            self.n[r.LOGGED] = 0
+        for begin in range(0, int(self.n[r.LOGGED]), _AT_ONCE):
+            lines = slice(begin, min(begin + _AT_ONCE, int(self.n[r.LOGGED])))
+            worker, iteration, shard, staleness = self._log[:, lines]
+            self._monitor.updates_begin(worker, iteration, shard, staleness, self._logged[lines])
+        self.n[r.LOGGED] = 0
 
     def _draw(self) -> None:
         """Draw anew what random costs have been used up."""

@@ -1,0 +1,168 @@
+"""How a gate is held: what it runs, cycle after cycle, and what comes of it."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from psmodel.cli.options import progress
+from psmodel.errors import CannotRun
+from psmodel.scenario import Scenario
+from validate.cli.options import entered
+from validate.gate.hosts import HostVerdict, Known, estimate
+from validate.gate.plan import LEVELS, Plan, plan
+from validate.gate.reference import Reference
+from validate.gate.result import Gate, Reason
+from validate.gate.soak import Running, percentiles, share
+from validate.gate.verdict import judge
+from validate.history.expectation import Expectations
+from validate.machine.environment import this_machine
+from validate.measurements.store import Store
+from validate.runs.gating import Course, alike, can_survey, cycle
+from validate.runs.real_run import TestbedLost
+from validate.runs.surveying import Surveying
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the command line asks for.
+
+    Attributes
+    ----------
+    label
+        The suite of the runs that are made.
+    covered
+        The scenarios of which something is expected.
+    repetitions
+        As `validate.runs.gating.Course` has them.
+    known
+        Hosts as they were accepted.
+    duration_s
+        Of a soak; None: one cycle.
+    """
+
+    suite: str
+    label: str
+    scenarios: Sequence[Scenario]
+    covered: Sequence[Scenario]
+    repetitions: Counter[str]
+    known: Known | None
+    against: Reference
+    level: str
+    duration_s: float | None
+    alpha: float
+    margin: float
+    seed: int
+    testbed: str
+    address: str | None
+    store: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """The last cycle's verdict over all runs so far, and how often they were made."""
+
+    gate: Gate
+    cycles: int
+    running: tuple[Running, ...]
+    notes: tuple[str, ...]
+
+
+def hold(asked: Asked) -> Held:
+    """Hold the gate; a soak goes on until its time is over or a cycle fails.
+
+    Raises
+    ------
+    CannotRun
+        If there is nothing to run: no scenario of which something is expected, and no two hosts to compare.
+    """
+    planned = plan(asked.covered, LEVELS[asked.level], asked.against.calibration)
+    shaped, survey = alike(asked.scenarios, asked.testbed), can_survey(asked.scenarios, asked.testbed)
+    if not planned.runs and not survey:
+        raise CannotRun(
+            f"suite {asked.suite} gives nothing to judge: without --fit or --baseline hosts are compared, and on "
+            f"testbed {asked.testbed} its scenarios have no two hosts with links alike"
+        )
+    expectations = asked.against.expectations(planned.runs)
+    needed = [*planned.runs, *([shaped] if shaped else [])] or list(asked.scenarios)
+    course = Course(repetitions=asked.repetitions)
+    number, notes = 0, list[str]()
+    began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+    gate = None
+    try:
+        with (
+            Store(asked.store) as store,
+            entered(asked.testbed, needed, asked.address) as bed,
+            ExitStack() as stack,
+        ):
+            notes += store.notes
+            surveying = stack.enter_context(Surveying()) if survey else None
+            if surveying is not None and len(surveying.hosts) < 2:
+                notes.append("there is one host, which is compared with no other")
+                surveying = None
+            began = time.monotonic()
+            while gate is None or _goes_on(gate, course, asked.duration_s, began, number):
+                number += 1
+                with progress(len(planned.runs), f"Gate {asked.suite}") as advance:
+                    cycle(
+                        planned.runs, bed, surveying, store, course, suite=asked.label, shaped=shaped,
+                        seed=asked.seed + 2 * number, advance=advance,
+                    )  # fmt: skip
+                alpha = asked.alpha if asked.duration_s is None else share(asked.alpha, number)
+                gate = _gate(
+                    asked, planned, course, expectations, alpha, started_at, time.monotonic() - began
+                )
+            if course.lost is not None:
+                raise course.lost  # so that whoever started the testbed knows in which state it is
+    except TestbedLost:
+        if gate is None:
+            raise
+    assert gate is not None
+    return Held(gate=gate, cycles=number, running=percentiles(course.runs, expectations), notes=tuple(notes))
+
+
+def _goes_on(gate: Gate, course: Course, duration_s: float | None, began: float, cycles: int) -> bool:
+    """Whether a soak has another cycle: it has not failed, and one more ends nearer to its time than none."""
+    if duration_s is None or course.lost is not None or not gate.passed:
+        return False
+    elapsed = time.monotonic() - began
+    return elapsed + elapsed / cycles / 2 < duration_s
+
+
+def _gate(
+    asked: Asked,
+    planned: Plan,
+    course: Course,
+    expectations: Expectations,
+    alpha: float,
+    started_at: str,
+    seconds: float,
+) -> Gate:
+    # What is judged both ways shares the probability of a false alarm.
+    both = course.survey is not None and bool(planned.runs)
+    part = alpha / 2 if both else alpha
+    hosts: HostVerdict | None = (
+        None if course.survey is None else estimate(course.survey, alpha=part, known=asked.known)
+    )
+    too_long = f"{asked.level} did not suffice for it"
+    unjudged = [Reason(scenario=s.name, reason=too_long) for s in planned.left_out]
+    covered = {id(s) for s in asked.covered}
+    nothing = f"{asked.against.name} says nothing of it"
+    unjudged += [Reason(scenario=s.name, reason=nothing) for s in asked.scenarios if id(s) not in covered]
+    unjudged += [Reason(scenario=name, reason=why) for name, why in dict.fromkeys(course.untried)]
+    return Gate(
+        suite=asked.suite,
+        against=asked.against.name,
+        alpha=asked.alpha,
+        margin=asked.margin,
+        checks=judge(course.runs, expectations, alpha=part, margin=asked.margin),
+        broken=tuple(Reason(scenario=name, reason=why) for name, why in course.broken),
+        unjudged=tuple(unjudged),
+        hosts=hosts,
+        machine=this_machine().fingerprint,
+        started_at=started_at,
+        duration_s=seconds,
+    )

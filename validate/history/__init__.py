@@ -1,0 +1,1 @@
+"""What has been measured before: baselines by name, selections side by side, and drift."""
