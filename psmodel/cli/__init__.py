@@ -24,8 +24,8 @@ _COMMANDS = {
         "Predict a scenario by closed forms, queueing or simulation.",
     ),
     "simulate": ("psmodel.cli.predictions:simulate", "Simulate a scenario."),
-    "sweep": ("psmodel.cli.whatif:sweep", "Predict every combination of settings, a row each."),
-    "plan": ("psmodel.cli.whatif:plan", "Find the smallest or cheapest configuration that meets targets."),
+    "sweep": ("psmodel.cli.sweeps:sweep", "Predict every combination of settings, a row each."),
+    "plan": ("psmodel.cli.plans:plan", "Find the smallest or cheapest configuration that meets targets."),
     "explain": (
         "psmodel.cli.explanations:explain",
         "Say what binds, by how much, and what each change would bring.",

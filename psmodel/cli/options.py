@@ -15,6 +15,7 @@ from psmodel.results import Method
 from psmodel.scenario import Scenario, from_mapping, load
 from psmodel.storage.atomic import MOST_DEPTH, whole
 from psmodel.whatif.parameter_space import parse_axis
+from psmodel.whatif.prices import Catalogue, load_catalogue
 from psmodel.wording import cut, excerpt, plain
 
 if TYPE_CHECKING:
@@ -173,6 +174,24 @@ calibration_option = _fit_option("calibration", lambda *arguments: _read_fit(*ar
 """The same for a command that takes the coefficients alone."""
 
 
+EXAMPLE_CATALOGUE = "example"
+
+
+def _read_catalogue(_: click.Context, __: click.Parameter, name: str | None) -> Catalogue | None:
+    return None if name is None else load_catalogue(None if name == EXAMPLE_CATALOGUE else Path(name))
+
+
+def catalogue_option(default: str | None) -> Callable[[Any], Any]:
+    return click.option(
+        "--catalogue",
+        default=default,
+        metavar="FILE",
+        callback=_read_catalogue,
+        help=f"Machine types and prices (TOML); {EXAMPLE_CATALOGUE!r}: those that come with psmodel.",
+        show_default=default is not None,
+    )
+
+
 def method_option(default: Method) -> Callable[[Any], Any]:
     """--method, with every method as a choice."""
     return click.option("--method", type=click.Choice(get_args(Method)), default=default, show_default=True)
@@ -289,7 +308,7 @@ def describe(scenario: Scenario) -> str:
         rates = sorted({r for _, r in scenario.bandwidth})
         rate = ", " + " to ".join(dict.fromkeys(format_rate(r) for r in (rates[0], rates[-1])))
     largest, smallest = max(scenario.shard_sizes), min(scenario.shard_sizes)
-    each = format_size(largest) if largest == smallest else f"{smallest} to {largest} B"
+    each = " to ".join(dict.fromkeys(map(format_size, (smallest, largest))))
     return (
         f"{scenario.name}: {_counted(scenario.workers, 'worker')}, {_counted(scenario.shards, 'shard')} of {each}, "
         f"{format_size(scenario.total_bytes)} model{rate}, {scenario.mode}"

@@ -32,11 +32,9 @@ from validate.cli.options import (
     testbed_option,
 )
 from validate.comparison import quality
-from validate.machine.computing import compute_by
-from validate.measurements.measurement import Measurement, key, spans
+from validate.measurements.measurement import Measurement, spans
 from validate.measurements.store import Store
 from validate.measurements.suspect_runs import suspicions
-from validate.runs import failures
 from validate.testbeds.base import Testbed
 
 SCHEMA_VERSION = 1
@@ -116,38 +114,19 @@ def _repeated(
     scenario: Scenario, bed: Testbed, store: Store, *, repetitions: int, watch: bool
 ) -> list[Measurement]:
     """Runs of a scenario, each stored before the next one starts; one that fails is written down."""
-    from validate.runs.real_run import RunFailed
-    from validate.runs.real_run import run as run_scenario
+    from validate.runs.kept import next_repetition, run_and_keep
 
     measurements: list[Measurement] = []
-    first = sum(m.testbed == bed.name and m.suite is None for m in store.measurements(scenario=scenario))
+    first = next_repetition(store, scenario, bed.name)
     with progress(repetitions, scenario.name) as advance:
         for repetition in range(first, first + repetitions):
-            try:
-                measurement = run_scenario(
-                    scenario,
-                    bed,
-                    repetition=repetition,
-                    on_observation=_observer(scenario, advance) if watch else None,
-                    logs=store.path.parent / "logs",
-                )
-            except RunFailed as error:
-                failures.add(
-                    store.path,
-                    key=key(
-                        scenario,
-                        testbed=bed.name,
-                        suite=None,
-                        repetition=repetition,
-                        compute_by=compute_by(scenario),
-                    ),
-                    scenario=scenario.name,
-                    repetition=repetition,
-                    suite=None,
-                    reason=str(error),
-                )
-                raise
-            store.add(measurement)
+            measurement = run_and_keep(
+                scenario,
+                bed,
+                store,
+                repetition=repetition,
+                on_observation=_observer(scenario, advance) if watch else None,
+            )
             measurements.append(measurement)
             advance(1, "")
     return measurements
