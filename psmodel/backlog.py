@@ -56,4 +56,7 @@ def _loads(scenario: Scenario, demands: Demands, rates: Array) -> dict[str, floa
         if scenario.compute_on != "accelerator":
             work += scenario.compute.expected()
         loads["host cores"] = everyone * (work + float(apply.sum())) / cores
+    if scenario.total_cores is not None or scenario.placement == "single-host":
+        copied = math.fsum(math.fsum(p.send_memory) + math.fsum(p.apply_memory) for p in demands.pushes)
+        loads["memory channels"] = everyone * (copied + demands.assemble_memory)
     return loads

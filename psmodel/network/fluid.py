@@ -53,7 +53,7 @@ class Link:
     number
         That in `Fluid`; 0 if the capacity is inf, where nothing has to be shared.
     flows
-        How many transfers between hosts are under way, where transfers heed each other.
+        How many transfers meet on it, where transfers heed each other.
     """
 
     __slots__ = ("_env", "_fluid", "_passed", "capacity", "flows", "name", "number")
@@ -330,3 +330,11 @@ def _longer(values: Any, size: int, *, arrays: bool) -> Any:
     larger = np.zeros(size, dtype=np.int64)
     larger[: len(values)] = values
     return larger
+
+
+def tolerance_note(tolerance: float) -> str:
+    """What an answer says that was not computed exactly."""
+    return (
+        f"transfers ended together where they had no more than {tolerance:.3g} of their bytes to go "
+        f"(tolerance = {tolerance:g}): each carries at least {1 - tolerance:.6g} of its bytes"
+    )

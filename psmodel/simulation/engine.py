@@ -11,7 +11,7 @@ import simpy
 
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.limits.budget import check
-from psmodel.network.network import Host
+from psmodel.network.hosts import Host
 from psmodel.random_streams import compute_times, endless_compute_times, update_costs
 from psmodel.results import Array
 from psmodel.scenario import Scenario
@@ -114,7 +114,7 @@ class Run:
         self.demands = demands(scenario, calibration)
         self._replication = replication
         self._env = simpy.Environment()
-        self._premises = Premises(self._env, scenario, self.demands, tolerance=tolerance)
+        self._premises = Premises(self._env, scenario, self.demands, calibration, tolerance=tolerance)
         self._network = self._premises.network
         self._shard_groups = self._group_shards()
         n = scenario.workers
@@ -216,7 +216,9 @@ class Run:
     ) -> "Exchange | None":
         """What carries the messages in rows of numbers, if that can be and pays."""
         scenario = self.scenario
-        if self.monitor.may_trace or not in_rows(scenario, hosts, len(shards)):
+        if self.monitor.may_trace or self._premises.copies_meet:
+            return None
+        if not in_rows(scenario, hosts, len(shards)):
             return None
         from psmodel.simulation.messages.exchange import Exchange
 
@@ -295,6 +297,7 @@ class Run:
             self._workers,
             links=self.scenario.placement != "single-host",
             cores=self._premises.shared_cores,
+            memory=self._premises.shared_memory,
         )
 
     def state(self) -> Array:

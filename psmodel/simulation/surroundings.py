@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from psmodel.network.network import FluidNetwork, Host
+from psmodel.network.hosts import Host
+from psmodel.network.network import FluidNetwork
 from psmodel.scenario import Scenario
 from psmodel.service_demands import Demands
 from psmodel.simulation.coordinator import Coordinator
@@ -56,3 +57,11 @@ class Surroundings:
                 self.monitor.span(
                     link.name, name, begin, self.env.now, overlapping=True, worker=worker, shard=shard.index
                 )
+
+    def trace_iteration(self, worker: int, row: str, iteration: int) -> None:
+        """An iteration of a worker that ends now, phase by phase, in its row."""
+        monitor, i = self.monitor, (worker, iteration)
+        edges = [getattr(monitor, name)[i] for name in ("start", "pulled", "computed", "pushed", "released")]
+        for name, begin, end in zip(("pull", "compute", "push", "wait"), edges, edges[1:], strict=False):
+            if end > begin:
+                monitor.span(row, name, float(begin), float(end), iteration=iteration)

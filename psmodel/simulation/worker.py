@@ -8,7 +8,8 @@ from typing import Any
 import simpy
 
 from psmodel.network.decided import Decided
-from psmodel.network.network import Host
+from psmodel.network.fluid import Link
+from psmodel.network.hosts import Host
 from psmodel.network.processor import Processor, after, when
 from psmodel.service_demands import Push
 from psmodel.simulation.presence import Presence
@@ -52,7 +53,7 @@ class Worker:
         self._iterations = shared.iterations
         self._update_cost = shared.update_cost
         self._outstanding = shared.outstanding
-        self._trace_transfer = shared.trace_transfer
+        self._trace_transfer, self._trace_iteration = shared.trace_transfer, shared.trace_iteration
         self._compute_times = enumerate(compute_times)
         self._presence = presence
         if presence is not None:
@@ -87,7 +88,7 @@ class Worker:
                 yield env.timeout(self._demands.ask)
             monitor.released[me, iteration] = env.now
             if monitor.may_trace:
-                self._trace(iteration)
+                self._trace_iteration(self.index, self._name, iteration)
             following = self._coordinator.following(iteration)
             monitor.skip(me, iteration + 1, following, env.now)
             monitor.finish(me, following)
@@ -127,7 +128,7 @@ class Worker:
                     self._prefetched = None
                     yield self._pull.arrived.event
                 self._monitor.pulled[self.index, iteration] = self.env.now
-                yield from self._thread.works(self._demands.assemble)
+                yield from self._thread.works(self._demands.assemble, memory_s=self._demands.assemble_memory)
                 if self._scenario.prefetch and iteration + 1 < self._iterations:
                     self._prefetched = yield from self._ask(iteration + 1)
                 yield from self._compute(seconds)
@@ -156,10 +157,7 @@ class Worker:
     def _ask(self, iteration: int) -> Generator[simpy.Event, Any, Pull]:
         """Ask every shard for its parameters, one after the other waiting for each if so said."""
         if self._exchange is not None:
-            pull = Pull(self.env, iteration=iteration, shards=0)
-            instant = self._exchange.ask(self.index, iteration, pull.arrived.event)
-            yield from self._thread.works(instant - self.env.now)
-            return pull
+            return (yield from self._exchange.pull(self.index, iteration, self._thread))
         sequential = self._scenario.pull == "sequential"
         pull = Pull(self.env, iteration=iteration, shards=len(self._shards))
         self._open = [one for one in self._open if not one.arrived.event.triggered] + [pull]
@@ -214,7 +212,8 @@ class Worker:
             if pull.abandoned:
                 return
             begin = self.env.now
-            transfer = self._transfer(shard, shard.host, self.host, shard.size)
+            abreast = 1 if self._scenario.pull == "sequential" else len(self._shards)
+            transfer = self._transfer(shard, shard.host, self.host, shard.size, abreast, shard.host.up)
             pull.transfers.append(transfer)
             if self._monitor.may_trace:
                 when(
@@ -224,10 +223,13 @@ class Worker:
             receipt = self._receipt(transfer, self._demands.receive[shard.member], self._processor)
             when(receipt, lambda: one_less(arrived))
 
-        shard.call(self._demands.reply[shard.member] * self.count, reply, begin=read)
+        service, memory = self._demands.reply[shard.member], self._demands.reply_memory[shard.member]
+        shard.call(service * self.count, reply, memory=memory * self.count, begin=read)
 
-    def _transfer(self, shard: Shard, src: Host, dst: Host, nbytes: float) -> Decided:
-        transfer = self._network.transfer(src, dst, nbytes)
+    def _transfer(
+        self, shard: Shard, src: Host, dst: Host, nbytes: float, abreast: int, meets: Link
+    ) -> Decided:
+        transfer = self._network.transfer(src, dst, nbytes, abreast=abreast, meets=meets)
         for presence in (self._presence, shard.presence):
             if presence is not None:
                 presence.keep(transfer)
@@ -266,10 +268,11 @@ class Worker:
             return
         sequential = self._scenario.push == "sequential"
         for position, shard in enumerate(self._shards):
-            yield from self._thread.works(push.send[shard.member])
+            yield from self._thread.works(push.send[shard.member], memory_s=push.send_memory[shard.member])
             countdowns = [applied, Countdown(self.env, 1)] if sequential else [applied]
             begin = self.env.now
-            transfer = self._transfer(shard, self.host, shard.host, push.sizes[shard.member])
+            size, abreast = push.sizes[shard.member], 1 if sequential else len(self._shards)
+            transfer = self._transfer(shard, self.host, shard.host, size, abreast, shard.host.down)
             if self._monitor.may_trace:
                 when(
                     transfer,
@@ -322,11 +325,12 @@ class Worker:
             delay = self._demands.propagation_delay + self._demands.one_way
             after(self.env, delay, lambda: one_less(countdowns))
 
-        service = self._demands.refuse
+        service, memory = self._demands.refuse, 0.0
         if accepted:
+            memory = push.apply_memory[shard.member]
             service = push.apply[shard.member] + (next(self._update_cost[position], 0.0) if last else 0.0)
-        size = push.sizes[shard.member]
-        shard.call(service * self.count, finish, begin=start, nbytes=size * self.count)
+        nbytes = push.sizes[shard.member] * self.count
+        shard.call(service * self.count, finish, memory=memory * self.count, begin=start, nbytes=nbytes)
 
     def _staleness(self, pull: Pull, shard: Shard, position: int, iteration: int) -> int:
         """Updates since the pull; in bulk-synchronous mode those of other rounds."""
@@ -341,10 +345,3 @@ class Worker:
         if self._fewer_in_flight is not None:
             waiting, self._fewer_in_flight = self._fewer_in_flight, None
             waiting.succeed()
-
-    def _trace(self, iteration: int) -> None:
-        monitor, i = self._monitor, (self.index, iteration)
-        edges = [getattr(monitor, name)[i] for name in ("start", "pulled", "computed", "pushed", "released")]
-        for name, begin, end in zip(("pull", "compute", "push", "wait"), edges, edges[1:], strict=False):
-            if end > begin:
-                monitor.span(self._name, name, float(begin), float(end), iteration=iteration)

@@ -87,6 +87,27 @@ def test_background_traffic_takes_its_fair_share(rate: float, left: float) -> No
     assert metric("push_time_s", background=[{"link": "shard-0.up", "rate": rate}]) == pytest.approx(M / B)
 
 
+@pytest.mark.parametrize(("workers", "shards"), [(1, 3), (3, 1), (2, 2), (3, 3), (4, 2)])
+def test_transfers_of_many_to_many_take_longer_where_they_cross(workers: int, shards: int) -> None:
+    """All start together, so that n is N; nothing is lost where one worker or one shard is alone."""
+    scenario = BASE.replace(workers=workers, shards=shards)
+    ideal = simulation.predict(scenario).prediction.metrics
+    crossed = simulation.predict(scenario, Calibration(crossing=0.2)).prediction.metrics
+    longer = 1 + 0.2 * (1 - 1 / workers) * (1 - 1 / shards)
+    assert crossed.push_time_s == pytest.approx(longer * ideal.push_time_s)
+
+
+@pytest.mark.parametrize("phase", ["pull", "push"])
+def test_transfers_one_after_the_other_do_not_cross(phase: str) -> None:
+    changes = {"pull": "none", "push": "none", phase: "sequential"}
+    scenario = BASE.replace(workers=3, shards=2, **changes)
+    times = [
+        simulation.predict(scenario, Calibration(crossing=c)).prediction.metrics.iteration_time_s
+        for c in (0.0, 0.5)
+    ]
+    assert times[0] == pytest.approx(times[1])
+
+
 def test_who_comes_first_stays_ahead() -> None:
     """Three to one on one link: when the first is through with M, the other has M/3 and needs the rest alone."""
     env = simpy.Environment()
@@ -124,6 +145,20 @@ def test_a_head_start_leads_workers_out_of_lock_step() -> None:
     )
     assert in_step == pytest.approx(20 + 4 * M / B)
     assert apart == pytest.approx(20 + 2 * M / B, rel=1e-3)
+
+
+def test_a_transfer_that_is_halted_as_it_begins_stands_still() -> None:
+    env = simpy.Environment()
+    network = FluidNetwork(env, crossing=0.5)
+    a, b, c = (network.add_host(name, up=B, down=B) for name in "abc")
+    first = network.transfer(a, c, M, abreast=2, meets=c.down)
+    second = network.transfer(b, c, M, abreast=2, meets=c.down)
+    network.halt(first)
+    env.run(second)
+    assert env.now == pytest.approx(1.125 * M / B)
+    network.resume(first)
+    env.run(first)
+    assert env.now == pytest.approx(2.25 * M / B)
 
 
 def test_stragglers_stretch_computing_as_their_renewals_say() -> None:

@@ -39,8 +39,11 @@ def plainer(scenario: Scenario) -> Scenario:
 
 
 carried = scenarios(iterations=st.integers(1, 4) | st.none()).map(plainer)
-with_head_start = st.builds(
-    lambda c, h: replace(c, head_start=h), calibrations, st.sampled_from([0.0, 0.3, 2.0])
+unequal_shares = st.builds(
+    lambda c, head_start, crossing: replace(c, head_start=head_start, crossing=crossing),
+    calibrations,
+    st.sampled_from([0.0, 0.3, 2.0]),
+    st.sampled_from([0.0, 0.15, 1.0]),
 )
 
 
@@ -68,7 +71,7 @@ def assert_same(one: SimulationResult, other: SimulationResult) -> None:
 
 @pytest.mark.long
 @settings(max_examples=150)
-@given(scenario=carried, calibration=with_head_start, tolerance=st.sampled_from([0.0, 0.0, 0.01]))
+@given(scenario=carried, calibration=unequal_shares, tolerance=st.sampled_from([0.0, 0.0, 0.01]))
 def test_messages_in_rows_are_those_one_by_one(scenario, calibration, tolerance) -> None:
     assert can_carry(scenario, finite=True)
     options = {"tolerance": tolerance, "budget": SHORT}

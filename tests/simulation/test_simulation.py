@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from psmodel import analytic, simulation
 from psmodel.calibration import Calibration
 from psmodel.network.decided import Decided
-from psmodel.network.network import Host
+from psmodel.network.hosts import Host
 from psmodel.scenario import Scenario, load
 from psmodel.simulation.engine import Run
 from tests.strategies import bandwidths, calibrations, rates, seconds

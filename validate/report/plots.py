@@ -17,6 +17,7 @@ from psmodel.trace import Span
 from psmodel.units import format_time
 from psmodel.wording import label
 from validate.comparison.comparisons import ComparisonRow
+from validate.report.claim import Step
 
 _INK, _MUTED = "#222222", "#666666"
 _STYLES: Mapping[str, tuple[str, str, str]] = {
@@ -248,6 +249,38 @@ def waterfall(bound_s: float, losses: Sequence[tuple[str, float]], measured_s: f
         axes.invert_yaxis()
         axes.set_xlim(0, axes.get_xlim()[1] * 1.15)
         axes.set_xlabel("iteration time, ms")
+        return figure
+
+
+def claim(made: Sequence[Step]) -> Figure:
+    """Push time against the number of shards: measured, predicted, and what links alone would take."""
+    with rc_context(_RC):
+        figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+        axes = figure.subplots()
+        shards = np.array([step.shards for step in made])
+        low, high = np.array([(step.low_s, step.high_s) for step in made]).T
+        axes.fill_between(shards, low, high, color="#0072B2", alpha=0.18, lw=0)
+        predicted = [step.predicted_s for step in made]
+        axes.plot(shards, predicted, color="#0072B2", label="predicted from K = 1, 95 % interval")
+        links = [step.links_s for step in made]
+        axes.plot(shards, links, color=_MUTED, ls=":", label="links alone: max(N·M/(K·B), M/B)")
+        for step in made:
+            axes.errorbar(
+                [step.shards],
+                [step.measured_s],
+                yerr=[[step.measured_s - step.measured_low_s], [step.measured_high_s - step.measured_s]],
+                fmt="o",
+                color="#D55E00",
+                mfc="white" if step.calibration else "#D55E00",
+                elinewidth=0.8,
+                label="measured" if step is made[-1] else None,
+            )
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(shards, [str(k) for k in shards])
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_time(value)))
+        axes.set_ylim(0, 1.1 * max(step.measured_high_s for step in made))
+        axes.set(xlabel="shards", ylabel="push time")
+        axes.legend(frameon=False, fontsize=8)
         return figure
 
 

@@ -15,6 +15,7 @@ from validate.comparison.staleness import Staleness, mean
 from validate.comparison.staleness import compare as compare_staleness
 from validate.fitting.estimate import fit
 from validate.fitting.fit import Fit, impersonal
+from validate.fitting.probes import oddities
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import believable, by_scenario
 from validate.measurements.stored import read
@@ -216,6 +217,7 @@ def warnings(report: Report) -> list[str]:
 def coefficient_rows(fit: Fit) -> list[tuple[str, str, str, str]]:
     """Coefficient, estimate, 95 % interval and, where the runs do not tell it, why; meaning."""
     rows = []
+    odd = oddities(fit.calibration, fit.names, fit.environment.get("memory_together_bytes_per_s"))
     for name, about in COEFFICIENTS.items():
         value = getattr(fit.calibration, name)
         phrases = []
@@ -224,6 +226,8 @@ def coefficient_rows(fit: Fit) -> list[tuple[str, str, str, str]]:
             phrases.append(f"{low:.3g} to {high:.3g}")
         if name in fit.unidentified:
             phrases.append(f"not identified: {fit.unidentified[name]}")
+        if name in odd:
+            phrases.append(odd[name])
         rows.append((name, f"{value:.4g} {about.unit}", "; ".join(phrases) or "not asked for", about.meaning))
     return rows
 

@@ -39,7 +39,7 @@ from validate.testbeds.vigil import Signs, Vital
 
 _SMALLEST_STORE = 200_000_000
 _SPARE = 100_000_000
-_LINGER = 2
+_LINGER = 4
 """Ray frees objects in batches, so that as much as is in use may lie there unused."""
 _SOCKET_PATH_LIMIT = 107
 _LONGEST_SOCKET = "/ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store.1"
@@ -105,6 +105,9 @@ class LocalTestbed:
             "TMPDIR": str(directory / "tmp"),
             # Else Ray takes the address of another interface, and listens on all of them.
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            # Else the kernel finds memory for each page of the object store when it is first written to, which doubles
+            # the time of a put until all of the store has been used once: minutes into a run, by chance.
+            "RAY_preallocate_plasma_memory": "1",
             **RAY_ENVIRONMENT,
         }
         if sys.dont_write_bytecode:
@@ -194,7 +197,9 @@ def _bytes_in_use(scenario: Scenario) -> int:
     """Most bytes of objects at a time: what all workers pull, and the pushes that may be under way."""
     pushes = 0 if scenario.push == "none" else 1
     if scenario.push == "fire-and-forget":
-        pushes = scenario.max_in_flight_pushes or scenario.total_iterations
+        # Calls reach an actor in order, so that a pull waits for the worker's push before it.
+        pushes = 2 if scenario.pull != "none" else scenario.total_iterations
+        pushes = min(pushes, scenario.max_in_flight_pushes or pushes)
     return scenario.workers * scenario.total_bytes * (pushes + (scenario.pull != "none"))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from psmodel.network import loading
-from psmodel.network.network import Host
+from psmodel.network.hosts import Host
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import features_of
 

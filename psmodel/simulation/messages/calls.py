@@ -10,6 +10,7 @@ from psmodel.simulation.messages.rows import (
     ARRIVE,
     BUSY,
     CALLED,
+    CROSSING,
     DELAY,
     DOWN,
     DRAWN,
@@ -104,6 +105,7 @@ def depart(
     weight = 1.0
     if x[HEAD_START] > 0:
         weight = 1 / (1 + x[HEAD_START] * (heed[up] + heed[down]))
+    if x[HEAD_START] > 0 or x[CROSSING] > 0:
         heed[up] += 1
         heed[down] += 1
     width, base = n[WIDTH], n[NEW]

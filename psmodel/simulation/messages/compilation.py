@@ -12,7 +12,7 @@ _ORDER = (
     (events, ("schedule", "first", "after", "change")),
     (calls, ("depart", "one_less", "finish", "begin_call", "serve", "call", "take", "arrive", "served")),
     (asking, ("ask_next", "ask", "sent", "send", "push", "pushed_one")),
-    (course, ("by_start", "complete", "set_timer", "happen", "repair", "run")),
+    (course, ("by_start", "complete", "set_timer", "happen", "lengthen", "repair", "run")),
 )
 
 

@@ -10,6 +10,7 @@ from psmodel.simulation.messages.rows import (
     ASK,
     ASK_ALL,
     ASKED,
+    CROSSING,
     DONE,
     DRAW,
     DRAWN_OUT,
@@ -32,6 +33,7 @@ from psmodel.simulation.messages.rows import (
     OUTBOX,
     PAIRS,
     PROPAGATION,
+    READY,
     REPAIRS,
     REPLY,
     RESUMING,
@@ -44,6 +46,7 @@ from psmodel.simulation.messages.rows import (
     TIMERS,
     TOLERANCE,
     USED,
+    WIDTH,
     Row,
     Rows,
 )  # fmt: skip
@@ -78,7 +81,7 @@ def complete(
     count = end(now, x[TOLERANCE], ended, links, members, amounts, paths, keys, entries, order, counts)
     x[DUE] = INF
     by_start(count, ended, pi)
-    if x[HEAD_START] > 0:
+    if x[HEAD_START] > 0 or x[CROSSING] > 0:
         for i in range(count):
             heed[paths[STEPS, ended[i]]] -= 1
             heed[paths[STEPS + 1, ended[i]]] -= 1
@@ -126,6 +129,18 @@ def happen(
         pushed_one(number, times, events, n, x, wi, wf, si, sf, pi, heed, new)
 
 
+def lengthen(n: Row, x: Row, heed: Row, new: Row) -> None:
+    """Let new transfers be as much longer as the others that they meet at their shard make them."""
+    width = 2 + 2 * n[WIDTH]
+    while n[READY] < n[NEW]:
+        base = n[READY]
+        if x[CROSSING] > 0:
+            link = int(new[base + 2]) if new[base] < n[PAIRS] else int(new[base + 3])
+            others = max(1, heed[link])
+            new[base + 1] *= 1 + x[CROSSING] * (1 - 1 / n[SHARDS]) * (1 - 1 / others)
+        n[READY] += width
+
+
 def repair(
     n: Row, x: Row, new: Row, links: Rows, members: Rows, amounts: Rows, paths: Rows, keys: Rows, entries: Rows,
     order: Row, counts: Row,
@@ -140,7 +155,7 @@ def repair(
     if due < 0:
         n[RESUMING] = n[SETTLING] = 1
         return False
-    n[NEW] = 0
+    n[NEW] = n[READY] = 0
     x[DUE] = due
     return True
 
@@ -175,6 +190,7 @@ def run(
             )  # fmt: skip
             set_timer(timers, times, events, n, x)
         elif kind == SETTLE:
+            lengthen(n, x, heed, new)
             n[SETTLING] = 0
             if not complete(
                 times, events, n, x, wi, wf, si, sf, pi, pf, log, logged, out, heed, new, ended, draws,

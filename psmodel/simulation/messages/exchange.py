@@ -7,7 +7,7 @@ stands for the first of theirs.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from heapq import heappush
 from itertools import count, islice
 from typing import Any
@@ -16,13 +16,16 @@ import numpy as np
 import simpy
 from simpy.events import EventPriority
 
-from psmodel.network.network import FluidNetwork, Host
+from psmodel.network.hosts import Host
+from psmodel.network.network import FluidNetwork
 from psmodel.scenario import Scenario
 from psmodel.service_demands import Demands
 from psmodel.simulation.messages import rows as r
 from psmodel.simulation.messages.compilation import compiled
 from psmodel.simulation.monitor import Monitor
+from psmodel.simulation.pull import Pull
 from psmodel.simulation.shard import Shard
+from psmodel.simulation.thread import Thread
 
 _PRIORITY = 56
 """Bit from which on a key holds SimPy's priority."""
@@ -79,15 +82,15 @@ class Exchange:
         self._fluid = network.fluid
         racks = {name: number for number, name in enumerate(network.racks)}
         self._fluid.lend(2 * pairs, 4 if racks else 2)
-        self.n = n = np.zeros(17, dtype=np.int64)
+        self.n = n = np.zeros(18, dtype=np.int64)
         n[r.PAIRS], n[r.SHARDS], n[r.WIDTH] = pairs, len(shards), 4 if racks else 2
         is_random = scenario.update_cost.is_random
         n[r.IN_STEP], n[r.RANDOM] = scenario.mode == "bsp", is_random
-        self._x = x = np.zeros(8)
+        self._x = x = np.zeros(9)
         x[r.DUE], x[r.PROPAGATION] = math.inf, demands.propagation_delay
         x[r.DELAY], x[r.LATENCY] = demands.propagation_delay + demands.one_way, demands.one_way
         x[r.REQUEST], x[r.HEAD_START] = demands.request, demands.head_start
-        x[r.TOLERANCE] = network.tolerance
+        x[r.CROSSING], x[r.TOLERANCE] = demands.crossing, network.tolerance
         hosts = {host.name: number for number, host in enumerate(network.hosts.values())}
         self._wi, self._wf = np.zeros((14, members), dtype=np.int64), np.zeros((4, members))
         self._si, self._sf = np.zeros((17, len(shards)), dtype=np.int64), np.zeros((11, len(shards)))
@@ -124,14 +127,16 @@ class Exchange:
         """See the class."""
         return int(self.n[r.EVENTS])
 
-    def ask(self, worker: int, iteration: int, arrived: simpy.Event) -> float:
-        """A worker asks all shards for their parameters; gives when its thread is through with asking, s."""
-        self._waiting[0][worker] = arrived
+    def pull(self, worker: int, iteration: int, thread: Thread) -> Generator[simpy.Event, Any, Pull]:
+        """A worker's thread asks all shards for their parameters."""
+        pull = Pull(self._env, iteration=iteration, shards=0)
+        self._waiting[0][worker] = pull.arrived.event
         self._enter()
         instant = float(self._ask(worker, iteration, *self._messages(), self._draws))
         self._leave()
         self._set_wake()
-        return instant
+        yield from thread.works(instant - self._env.now)
+        return pull
 
     def push(self, worker: int, iteration: int, applied: simpy.Event) -> None:
         """A worker sends its update to all shards, one after the other."""

@@ -23,10 +23,10 @@ SETTLE, FIRE, ASK, ASK_ALL, SEND, SERVE, ARRIVE, TAKE, REPLY = range(9)
 # Integers of the whole.
 (
     PAIRS, SHARDS, WIDTH, USED, NEXT_KEY, SETTLING, TIMERS, FLOWS_BEGUN, REPAIRS, LOGGED, OUTBOX, NEW, EVENTS,
-    RESUMING, IN_STEP, RANDOM, DRAWN_OUT,
-) = range(17)  # fmt: skip
+    RESUMING, IN_STEP, RANDOM, DRAWN_OUT, READY,
+) = range(18)  # fmt: skip
 # Numbers of the whole: the instant, the network's next end, what every message costs, how the network shares.
-NOW, DUE, PROPAGATION, DELAY, LATENCY, REQUEST, HEAD_START, TOLERANCE = range(8)
+NOW, DUE, PROPAGATION, DELAY, LATENCY, REQUEST, HEAD_START, CROSSING, TOLERANCE = range(9)
 
 # Integers of each worker and of each shard: members, links and hosts; then what only one of them has.
 MEMBERS, UP, DOWN, HOST, RACK, RACK_UP, RACK_DOWN = range(7)
