@@ -16,7 +16,7 @@ from docutils.nodes import SkipNode  # noqa: E402
 from docutils.utils.math.latex2mathml import tex2mathml  # noqa: E402
 from reference_pages import commands, features, scenario, table  # noqa: E402
 
-from figures.kit import build  # noqa: E402
+from figures.kit import accuracy, build  # noqa: E402
 from psmodel import load, predict  # noqa: E402
 from psmodel.calibration import COEFFICIENTS  # noqa: E402
 
@@ -123,6 +123,7 @@ _write("bounds.inc.md", _bounds())
 _write("features.inc.md", features())
 _write("scenario.inc.md", scenario())
 _write("commands.inc.md", commands())
+_write("accuracy.inc.md", accuracy.page(accuracy.read()))
 _write("gallery.inc.md", _gallery())
 _write("notebooks.inc.md", _notebooks())
 _api()

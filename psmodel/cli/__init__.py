@@ -30,6 +30,10 @@ _COMMANDS = {
         "psmodel.cli.explanations:explain",
         "Say what binds, by how much, and what each change would bring.",
     ),
+    "support": (
+        "psmodel.cli.fit_support:support",
+        "Say whether a fit covers a scenario, extrapolates, or is stale on this machine.",
+    ),
     "app": ("psmodel.cli.page_server:app", "Ask what-ifs in the browser."),
     "completion": ("psmodel.cli.about:completion", "Print the completion script of bash, zsh or fish."),
     "cite": ("psmodel.cli.about:cite", "Print a BibTeX entry for psmodel."),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from psmodel.cli.needs import tell_if_long
 from psmodel.cli.options import (
     counted,
     describe,
@@ -54,6 +55,8 @@ def explain(
     """Say what binds SCENARIO, by how much, what would bind next, and what each doubling would bring."""
     from psmodel.whatif.explanations import explain as look
 
+    if method == "simulate":
+        tell_if_long([scenario], calibrated)
     with counted(f"Explaining by {method}") as count:
         explanation = look(
             scenario, calibrated.by(method), method=method, sobol=sobol, seed=sobol_seed, progress=count

@@ -130,12 +130,23 @@ def _with_options(
     return click.argument("scenario", required=False)(wrapped)
 
 
-def scenario_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command SCENARIO, the shortcuts and --set; it receives ``scenario``, a validated `Scenario`."""
+def scenario_options(
+    command: Callable[..., Any],
+    build: Callable[[Callable[[list[str]], Scenario], list[str], Any], Scenario] | None = None,
+) -> Callable[..., Any]:
+    """Give a command SCENARIO, the shortcuts and --set; it receives ``scenario``, a validated `Scenario`.
+
+    Parameters
+    ----------
+    build
+        Makes the scenario of ``key=value`` texts by the function that it is given, in its own way: with others of the
+        command's options, which it is given too.
+    """
 
     def wrapped(scenario: str | None, settings: tuple[str, ...], **kwargs: Any) -> Any:
         texts = _settings(kwargs, settings)
-        return command(scenario=_one_scenario(scenario, texts, command.__name__), **kwargs)
+        make = partial(_one_scenario, scenario, command=command.__name__)
+        return command(scenario=build(make, texts, kwargs) if build else make(texts), **kwargs)
 
     return _with_options(wrapped, command, varies=False)
 
@@ -307,6 +318,8 @@ def describe(scenario: Scenario) -> str:
     if scenario.bandwidth is not None and scenario.placement != "single-host":
         rates = sorted({r for _, r in scenario.bandwidth})
         rate = ", " + " to ".join(dict.fromkeys(format_rate(r) for r in (rates[0], rates[-1])))
+        slow = [f"{link.link} {format_rate(link.rate)}" for link in scenario.slow_links]
+        rate += f" ({', '.join(slow)})" if slow else ""
     largest, smallest = max(scenario.shard_sizes), min(scenario.shard_sizes)
     each = " to ".join(dict.fromkeys(map(format_size, (smallest, largest))))
     return (

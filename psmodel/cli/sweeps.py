@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from psmodel.cli.needs import scenarios, tell_if_long
 from psmodel.cli.options import (
     catalogue_option,
     fit_option,
@@ -81,6 +82,8 @@ def sweep(
     """
     points = grid(*axes) if samples is None else latin_hypercube(axes, samples=samples, seed=samples_seed)
     setup = Setup(method=method, replications=replications, calibrated=calibrated, catalogue=catalogue)
+    if method == "simulate":
+        tell_if_long(scenarios(setup, base, points), calibrated)
     journal = None
     if out is not None:
         Sweep.check(out)

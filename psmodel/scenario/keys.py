@@ -17,6 +17,7 @@ from psmodel.scenario.parts import (
     LinkRate,
     Part,
     Racks,
+    SlowLink,
     Stragglers,
     one_rate_sets_all,
 )
@@ -79,6 +80,8 @@ class Keys(Part):
     """Workers that share one dedicated host in the same way; `worker_up` and `worker_down` are the host's."""
     racks: Racks | None = None
     """Racks of dedicated hosts; none given: the core of the network limits nothing."""
+    slow_links: tuple[SlowLink, ...] = ()
+    """Links of single hosts that carry less than `bandwidth`, where hosts are unlike each other."""
     background: tuple[Background, ...] = ()
     """Traffic of others on single links."""
     cores_per_host: Annotated[int, Field(ge=1, le=MOST_HOSTS)] | None = None

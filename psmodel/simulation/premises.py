@@ -95,6 +95,10 @@ class Premises:
         if key in self._pairs:
             return self._pairs[key]
         up, down = (d.worker_up, d.worker_down) if role == "worker" else (d.shard_up, d.shard_down)
+        shares = self._scenario.link_shares
+        up, down = (
+            rate * shares.get(f"{role}-{index}.{way}", 1.0) for way, rate in (("up", up), ("down", down))
+        )
         rack = self._racks[index % len(self._racks)] if self._racks else None
         host = self.network.add_host(f"{role}-{index}", up=up, down=down, count=count, rack=rack)
         pair = self._pairs[key] = host, self._processor(host.name, shared=self._is_shared(role))

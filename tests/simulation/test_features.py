@@ -79,6 +79,16 @@ def test_each_direction_between_racks_is_a_link_of_its_own() -> None:
     assert simulation.predict(scenario).elapsed_s >= 20 * 2 * M / rate * (1 - 1e-9)
 
 
+def test_a_slow_link_makes_only_its_own_host_slow() -> None:
+    # One worker, whose push to two shards ends with the slower: M/2 at B/10 there, M/2 over what is left elsewhere.
+    slow = [{"link": "shard-0.down", "rate": B / 10}]
+    assert metric("push_time_s", shards=2, slow_links=slow) == pytest.approx((M / 2) / (B / 10))
+    pulling = metric("pull_time_s", shards=2, slow_links=slow, pull="parallel")
+    assert pulling == pytest.approx(M / B)
+    faster = [{"link": "shard-0.down", "rate": 10 * B}]
+    assert metric("push_time_s", shards=2, slow_links=faster) == pytest.approx(M / B)
+
+
 @pytest.mark.parametrize(("rate", "left"), [(0.2 * B, 0.8 * B), (0.9 * B, 0.5 * B)])
 def test_background_traffic_takes_its_fair_share(rate: float, left: float) -> None:
     """Max–min fair: the smaller of its own rate and half the link."""

@@ -76,7 +76,7 @@ def demo(context: click.Context, out: Path, as_json: bool) -> None:
             demo_suite,
             store,
             testbed=demo_suite.testbed,
-            entered=lambda scenarios: entered(demo_suite.testbed, scenarios, None),
+            entered=lambda scenarios: entered(demo_suite.testbed, scenarios, None, path),
             progress=progress,
             earlier=Outcome.earlier(supervision.earlier()),
         )

@@ -44,7 +44,10 @@ class FinalistRuns:
         """The testbed, entered once for all runs."""
         from validate.runs.kept import next_repetition, run_and_keep
 
-        with Store(default_path()) as store, entered(self.testbed, scenarios, self.address) as bed:
+        with (
+            Store(default_path()) as store,
+            entered(self.testbed, scenarios, self.address, store.path) as bed,
+        ):
             caution(store.notes)
 
             def once(scenario: Scenario) -> RealRun:

@@ -92,6 +92,7 @@ def gate(
     seed: int,
     testbed: str | None,
     address: str | None,
+    wait: float,
     store_path: Path,
     as_json: bool,
 ) -> None:
@@ -137,7 +138,7 @@ def gate(
             suite=chosen.label, label=made_for, scenarios=scenarios, covered=covered,
             repetitions=repetitions, known=known,
             against=against, level=level, duration_s=seconds, alpha=false_alarms, margin=margin, seed=seed,
-            testbed=testbed, address=address,
+            testbed=testbed, address=address, wait_s=wait,
             store=store_path,
         )
     )  # fmt: skip

@@ -58,6 +58,7 @@ class Asked:
     seed: int
     testbed: str
     address: str | None
+    wait_s: float
     store: Path
 
 
@@ -95,7 +96,7 @@ def hold(asked: Asked) -> Held:
     try:
         with (
             Store(asked.store) as store,
-            entered(asked.testbed, needed, asked.address) as bed,
+            entered(asked.testbed, needed, asked.address, asked.store, asked.wait_s) as bed,
             ExitStack() as stack,
         ):
             notes += store.notes

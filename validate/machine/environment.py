@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psmodel
-from validate.machine.guardian import processes_with as processes_with
+from validate.machine.guardian import processes_of as processes_of
 from validate.machine.memory_probe import memory_rates
 
 _TICK = os.sysconf("SC_CLK_TCK")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from psmodel.scenario import Scenario
 from validate.machine.computing import compute_by
+from validate.machine.open_links import is_open
 from validate.measurements.measurement import Measurement, key
 from validate.measurements.store import Store
 from validate.runs import failures
@@ -13,7 +14,10 @@ from validate.testbeds.base import Testbed
 
 def next_repetition(store: Store, scenario: Scenario, testbed: str) -> int:
     """The number of the first repetition that the store does not have yet."""
-    return sum(m.testbed == testbed and m.suite is None for m in store.measurements(scenario=scenario))
+    # Those whose links were left open are stored with the links that they had.
+    left_open = is_open(scenario)
+    stored = store.measurements(scenario=None if left_open else scenario, testbed=testbed)
+    return sum(m.suite is None and (not left_open or m.asked_for == scenario) for m in stored)
 
 
 def run_and_keep(
@@ -23,6 +27,7 @@ def run_and_keep(
     *,
     repetition: int,
     on_observation: Callable[[Observation], None] | None = None,
+    at_most_s: float | None = None,
 ) -> Measurement:
     """Run a scenario on a testbed that has been entered.
 
@@ -38,6 +43,7 @@ def run_and_keep(
             repetition=repetition,
             on_observation=on_observation,
             logs=store.path.parent / "logs",
+            at_most_s=at_most_s,
         )
     except RunFailed as error:
         spent = compute_by(scenario)

@@ -43,11 +43,14 @@ class Placement:
         One mapping per worker / shard for ``Actor.options(**mapping)``.
     coordinator_options
         The same for the coordinator (barrier) actor; it lives with the driver, on no measured link.
+    scenario
+        The scenario as it is there, if the testbed tells its links; None: as it was asked for.
     """
 
     worker_options: Sequence[Mapping[str, Any]]
     shard_options: Sequence[Mapping[str, Any]]
     coordinator_options: Mapping[str, Any] = field(default_factory=dict)
+    scenario: Scenario | None = None
 
 
 def require_iterations(scenario: Scenario) -> None:

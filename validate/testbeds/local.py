@@ -21,8 +21,7 @@ from typing import Self
 from psmodel.limits import machine
 from psmodel.scenario import Scenario
 from psmodel.units import format_size
-from validate.machine.environment import processes_with
-from validate.machine.guardian import clear, watch_over
+from validate.machine.guardian import clear, processes_of, watch_over
 from validate.testbeds import ray_node as raynode
 from validate.testbeds import sandbox
 from validate.testbeds.base import (
@@ -142,7 +141,7 @@ class LocalTestbed:
             Exception
         ) as error:  # Ray raises bare ones, on a machine that is too busy to start it in time say
             raise CannotRun(f"Ray does not start on this machine: {first_line(error)}") from error
-        self._vital = raynode.vital(processes_with(_TOKEN_PATH, str(directory / "token")))
+        self._vital = raynode.vital(processes_of(directory))
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
@@ -176,11 +175,11 @@ class LocalTestbed:
         )
 
     def signs(self) -> Signs:
-        token = os.environ.get(_TOKEN_PATH, "")
+        directory = Path(os.environ.get(_TOKEN_PATH, "")).parent
         return Signs(
             here=True,
             processes=self._vital,
-            scan=lambda: processes_with(_TOKEN_PATH, token),
+            scan=lambda: processes_of(directory),
             log_files=self._log_files,
         )
 

@@ -11,7 +11,7 @@ _FEATURES = frozenset(
     {
         "shard_weights", "message_overhead", "placement", "shards_per_host", "workers_per_host", "racks",
         "compute_on", "compute", "compute_factors", "stragglers", "compression", "update_cost", "update_rule", "mode",
-        "prefetch",
+        "prefetch", "slow_links",
     }
 )  # fmt: skip
 _NONE = frozenset({"pull", "push"})
