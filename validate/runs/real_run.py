@@ -103,13 +103,9 @@ def run(
     signs = testbed.signs()
     vigil = Vigil(signs, f"scenario {scenario.name} on {testbed.name}", slowest_rate=min(rates))
     try:
-        watch = _watched(
-            partial(Actors, scenario, placement, repetition=repetition, compute_by=spent),
-            vigil,
-            on_observation,
-            observe_every_s,
-            math.inf if at_most_s is None else at_most_s,
-        )
+        actors = partial(Actors, scenario, placement, repetition=repetition, compute_by=spent)
+        most_s = math.inf if at_most_s is None else at_most_s
+        watch = _watched(actors, vigil, on_observation, observe_every_s, most_s)
     except RunFailed as failed:
         raise _with_log(failed, signs, logs) from None
     finally:

@@ -135,12 +135,12 @@ def host_names() -> dict[str, str]:
     """Ray's id of each living node → its host's name: the testbed's own, or the machine's where it has none."""
     import ray
 
-    named = {}
+    names = {}
     for node in ray.nodes():
         if node["Alive"]:
             own = [key.removeprefix("host:") for key in node["Resources"] if key.startswith("host:")]
-            named[node["NodeID"]] = own[0] if own else node["NodeManagerHostname"]
-    return named
+            names[node["NodeID"]] = own[0] if own else node["NodeManagerHostname"]
+    return names
 
 
 def first_line(error: Exception) -> str:
