@@ -73,6 +73,7 @@ class Stage:
     def _run(self, scenario: Scenario, bed: object, **values: Any) -> Measurement:
         assert bed == "bed"
         self.goodput_given.append(values.pop("link_goodput"))
+        values.pop("at_most_s")  # how long it may take: test_allowance
         assert values.pop("logs") == self.store.path.parent / "logs"
         self.stored_before.append(len(self.store.rows()))
         self.played.append((scenario.name, values["repetition"]))
@@ -171,7 +172,7 @@ def test_a_suspect_run_is_repeated_once_and_both_are_kept(suite: Suite, stage: S
     doubted = suite.runs()[0].scenario.name
     stage.behave = lambda name, count: {"suspect": ("noisy",)} if name == doubted else {}
     outcome = stage.run(suite)
-    assert outcome.to_json() == {"made": 8, "found": 0, "suspect": 4, "failed": [], "left": 0}
+    assert outcome.to_json() == {"made": 8, "found": 0, "suspect": 4, "failed": [], "left": 0, "over": ""}
     assert stage.played[6:] == [p for p in planned(suite.runs()) if p[0] == doubted]
     assert sum(bool(m.suspect) for m in stage.store.measurements()) == 4
     assert stage.run(suite).made == 0

@@ -104,7 +104,7 @@ def test_a_packaged_suite_s_file_decides() -> None:
 
 def test_shipped_runs_are_in_the_parts_they_were_stored_in() -> None:
     for path in MEASURED.glob("*.json"):
-        if not path.name.endswith(".fit.json"):
+        if not path.name.endswith(".fit.json") and path.name != "accuracy.json":
             runs = read_json(path)
             parts = split(runs)
             assert parts.notes == ()

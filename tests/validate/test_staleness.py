@@ -61,7 +61,7 @@ def test_the_report_s_table_on_the_shipped_runs(capsys: pytest.CaptureFixture[st
     comparison = compare(fit.calibration, (m for m in runs if m.scenario.mode != "bsp"))
     assert len(comparison) == 8
     assert max(s.distance for s in comparison) <= 0.25
-    empty = Comparison(rows=(), calibration=(), scores=(), coverage=None, noise={})
+    empty = Comparison(rows=(), calibration=(), scores=(), coverage=None, coverage_80=None, noise={})
     report = Report(
         title="", fit=fit, comparison=empty, staleness=comparison, calibration=(), held_out=tuple(runs)
     )
