@@ -234,7 +234,7 @@ def test_the_cause_is_the_worker_if_it_alone_is_late() -> None:
 
 def test_stored_runs_are_judged_without_making_any(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
     fit, store = MEASURED / "ingress.fit.json", MEASURED / "ingress.json"
-    gate = ("validate", "gate", "ingress", "--store", str(store), "--select", "all", "--json")
+    gate = ("validate", "gate", "ingress@3", "--store", str(store), "--select", "all", "--json")
     code, out, err = run(
         capsys, *gate, "--fit", str(fit), "--mix-machines", "--junit", str(tmp_path / "g.xml")
     )

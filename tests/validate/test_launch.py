@@ -172,8 +172,7 @@ def test_a_manifest_asks_for_no_fewer_machines_than_the_suite_has(psmodel, suite
 
 
 def test_runs_come_home_in_a_log_among_other_lines_cut_and_mixed(psmodel, tmp_path: Path) -> None:
-    with Store(DATA / "store-0.1.0.sqlite") as store:
-        runs = list(store.measurements())
+    runs = read(DATA / "store-0.1.0.sqlite").runs
     assert len(runs) >= 2
     first, second = (list(records.lines(run)) for run in runs[:2])
     assert max(map(len, first + second)) < 4096
