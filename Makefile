@@ -3,9 +3,11 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export RAY_USAGE_STATS_ENABLED := 0
 UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
-RUN := $(UV) run --frozen --all-extras
+# With ray[default] every node of a testbed runs an agent that takes a core now and then, so those have their own place.
+EXTRAS := --all-extras --no-extra cluster --no-extra spark
+RUN := $(UV) run --frozen $(EXTRAS)
 
-.PHONY: demo test check lint bench faults fuzz fuzz-parsers figures measure notebooks docs clean
+.PHONY: demo test check lint bench faults audit licences fuzz fuzz-parsers figures measure notebooks docs clean
 
 demo: .venv/ready
 	$(RUN) psmodel demo
@@ -51,10 +53,26 @@ bench: .venv/ready
 faults: .venv/ready
 	$(RUN) python -m benchmarks.faults
 
+# Known vulnerabilities of what is locked; asks the package index about each package.
+audit: .venv/ready
+	@$(UV) export --frozen --all-extras --no-emit-project --no-hashes --quiet --output-file .venv/locked.txt
+	$(UV) tool run pip-audit --disable-pip --no-deps --requirement .venv/locked.txt
+
+# What `pip install psmodel[...]` brings along, with its licences; one that asks for the same of others fails.
+licences: .venv/ready
+	$(RUN) --isolated --no-default-groups --with pip-licenses pip-licenses --order=license --partial-match \
+	  --fail-on="GNU;GPL;UNKNOWN"
+
 .venv/ready: pyproject.toml uv.lock
 	@command -v uv >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet --target .tools "uv>=0.13,<0.14"
-	$(UV) sync --frozen --all-extras --quiet --compile-bytecode
+	$(UV) sync --frozen $(EXTRAS) --quiet --compile-bytecode
+	@touch $@
+
+# Ray's jobs and dashboard, and Spark (500 MB): for the tests that start them.
+.venv-cluster/ready: pyproject.toml uv.lock
+	@command -v uv >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet --target .tools "uv>=0.13,<0.14"
+	UV_PROJECT_ENVIRONMENT=.venv-cluster $(UV) sync --frozen --no-default-groups --extra spark --quiet --compile-bytecode
 	@touch $@
 
 clean:
-	rm -rf .venv .tools dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-cluster .tools dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

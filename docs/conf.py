@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from docutils.nodes import SkipNode  # noqa: E402
 from docutils.utils.math.latex2mathml import tex2mathml  # noqa: E402
+from reference_pages import commands, features, scenario, table  # noqa: E402
 
-from figures.kit import build  # noqa: E402
+from figures.kit import accuracy, build  # noqa: E402
 from psmodel import load, predict  # noqa: E402
 from psmodel.calibration import COEFFICIENTS  # noqa: E402
-from psmodel.scenario.features import FEATURES, Treatment  # noqa: E402
 
 project = "psmodel"
 release = version = installed("psmodel")
@@ -45,15 +45,8 @@ napoleon_use_ivar = True
 suppress_warnings = ["ref.python"]  # two classes of one name in two packages
 
 
-def _table(headings: list[str], rows: list[list[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return (
-        "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines) + "\n"
-    )
-
-
 def _coefficients() -> str:
-    return _table(
+    return table(
         ["coefficient", "unit", "ideal", "usual ± spread", "what it is", "source of the usual value"],
         [
             [
@@ -67,27 +60,8 @@ def _coefficients() -> str:
 
 def _bounds() -> str:
     bounds = predict(load("ingress-sharded")).bounds
-    return _table(
+    return table(
         ["phase", "resource", "no faster than"], [[b.phase, b.resource, f"`{b.formula}`"] for b in bounds]
-    )
-
-
-def _features() -> str:
-    def treatment(row: Treatment) -> str:
-        return f"{row.claim}: leaves out {row.leaves_out}" if row.leaves_out else row.claim
-
-    return _table(
-        ["key", "feature", "closed form", "mean value analysis", "real run"],
-        [
-            [
-                f"`{f.name}`",
-                f.label,
-                treatment(f.closed_form),
-                treatment(f.mva),
-                "yes" if f.real_run else "no",
-            ]
-            for f in FEATURES
-        ],
     )
 
 
@@ -111,7 +85,7 @@ def _notebooks() -> str:
         heading, _, text = "".join(first["source"]).partition("\n")
         summary = " ".join(text.split("\n\n")[0].split())
         rows.append([f"`{path.name}`", f"**{heading.lstrip('#0123456789. ')}.** {summary}"])
-    return _table(["notebook", "what it does"], rows)
+    return table(["notebook", "what it does"], rows)
 
 
 def _modules(package: str) -> list[str]:
@@ -146,7 +120,10 @@ def _api() -> None:
 
 _write("coefficients.inc.md", _coefficients())
 _write("bounds.inc.md", _bounds())
-_write("features.inc.md", _features())
+_write("features.inc.md", features())
+_write("scenario.inc.md", scenario())
+_write("commands.inc.md", commands())
+_write("accuracy.inc.md", accuracy.page(accuracy.read()))
 _write("gallery.inc.md", _gallery())
 _write("notebooks.inc.md", _notebooks())
 _api()

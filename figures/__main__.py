@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from figures.kit import build, remeasure
+from figures.kit import accuracy, build, remeasure
 from figures.kit.style import STYLES
 from psmodel.errors import UserError
 from validate.cli.options import store_option
@@ -25,12 +25,24 @@ from validate.cli.options import store_option
     is_flag=True,
     help="Make the runs that they show anew first, on this machine, and refresh all data of them.",
 )
+@click.option("--record", is_flag=True, help="Write the accuracy record anew, and draw nothing.")
 @store_option
 def figures(
-    name: tuple[str, ...], style: tuple[str, ...], out: Path, refresh: bool, measure: bool, store_path: Path
+    name: tuple[str, ...],
+    style: tuple[str, ...],
+    out: Path,
+    refresh: bool,
+    measure: bool,
+    record: bool,
+    store_path: Path,
 ) -> None:
     """Draw figure NAME (all of them if none is named) as PDF, SVG and PNG, if its inputs changed."""
     try:
+        if record:
+            entries = accuracy.record()
+            accuracy.write(entries)
+            click.echo(accuracy.summary(entries))
+            return
         for unknown in set(name) - set(build.names()):
             build.script(unknown)
         names = list(name) or build.names()

@@ -42,10 +42,17 @@ def _loads(scenario: Scenario, demands: Demands, rates: Array) -> dict[str, floa
     everyone = float(rates.sum())
     loads = {"shard CPU": everyone * float(apply.max())}
     if scenario.placement == "dedicated":
+        share = scenario.link_shares.get
         step = scenario.shards_per_host
-        into = max(float(sizes[first : first + step].sum()) for first in range(0, len(sizes), step))
+        into = max(
+            float(sizes[first : first + step].sum()) / share(f"shard-{host}.down", 1.0)
+            for host, first in enumerate(range(0, len(sizes), step))
+        )
         step = scenario.workers_per_host
-        out = max(float(rates[first : first + step].sum()) for first in range(0, len(rates), step))
+        out = max(
+            float(rates[first : first + step].sum()) / share(f"worker-{host}.up", 1.0)
+            for host, first in enumerate(range(0, len(rates), step))
+        )
         loads["shard ingress"] = everyone * into / demands.shard_down
         loads["worker egress"] = out * float(sizes.sum()) / demands.worker_up
     cores = scenario.total_cores or (scenario.placement == "single-host" and scenario.cores_per_host)
@@ -56,4 +63,7 @@ def _loads(scenario: Scenario, demands: Demands, rates: Array) -> dict[str, floa
         if scenario.compute_on != "accelerator":
             work += scenario.compute.expected()
         loads["host cores"] = everyone * (work + float(apply.sum())) / cores
+    if scenario.total_cores is not None or scenario.placement == "single-host":
+        copied = math.fsum(math.fsum(p.send_memory) + math.fsum(p.apply_memory) for p in demands.pushes)
+        loads["memory channels"] = everyone * (copied + demands.assemble_memory)
     return loads

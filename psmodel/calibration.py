@@ -103,10 +103,20 @@ COEFFICIENTS: dict[str, Coefficient] = {
         meaning="a shard's `parameters += update`, on the shard's thread",
         source="reads two arrays and writes one",
     ),
+    "memory_s_per_byte": Coefficient(
+        loss="copies", in_turn=False, unit="s/byte", lower=0.0, upper=1e-6, usual=7e-11, spread=7e-11,
+        meaning="time that a copied byte takes of the memory channels, which all cores of a machine share",
+        source="NumPy copies of 64 MB on a virtual machine of 2 cores: 14.6 GB/s in all, however many copy",
+    ),
     "head_start": Coefficient(
-        loss="sharing", reorders=True, unit="1", lower=0.0, upper=10.0, usual=0.3, spread=0.5,
+        loss="sharing", reorders=True, unit="1", lower=0.0, upper=10.0, usual=0.1, spread=0.1,
         meaning="how far a transfer stays behind the n it finds under way: its weight is 1/(1 + head_start·n)",
         source="a TCP flow in slow start meets a queue that others have filled",
+    ),
+    "crossing": Coefficient(
+        loss="sharing", unit="1", lower=0.0, upper=2.0, usual=0.15, spread=0.1,
+        meaning="time lost where many send to many: transfers are longer by crossing·(1 − 1/K)·(1 − 1/n), n at a shard",
+        source="plain TCP between 3 and 2 hosts, without Ray; see docs/background/model.md",
     ),
 }  # fmt: skip
 ENTRY_POINTS = "psmodel.coefficients"
@@ -146,7 +156,9 @@ class Calibration:
     put_s_per_byte: float = 0.0
     copy_s_per_byte: float = 0.0
     update_s_per_byte: float = 0.0
+    memory_s_per_byte: float = 0.0
     head_start: float = 0.0
+    crossing: float = 0.0
 
     def __post_init__(self) -> None:
         for name, about in COEFFICIENTS.items():

@@ -1,4 +1,4 @@
-"""Metrics that follow from others: what people ask of a cluster. docs/glossary.md defines each."""
+"""Metrics that follow from others: what people ask of a cluster. docs/reference/glossary.md defines each."""
 
 from collections.abc import Callable
 
@@ -45,17 +45,17 @@ def alone(scenario: Scenario) -> Scenario | None:
 
 
 def derived(
-    scenario: Scenario, prediction: Prediction, predict_alone: Callable[[Scenario], Prediction] | None
+    scenario: Scenario, metrics: Metrics, predict_alone: Callable[[Scenario], Prediction] | None
 ) -> dict[str, float | None]:
-    """All derived metrics of one prediction.
+    """All derived metrics of one prediction or run.
 
     Parameters
     ----------
     predict_alone
         Predicts the scenario of one worker; without it those `OF_ONE_WORKER` are None.
     """
-    rate = prediction.metrics.updates_per_s
-    time = prediction.metrics.iteration_time_s
+    rate = metrics.updates_per_s
+    time = metrics.iteration_time_s
     # Where nothing is pushed there are no updates, but iterations that pull.
     rounds = rate if scenario.push != "none" else scenario.workers / time if time > 0 else None
     speedup = None
@@ -64,7 +64,7 @@ def derived(
         alone_rate = predict_alone(one).metrics.updates_per_s
         speedup = rate / alone_rate if alone_rate else None
     return {
-        "communication_share": communication_share(prediction.metrics),
+        "communication_share": communication_share(metrics),
         "goodput_bytes_per_s": None if rounds is None else rounds * payload_per_update(scenario),
         "speedup": speedup,
         "scaling_efficiency": None if speedup is None else speedup / scenario.workers,

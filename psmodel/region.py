@@ -17,7 +17,7 @@ def _slowest(scenario: Scenario) -> float | None:
     if scenario.bandwidth is None or scenario.placement == "single-host":
         return None
     slowest: float = min(rate for _, rate in scenario.bandwidth)
-    return slowest
+    return min([slowest, *(slow.rate for slow in scenario.slow_links)])
 
 
 _QUANTITIES: dict[str, tuple[Callable[[Scenario], float | None], Callable[[float], str]]] = {

@@ -1,4 +1,4 @@
-"""What a prediction and a measurement say, in the same words, units and definitions: those of docs/glossary.md.
+"""What a prediction and a measurement say, in the words, units and definitions of docs/reference/glossary.md.
 
 Updates per second needs one sentence more than the glossary has. What the warm-up left waiting and is applied within
 the window's first iteration time counts by the part of it that has passed, and whole if later. Where pushes are waited

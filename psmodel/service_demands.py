@@ -16,6 +16,9 @@ from psmodel.scenario import Scenario
 from psmodel.scenario.parts import ROLES
 
 Array = NDArray[np.float64]
+_ASSEMBLE_PASSES, _UPDATE_PASSES = 1.5, 1.5
+"""Bytes through the memory channels, those of a copy (one read, one written) being 1: concatenating is a copy and
+making the update one array written; adding an update reads two arrays and writes one."""
 INLINE_LIMIT = 100 * 1024
 """Largest array (bytes) that travels inside a call's own message (Ray: max_direct_call_object_size)."""
 
@@ -39,6 +42,8 @@ class Push:
     apply
         Seconds that applying it keeps each shard's thread busy, shape (K,), without the random part
         ``Scenario.update_cost``.
+    send_memory, apply_memory
+        Seconds of the memory channels that copying takes in `send` and `apply`, shape (K,).
     """
 
     compute_share: float
@@ -47,6 +52,8 @@ class Push:
     send: tuple[float, ...]
     receive: tuple[float, ...]
     apply: tuple[float, ...]
+    send_memory: tuple[float, ...]
+    apply_memory: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +79,13 @@ class Demands:
         Seconds that asking one shard for its parameters keeps the worker's thread busy.
     assemble
         Seconds a worker needs to concatenate the parameters and make its update, besides its compute time.
+    reply_memory, assemble_memory
+        Seconds of the memory channels that copying takes in `reply`, shape (K,), and in `assemble`.
     ask
         Seconds that a worker's call to the coordinator takes, besides what it waits for the others.
     one_way
         Seconds of a call, and again of its reply, in which nobody is busy: propagation is not part of it.
-    head_start
+    head_start, crossing
         As in `Calibration`; 0 without a network.
     """
 
@@ -91,10 +100,13 @@ class Demands:
     refuse: float
     request: float
     assemble: float
+    reply_memory: tuple[float, ...]
+    assemble_memory: float
     ask: float
     one_way: float
     propagation_delay: float
     head_start: float
+    crossing: float
 
     @property
     def rates(self) -> dict[str, float]:
@@ -117,10 +129,13 @@ def demands(scenario: Scenario, calibration: Calibration) -> Demands:
         refuse=calibration.handle_overhead_s,
         request=calibration.submit_overhead_s,
         assemble=calibration.copy_s_per_byte * scenario.total_bytes,
+        reply_memory=tuple(costs["reply_memory"].tolist()),
+        assemble_memory=assemble_memory(calibration) * scenario.total_bytes,
         ask=ask_time(calibration),
         one_way=calibration.call_latency_s / 2,
         propagation_delay=delay,
         head_start=0.0 if scenario.placement == "single-host" else calibration.head_start,
+        crossing=0.0 if scenario.placement == "single-host" else calibration.crossing,
     )
 
 
@@ -130,6 +145,16 @@ def links(scenario: Scenario, calibration: Calibration) -> tuple[dict[str, float
         return dict.fromkeys(ROLES, math.inf), 0.0
     efficiency = scenario.payload_fraction * calibration.goodput_factor
     return {role: rate * efficiency for role, rate in scenario.bandwidth}, scenario.propagation_delay
+
+
+def assemble_memory(calibration: Calibration) -> float:
+    """Seconds of the memory channels that a worker's assembling takes, per byte of the model."""
+    return _memory(calibration, calibration.copy_s_per_byte, _ASSEMBLE_PASSES)
+
+
+def _memory(calibration: Calibration, thread: float, passes: float) -> float:
+    """Seconds per byte of the memory channels, of work that takes a thread `thread`: one alone never waits for them."""
+    return min(thread, calibration.memory_s_per_byte * passes)
 
 
 def ask_time(calibration: Calibration) -> float:
@@ -178,7 +203,10 @@ def _pushes(scenario: Scenario, calibration: Calibration) -> tuple[Push, ...]:
                 compute_share=share,
                 compress=scenario.compression.compress_time * part if scenario.compression else 0.0,
                 sizes=tuple((pushed * scenario.item_size).tolist()),
-                **{name: tuple(costs[name].tolist()) for name in ("send", "apply")},
+                **{
+                    name: tuple(costs[name].tolist())
+                    for name in ("send", "apply", "send_memory", "apply_memory")
+                },
                 receive=tuple(costs["receive_push"].tolist()),
             )
         )
@@ -197,7 +225,8 @@ def array_costs(
 
     `total_bytes` is the size of the model that they are parts of, the scenario's if none is given.
 
-    ``reply`` and ``receive`` as in `Demands`, ``send``, ``receive_push`` (there: receive) and ``apply`` as in `Push`.
+    ``reply`` and ``receive`` as in `Demands`, ``send``, ``receive_push`` (there: receive) and ``apply`` as in `Push`;
+    of the names that end in ``_memory`` the seconds of the memory channels.
     An empty array costs nothing, for nobody is called.
     """
     pushed = sizes if pushed is None else pushed
@@ -221,6 +250,9 @@ def array_costs(
         + calibration.put_s_per_byte * pushed,
         "receive_push": store(pushed),
         "apply": apply,
+        "reply_memory": _memory(calibration, calibration.put_s_per_byte, 1.0) * sizes,
+        "send_memory": _memory(calibration, calibration.put_s_per_byte, 1.0) * pushed,
+        "apply_memory": _memory(calibration, calibration.update_s_per_byte, _UPDATE_PASSES) * sizes,
     }
     for name, about in OWN.items():
         assert about.adds_to is not None

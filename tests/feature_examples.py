@@ -23,6 +23,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "shards_per_host": {"shards_per_host": 2},
     "workers_per_host": {"workers_per_host": 2},
     "racks": {"racks": {"count": 2, "oversubscription": 4}},
+    "slow_links": {
+        "slow_links": [{"link": "shard-1.down", "rate": "6Mbps"}, {"link": "worker-0.down", "rate": "4Mbps"}]
+    },
     "background": {"background": [{"link": "shard-0.down", "rate": "30Mbps"}]},
     "cores_per_host": {"cores_per_host": 1},
     "total_cores": {"total_cores": 2},

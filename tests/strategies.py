@@ -96,6 +96,8 @@ def scenarios(
             more["workers_per_host"] = draw(st.integers(2, 3))
         if draw(rare):
             more["racks"] = {"count": draw(st.integers(1, 3)), "oversubscription": draw(st.floats(1, 8))}
+        if "racks" not in more and draw(rare):
+            more["slow_links"] = [{"link": "shard-0.down", "rate": draw(rates)}]
         if disturbed and draw(rare):
             more["background"] = [{"link": "shard-0.down", "rate": draw(rates)}]
     if draw(rare):

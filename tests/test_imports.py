@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "psmodel.scenario": "errors wording records units results storage distributions",
     "psmodel.calibration": "errors wording storage",
     "psmodel.region": "errors units distributions scenario",
+    "psmodel.fingerprint": "",
     "psmodel.service_demands": "calibration scenario",
     "psmodel.random_streams": "scenario",
     "psmodel.backlog": "results scenario service_demands",
@@ -45,13 +46,13 @@ MAY_IMPORT = {
     "psmodel.whatif": _ABOVE,
     "psmodel.plotting": f"{_ABOVE} whatif",
     "psmodel.app": f"{_ABOVE} whatif",
-    "psmodel.cli": f"{_ABOVE} whatif plotting app",
+    "psmodel.cli": f"{_ABOVE} fingerprint whatif plotting app",
     "psmodel.__main__": "cli",
     "validate.machine": "",
     "validate.testbeds": "machine",
     "validate.actors": "machine",
     "validate.measurements": "machine",
-    "validate.suites": "measurements testbeds",
+    "validate.suites": "machine measurements testbeds",
     "validate.runs": "machine testbeds actors measurements suites",
     "validate.fitting": "measurements",
     "validate.comparison": "measurements fitting",
@@ -60,9 +61,10 @@ MAY_IMPORT = {
     "validate.gate": "measurements fitting history",
     "validate.report": "measurements suites fitting comparison",
     "validate.plugin": "measurements",
-    "validate.cli": "machine testbeds measurements suites runs fitting comparison published history gate report",
+    "validate.launch": "testbeds measurements suites",
+    "validate.cli": "launch machine testbeds measurements suites runs fitting comparison published history gate report",
 }
-RAY = {"validate.actors", "validate.runs", "validate.testbeds"}
+RAY = {"validate.actors", "validate.runs", "validate.testbeds", "validate.launch"}
 SIMPY = {"psmodel.network", "psmodel.simulation"}
 MATPLOTLIB = {"psmodel.plotting", "validate.report"}
 

@@ -13,7 +13,7 @@ from benchmarks.faults.cases import LOCAL, NETNS
 from benchmarks.faults.course import Case, Course, FaultRow
 from validate.machine.environment import this_machine
 
-_PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+_PAGE = Path(__file__).parents[2] / "docs" / "background" / "faults.md"
 _HEADINGS = ("testbed", "fault", "noticed after", "what is said", "lost", "left")
 Testbed = Literal["local", "netns"]
 

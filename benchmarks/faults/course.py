@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.faults import victims
+from validate.machine.guardian import directory_of
 from validate.measurements.store import Store
 from validate.runs.failures import file_of
 
@@ -105,8 +106,8 @@ class Course:
         head = f'schema_version = 1\nname = "faults"\nversion = 1\ntestbed = "{testbed}"\n'
         text = f"{head}repetitions = {repetitions}\n{_SUITES[testbed]}"
         (self.folder / "faults.toml").write_text(text, encoding="utf-8")
-        self.shared = _entries("/dev/shm")
-        self.namespaces = _entries("/run/netns")
+        self.shared = entries("/dev/shm")
+        self.namespaces = entries("/run/netns")
         self.process: subprocess.Popen[bytes] | None = None
         self._seen: set[int] = set()
 
@@ -121,6 +122,8 @@ class Course:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                # Whoever was started in the background of a shell ignores Ctrl-C, and so would the command.
+                preexec_fn=_heed_interrupts,
             )
         return self.process.pid
 
@@ -166,6 +169,7 @@ class Course:
             root = self.at_work()
         except TimeoutError:
             # After three testbeds lost in a row the command ends; whoever calls it again goes on.
+            self._end()
             self.start()
             root = self.at_work()
         before, failed = self.stored(), len(self.failures())
@@ -221,12 +225,15 @@ class Course:
                     title = (entry / "cmdline").read_text().replace("\0", " ")
                 except OSError:
                     continue
-                # Below the sandbox TMPDIR is another one, but all of them have PWD and the command's folder.
-                if mark in environment or f"PWD={self.folder}".encode() in environment:
+                # Below the sandbox TMPDIR is another one, but all of them have PWD and the command's folder. Ray's
+                # titles are written over the environment; then the logs tell.
+                directory = directory_of(int(entry.name))
+                ours = directory is not None and directory.is_relative_to(self.folder)
+                if ours or mark in environment or f"PWD={self.folder}".encode() in environment:
                     rows.append(f"{entry.name} {title}")
         rows += [str(path) for path in self.temporary.iterdir()]
-        rows += [f"/dev/shm/{name}" for name in _entries("/dev/shm") - self.shared]
-        return rows + [f"netns {name}" for name in _entries("/run/netns") - self.namespaces]
+        rows += [f"/dev/shm/{name}" for name in entries("/dev/shm") - self.shared]
+        return rows + [f"netns {name}" for name in entries("/run/netns") - self.namespaces]
 
     def _row(
         self,
@@ -243,15 +250,23 @@ class Course:
             testbed=self.testbed, fault=name, noticed_s=noticed, sentence=sentence, lost=loss, left=left
         )
 
-    def close(self) -> None:
-        """End the command, if it goes on, and remove the folder."""
+    def _end(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
             self.wait_until_clear()
+
+    def close(self) -> None:
+        """End the command, if it goes on, and remove the folder."""
+        self._end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _entries(directory: str) -> set[str]:
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def entries(directory: str) -> set[str]:
+    """Names of what is in a directory, if there is one."""
     path = Path(directory)
     return {entry.name for entry in path.iterdir()} if path.exists() else set()

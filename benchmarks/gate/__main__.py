@@ -24,7 +24,7 @@ from validate.testbeds import sandbox
 
 _ROOT = Path(__file__).parents[2]
 _FILE = _ROOT / ".benchmarks" / "gate.jsonl"
-_PAGE = _ROOT / "docs" / "gate.md"
+_PAGE = _ROOT / "docs" / "background" / "gate.md"
 _RESULTS = _ROOT / "benchmarks" / "results" / "gate.json"
 _MEASURED = _ROOT / "figures" / "measured"
 _CLEAN = 200
@@ -34,11 +34,11 @@ def rejudged(trial: dict[str, Any]) -> dict[str, Any]:
     """The trial with the hosts' verdict that the estimator of today gives of its surveys."""
     first, second = map(survey_from, trial["surveys"])
     slow = estimate(first.followed_by(second), alpha=ALPHA / 2).slow
-    named = [(e.host, e.aspect) for e in slow]
+    blamed = [(e.host, e.aspect) for e in slow]
     return trial | {
-        "named": named,
-        "found": bool(named) or (trial["found"] and not trial["named"]),
-        "right": is_right(named, trial["host"], trial["aspects"]),
+        "named": blamed,
+        "found": bool(blamed) or (trial["found"] and not trial["named"]),
+        "right": is_right(blamed, trial["host"], trial["aspects"]),
     }
 
 
@@ -47,8 +47,8 @@ def clean_surveys(trials: Sequence[dict[str, Any]], gates: int = _CLEAN, seed: i
     pool = [[survey_from(s) for s in t["surveys"]] for t in trials]
     rng = np.random.default_rng(seed)
     pairs = [rng.choice(len(pool), 2, replace=False) for _ in range(gates)]
-    drawn = [pool[a][0].followed_by(pool[b][1]) for a, b in pairs]
-    return sum(bool(estimate(survey, alpha=ALPHA / 2).slow) for survey in drawn)
+    draws = [pool[a][0].followed_by(pool[b][1]) for a, b in pairs]
+    return sum(bool(estimate(survey, alpha=ALPHA / 2).slow) for survey in draws)
 
 
 def clean_suites(gates: int = _CLEAN, seed: int = 0) -> int:
@@ -60,19 +60,19 @@ def clean_suites(gates: int = _CLEAN, seed: int = 0) -> int:
     rng = np.random.default_rng(seed)
     failed = 0
     for _ in range(gates):
-        drawn = [g[int(rng.integers(len(g)))] for g in groups]
-        failed += not all(c.passed for c in judge(drawn, expectations, alpha=ALPHA, margin=0.02))
+        draws = [g[int(rng.integers(len(g)))] for g in groups]
+        failed += not all(c.passed for c in judge(draws, expectations, alpha=ALPHA, margin=0.02))
     return failed
 
 
 def rows(trials: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     """One row per kind of fault."""
-    found: list[tuple[str, ...]] = []
+    table: list[tuple[str, ...]] = []
     for fault in FAULTS:
         of = [t for t in trials if t["fault"] == fault.name]
         if of:
             longest = max(t["seconds"] for t in of)
-            found.append(
+            table.append(
                 (
                     fault.name,
                     f"{sum(t['found'] for t in of)} of {len(of)}",
@@ -80,7 +80,7 @@ def rows(trials: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
                     f"{np.median([t['seconds'] for t in of]):.1f} s, at most {longest:.1f} s",
                 )
             )
-    return found
+    return table
 
 
 def page(trials: Sequence[dict[str, Any]], surveys: int, suites: int) -> str:
@@ -135,13 +135,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--seconds", type=float, default=3600.0, help="stop after so long; the same command goes on later"
     )
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     _FILE.parent.mkdir(exist_ok=True)
-    planned = chosen.repeats * len(FAULTS) + chosen.sound
+    planned = options.repeats * len(FAULTS) + options.sound
     if len(read(_FILE)) < planned:
-        options = [f"--{name}={getattr(chosen, name)}" for name in ("repeats", "sound", "seconds")]
+        flags = [f"--{name}={getattr(options, name)}" for name in ("repeats", "sound", "seconds")]
         subprocess.run(
-            sandbox.command([sys.executable, "-m", "benchmarks.gate.trials", str(_FILE), *options]),
+            sandbox.command([sys.executable, "-m", "benchmarks.gate.trials", str(_FILE), *flags]),
             check=True,
         )
     trials = [rejudged(t) for t in read(_FILE)]
@@ -153,8 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sound = [t for t in trials if t["fault"] == SOUND.name]
     text = page(trials, clean_surveys(sound), clean_suites())
     print(text)
-    kept = [{k: v for k, v in t.items() if k != "surveys"} for t in trials]
-    _RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    records = [{k: v for k, v in t.items() if k != "surveys"} for t in trials]
+    _RESULTS.write_text(json.dumps(records, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     _PAGE.write_text(text, encoding="utf-8")
     print(f"Written: {_PAGE}")
 

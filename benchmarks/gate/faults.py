@@ -51,7 +51,7 @@ SOUND = Fault(name="no fault")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class FaultCase:
     """A fault on a host, and the aspects of it that the gate should name."""
 
     fault: Fault
@@ -64,21 +64,21 @@ class Case:
         return f"{self.fault.name} #{self.repeat}"
 
 
-def case(fault: Fault, repeat: int, hosts: tuple[str, ...]) -> Case:
+def case(fault: Fault, repeat: int, hosts: tuple[str, ...]) -> FaultCase:
     """Which host and which direction, by a seed of its own: all hosts in turn, directions by chance."""
     number = FAULTS.index(fault) if fault in FAULTS else len(FAULTS)
     rng = np.random.default_rng([number, repeat])
     host = hosts[repeat % len(hosts)]
     if fault.busy:
-        return Case(fault=fault, repeat=repeat, host=host, aspects=("CPU",))
+        return FaultCase(fault=fault, repeat=repeat, host=host, aspects=("CPU",))
     aspects = (str(rng.choice(["up", "down"])),) if fault.one_way else ("up", "down")
-    return Case(fault=fault, repeat=repeat, host=host, aspects=aspects if fault != SOUND else ())
+    return FaultCase(fault=fault, repeat=repeat, host=host, aspects=aspects if fault != SOUND else ())
 
 
 class Injected:
     """Does a case's fault to the testbed, and undoes it."""
 
-    def __init__(self, bed: NetnsTestbed, of: Case, rate: float) -> None:
+    def __init__(self, bed: NetnsTestbed, of: FaultCase, rate: float) -> None:
         self._bed, self._case, self._rate = bed, of, rate
         self._spinning: subprocess.Popen[bytes] | None = None
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gate.faults import FAULTS, SOUND, Case, Injected, case
+from benchmarks.gate.faults import FAULTS, SOUND, FaultCase, Injected, case
 from psmodel.scenario import Scenario
 from validate.gate.hosts import HostVerdict, estimate
 from validate.gate.verdict import Check, judge
@@ -32,7 +32,7 @@ _LONGEST_TRIAL_S = 14.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class GateTrial:
     """One gate: the fault, what the gate named, and how long it took.
 
     Attributes
@@ -110,7 +110,7 @@ class Trials:
         key = content(self._scenario)
         self._expectations = {key: baseline.expectation(key)}
 
-    def meet(self, of: Case) -> Trial:
+    def meet(self, of: FaultCase) -> GateTrial:
         """Put the fault in, hold a gate, and take it away."""
         injected = Injected(self._bed, of, RATE)
         self._seed += 1
@@ -127,16 +127,16 @@ class Trials:
             injected.take_away()
         hosts, checks = verdict_of((first, second), runs, self._expectations)
         failed = [check for check in checks if not check.passed]
-        named = tuple((e.host, e.aspect) for e in hosts.slow)
-        return Trial(
+        blamed = tuple((e.host, e.aspect) for e in hosts.slow)
+        return GateTrial(
             fault=of.fault.name,
             repeat=of.repeat,
             host=of.host,
             aspects=of.aspects,
-            named=named,
+            named=blamed,
             sentences=(*(e.sentence for e in hosts.slow), *(c.sentence for c in failed)),
-            found=bool(named or failed),
-            right=is_right(named, of.host, of.aspects),
+            found=bool(blamed or failed),
+            right=is_right(blamed, of.host, of.aspects),
             seconds=time.monotonic() - began,
             surveys=(asdict(first), asdict(second)),
             pushes=tuple(m.metrics.push_time_s or 0.0 for m in runs),
@@ -151,13 +151,13 @@ class Trials:
         return run(self._scenario, self._bed, repetition=repetition, link_goodput={})
 
 
-def is_right(named: Sequence[tuple[str, str]], host: str, aspects: Sequence[str]) -> bool:
+def is_right(blamed: Sequence[tuple[str, str]], host: str, aspects: Sequence[str]) -> bool:
     """Whether an aspect of the fault is named, no other host is, and of this one nothing but these aspects.
 
     A busy core slows the calls to its host as well, and the streams that its processes serve.
     """
     allowed = {"CPU", "calls", "up", "down"} if "CPU" in aspects else set(aspects)
-    return any(a in aspects for _, a in named) and all(h == host and a in allowed for h, a in named)
+    return any(a in aspects for _, a in blamed) and all(h == host and a in allowed for h, a in blamed)
 
 
 def main() -> None:
@@ -167,30 +167,30 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, required=True)
     parser.add_argument("--sound", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     began = time.monotonic()
-    held = read(chosen.file)
+    trials_made = read(options.file)
     bed = NetnsTestbed.for_scenarios([scenario()])
     hosts = bed.hosts[1:]
     # In turns, so that whatever the machine does meanwhile hits all kinds alike.
-    wanted = [
+    cases = [
         case(fault, repeat, hosts)
-        for repeat in range(max(chosen.repeats, chosen.sound))
+        for repeat in range(max(options.repeats, options.sound))
         for fault in (*FAULTS, SOUND)
-        if repeat < (chosen.sound if fault == SOUND else chosen.repeats)
+        if repeat < (options.sound if fault == SOUND else options.repeats)
     ]
-    done = {(t["fault"], t["repeat"]) for t in held}
-    todo = [c for c in wanted if (c.fault.name, c.repeat) not in done]
+    finished = {(t["fault"], t["repeat"]) for t in trials_made}
+    todo = [c for c in cases if (c.fault.name, c.repeat) not in finished]
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "m.sqlite") as store, bed:
         bed.prepare(scenario())
         with Surveying() as surveying:
             trials = Trials(bed, surveying, store)
             trials.learn()
             for of in todo:
-                if time.monotonic() - began + _LONGEST_TRIAL_S > chosen.seconds:
+                if time.monotonic() - began + _LONGEST_TRIAL_S > options.seconds:
                     break
                 trial = trials.meet(of)
-                with chosen.file.open("a", encoding="utf-8") as file:
+                with options.file.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(asdict(trial)) + "\n")
                 print(f"{of.key:36} {of.host} {'+'.join(of.aspects):8} {'found' if trial.found else '–':6}"
                       f"{'right' if trial.right else '–':6} {trial.seconds:5.1f} s  {'; '.join(trial.sentences)}",

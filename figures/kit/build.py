@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -72,6 +73,19 @@ def title(name: str) -> str:
     return caption(name).split("\n", 1)[0].rstrip(".")
 
 
+def latex(name: str) -> str:
+    """A float that includes the PDF beside it, with the caption and a label."""
+    text = " ".join(caption(name).split())
+    for character in "&%#_":
+        text = text.replace(character, f"\\{character}")
+    text = re.sub(r"`+([^`]*)`+", r"\\texttt{\1}", text)
+    return (
+        "\\begin{figure}\n  \\centering\n"
+        f"  \\includegraphics[width=\\columnwidth]{{{name}.pdf}}\n"
+        f"  \\caption{{{text}}}\n  \\label{{fig:{name.replace('_', '-')}}}\n\\end{{figure}}\n"
+    )
+
+
 def drawn(name: str, style: str = "ieee") -> Figure:
     """A figure from its stored data."""
     with STYLES[style].applied():
@@ -104,14 +118,18 @@ def make(name: str, style: str, out: Path = OUT) -> Made:
     record = _record(name, style)
     note = folder / f"{name}.json"
     files = [folder / f"{name}.{ending}" for ending in FORMATS]
+    texts = {folder / f"{name}.txt": caption(name) + "\n", folder / f"{name}.tex": latex(name)}
+    files += texts
     if all(f.exists() for f in files) and note.exists() and note.read_text(encoding="utf-8") == record:
         return Made(name=name, folder=folder, changed=False)
     folder.mkdir(parents=True, exist_ok=True)
     note.unlink(missing_ok=True)
     with STYLES[style].applied():
         figure = script(name).draw(data.read(name), STYLES[style])
-        for file in files:
+        for file in files[: len(FORMATS)]:
             figure.savefig(file, metadata=_metadata(file.suffix, name, record))
+    for file, text in texts.items():
+        file.write_text(text, encoding="utf-8")
     note.write_text(record, encoding="utf-8")  # last: only then are the others whole
     return Made(name=name, folder=folder, changed=True)
 

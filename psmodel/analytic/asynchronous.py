@@ -6,6 +6,7 @@ capacity behaves as that many servers. A shard's thread serves calls in order of
 finds is what the others leave there on average (Schweitzer 1979; Lazowska et al. 1984, section 6.4.2).
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -154,10 +155,16 @@ def _calls(i: Inputs, phase: str) -> Array:
 
 
 def _wait_for_a_call(i: Inputs, load: Array) -> Array:
-    """Mean time in a shard's line of calls (Pollaczek–Khinchine: Kleinrock 1975, eq. 5.70)."""
+    """Mean time in a shard's line of calls (Pollaczek–Khinchine: Kleinrock 1975, eq. 5.70).
+
+    Without end where the variance is; but a call waits for one of each other worker at most.
+    """
     reply = i.of_largest(i.reply) * (i.scenario.pull != "none")
     apply = i.of_largest(i.apply) * (i.scenario.push != "none")
-    square = reply**2 + apply**2 + i.scenario.update_cost.variance() * (i.scenario.push != "none")
+    variance = i.scenario.update_cost.variance() if i.scenario.push != "none" else 0.0
+    if math.isinf(variance):
+        return np.asarray((load > 0) * (i.workers - 1) * (reply + apply))
+    square = reply**2 + apply**2 + variance
     utilisation = np.clip(load * (reply + apply), 0.0, 1 - 1e-12)
     return np.asarray(load * square / 2 / (1 - utilisation))
 

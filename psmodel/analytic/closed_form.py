@@ -93,7 +93,7 @@ class ClosedForm:
         for rule in rules_of(self.scenario):
             hidden = {"pull": self.scenario.prefetch, "push": self.scenario.push == "fire-and-forget"}
             seconds = float(rule.time(self.inputs)[0])
-            if hidden.get(rule.phase) or (rule.phase, rule.resource) == ("compute", "host cores"):
+            if hidden.get(rule.phase) or (rule.phase == "compute" and rule.resource != "worker CPU"):
                 continue
             if rule.phase not in answer or seconds > answer[rule.phase].time_s:
                 answer[rule.phase] = Bound(

@@ -17,7 +17,7 @@ from psmodel.analytic.rack_links import between_racks
 from psmodel.calibration import Calibration
 from psmodel.scenario import Scenario
 from psmodel.scenario.parts import ROLES
-from psmodel.service_demands import array_costs, ask_time, links
+from psmodel.service_demands import array_costs, ask_time, assemble_memory, links
 
 Array = NDArray[np.float64]
 
@@ -40,6 +40,8 @@ class LayerInputs:
     send: Array
     receive_push: Array
     apply: Array
+    send_memory: Array
+    apply_memory: Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,7 +58,7 @@ class Inputs:
         Bytes of one shard of each group, and how many there are; shape (groups, rows).
     layers
         In the order in which they are pushed: the last one first.
-    reply, receive
+    reply, receive, reply_memory
         As in `psmodel.service_demands.Demands`; shape (groups, rows).
     pulled, pushed_bytes
         Bytes that one worker receives and sends out across links.
@@ -85,6 +87,7 @@ class Inputs:
     layers: tuple[LayerInputs, ...]
     reply: Array
     receive: Array
+    reply_memory: Array
     pulled: Array
     pushed_bytes: Array
     out_of_host: Array
@@ -97,6 +100,7 @@ class Inputs:
     shard_down: Array
     request: float
     assemble: Array
+    assemble_memory: Array
     compute: Array
     slowest: Array
     fastest: Array
@@ -142,6 +146,14 @@ class Inputs:
     def apply(self) -> Array:
         """Seconds of the shard's thread for all layers and the random part, shape (groups, rows)."""
         return np.where(self.sizes > 0, _total([layer.apply for layer in self.layers]) + self.update, 0.0)
+
+    @cached_property
+    def push_memory(self) -> tuple[Array, Array]:
+        """Seconds of the memory channels at the sender and at the shard, for all layers; shape (groups, rows)."""
+        return (
+            _total([layer.send_memory for layer in self.layers]),
+            _total([layer.apply_memory for layer in self.layers]),
+        )
 
     @cached_property
     def send_all(self) -> Array:
@@ -199,6 +211,7 @@ def inputs(
         layers=layers,
         reply=costs["reply"],
         receive=costs["receive"],
+        reply_memory=costs["reply_memory"],
         pulled=model - at_home * sizes.max(axis=0),
         pushed_bytes=(counts * into).sum(axis=0) - at_home * into.max(axis=0),
         out_of_host=_busiest_host(scenario, sizes, counts, workers, crowd, remote_workers),
@@ -208,6 +221,7 @@ def inputs(
         **rates,
         request=calibration.submit_overhead_s,
         assemble=calibration.copy_s_per_byte * model,
+        assemble_memory=assemble_memory(calibration) * model,
         **compute_arrays(scenario, columns.get("compute"), crowd),
         update=scenario.update_cost.expected(),
         delay=column("propagation_delay", delay) if linked else np.zeros(rows),
@@ -219,8 +233,11 @@ def inputs(
 
 
 def crowded(i: Inputs) -> Inputs:
-    """The inputs with compute times as they are where all workers compute at once and share the cores there are."""
+    """The inputs with compute times as they are where all workers compute at once and share what there is."""
     scenario = i.scenario
+    machine = scenario.total_cores is not None or scenario.placement == "single-host"
+    copying = (i.workers if machine else i.on_host) * i.assemble_memory
+    i = replace(i, assemble=np.maximum(i.assemble, copying))
     if not scenario.computes_on_cores:
         return i
     shared = scenario.total_cores or scenario.placement == "single-host"
@@ -269,6 +286,8 @@ def _layers(
                 send=costs["send"],
                 receive_push=costs["receive_push"],
                 apply=costs["apply"],
+                send_memory=costs["send_memory"],
+                apply_memory=costs["apply_memory"],
             )
         )
     return tuple(reversed(layers))

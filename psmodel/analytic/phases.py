@@ -8,6 +8,8 @@ from psmodel.analytic.input_arrays import Array, Inputs, LayerInputs
 from psmodel.analytic.resources import rules_of, work, work_of_phase
 from psmodel.analytic.sharing import drain_times, sharing_ends
 
+_SHARED_BY_ALL = ("host cores", "memory channels", "rack links")
+
 
 class Phases(NamedTuple):
     """Mean times (s), shape (rows,); `ingress_per_shard` has shape (groups, rows)."""
@@ -151,12 +153,12 @@ def _links(
 def in_step(i: Inputs) -> Phases:
     """Phase times of workers that start every iteration together."""
     scenario = i.scenario
-    pull = np.maximum(pull_time(i, i.workers), work_of_phase(i, "pull", ("host cores", "rack links")))
+    pull = np.maximum(pull_time(i, i.workers), work_of_phase(i, "pull", _SHARED_BY_ALL))
     push = push_times(i, i.workers, i.compute)
     compute = push.computed
     ask = i.ask if scenario.mode != "asp" else 0.0
     if scenario.push in ("blocking", "sequential"):
-        crowded = work_of_phase(i, "push", ("host cores", "rack links"))
+        crowded = work_of_phase(i, "push", _SHARED_BY_ALL)
         held_up = np.maximum(crowded - (push.ended - push.computed), 0.0)
         push = push._replace(ended=push.ended + held_up, arrived=push.arrived + held_up)
     pushing = push.ended - push.computed

@@ -58,6 +58,27 @@ def _compute_cores(i: Inputs) -> Array:
     return np.asarray(np.maximum(i.workers * computing / shared_cores(i.scenario), one_host))
 
 
+def _memory(i: Inputs, of_all: Array, at_shard: Array | float, at_worker: Array | float = 0.0) -> Array:
+    """Seconds of the memory channels of the machine that all share, or else of the busiest host."""
+    if i.scenario.placement == "single-host" or i.scenario.total_cores is not None:
+        return i.workers * of_all
+    shards = np.minimum(i.scenario.shards_per_host, i.shards) if i.scenario.placement == "dedicated" else 1.0
+    return np.maximum(i.workers * shards * at_shard, i.on_host * at_worker)
+
+
+def _push_memory(i: Inputs) -> Array:
+    send, apply = i.push_memory
+    return _memory(i, i.of_all(send + apply), i.of_largest(apply), i.of_all(send))
+
+
+def _pull_memory(i: Inputs) -> Array:
+    return _memory(i, i.of_all(i.reply_memory), i.of_largest(i.reply_memory))
+
+
+def _compute_memory(i: Inputs) -> Array:
+    return _memory(i, i.assemble_memory, 0.0, i.assemble_memory)
+
+
 # One row per resource and phase (Denning & Buzen 1978, eq. for D_max).
 RULES = (
     Rule(
@@ -85,6 +106,7 @@ RULES = (
         formula="N·(Σ send + Σ receive + Σ apply)/cores",
         time=_push_cores,
     ),
+    Rule(resource="memory channels", phase="push", formula="N·Σ copied/C", time=_push_memory),
     Rule(resource="latency", phase="push", formula="2·delay + call latency", time=lambda i: i.latency),
     Rule(
         resource="shard egress",
@@ -111,6 +133,7 @@ RULES = (
         formula="N·(K·request + Σ reply + Σ receive)/cores",
         time=_pull_cores,
     ),
+    Rule(resource="memory channels", phase="pull", formula="N·Σ copied/C", time=_pull_memory),
     Rule(resource="latency", phase="pull", formula="2·delay + call latency", time=lambda i: i.latency),
     Rule(resource="rack links", phase="push", formula="bytes between racks/B", time=lambda i: i.rack_push),
     Rule(resource="rack links", phase="pull", formula="bytes between racks/B", time=lambda i: i.rack_pull),
@@ -126,6 +149,7 @@ RULES = (
         formula="N·(compute + assemble)/cores",
         time=_compute_cores,
     ),
+    Rule(resource="memory channels", phase="compute", formula="N·copied/C", time=_compute_memory),
 )
 
 

@@ -24,13 +24,19 @@ _COMMANDS = {
         "Predict a scenario by closed forms, queueing or simulation.",
     ),
     "simulate": ("psmodel.cli.predictions:simulate", "Simulate a scenario."),
-    "sweep": ("psmodel.cli.whatif:sweep", "Predict every combination of settings, a row each."),
-    "plan": ("psmodel.cli.whatif:plan", "Find the smallest or cheapest configuration that meets targets."),
+    "sweep": ("psmodel.cli.sweeps:sweep", "Predict every combination of settings, a row each."),
+    "plan": ("psmodel.cli.plans:plan", "Find the smallest or cheapest configuration that meets targets."),
     "explain": (
         "psmodel.cli.explanations:explain",
         "Say what binds, by how much, and what each change would bring.",
     ),
+    "support": (
+        "psmodel.cli.fit_support:support",
+        "Say whether a fit covers a scenario, extrapolates, or is stale on this machine.",
+    ),
     "app": ("psmodel.cli.page_server:app", "Ask what-ifs in the browser."),
+    "completion": ("psmodel.cli.about:completion", "Print the completion script of bash, zsh or fish."),
+    "cite": ("psmodel.cli.about:cite", "Print a BibTeX entry for psmodel."),
 }
 _EXTRA = {"app": "app"}
 """Command of ours → the extra that it needs; a command of `validate` names it in its entry point."""
@@ -119,14 +125,23 @@ def _load(entry: Any) -> click.Command:
     return command
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="psmodel")
-def psmodel() -> None:
+@click.pass_context
+def psmodel(context: click.Context) -> None:
     """How long does a sharded parameter server take, what limits it, how many shards, at what cost.
 
     Exit codes: 0 ok, 1 a check or run failed, 2 bad input, 3 this machine can't, 130 interrupted (143 by
     SIGTERM, 129 by SIGHUP).
     """
+    if context.invoked_subcommand is None:
+        from psmodel.cli.about import opening
+
+        click.echo(opening())
 
 
 class _Told(KeyboardInterrupt):

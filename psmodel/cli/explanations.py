@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from psmodel.cli.needs import tell_if_long
 from psmodel.cli.options import (
+    counted,
     describe,
     fit_option,
     json_option,
     method_option,
     print_json,
-    progress,
     scenario_options,
 )
 from psmodel.cli.tables import WordsAndNumbers, quantity
@@ -54,8 +55,12 @@ def explain(
     """Say what binds SCENARIO, by how much, what would bind next, and what each doubling would bring."""
     from psmodel.whatif.explanations import explain as look
 
-    with progress(None, f"Explaining by {method}"):
-        explanation = look(scenario, calibrated.by(method), method=method, sobol=sobol, seed=sobol_seed)
+    if method == "simulate":
+        tell_if_long([scenario], calibrated)
+    with counted(f"Explaining by {method}") as count:
+        explanation = look(
+            scenario, calibrated.by(method), method=method, sobol=sobol, seed=sobol_seed, progress=count
+        )
     if plot is not None:
         from psmodel.plotting.charts import save, tornado
 

@@ -15,6 +15,7 @@ from psmodel.results import Method
 from psmodel.scenario import Scenario, from_mapping, load
 from psmodel.storage.atomic import MOST_DEPTH, whole
 from psmodel.whatif.parameter_space import parse_axis
+from psmodel.whatif.prices import Catalogue, load_catalogue
 from psmodel.wording import cut, excerpt, plain
 
 if TYPE_CHECKING:
@@ -129,12 +130,23 @@ def _with_options(
     return click.argument("scenario", required=False)(wrapped)
 
 
-def scenario_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command SCENARIO, the shortcuts and --set; it receives ``scenario``, a validated `Scenario`."""
+def scenario_options(
+    command: Callable[..., Any],
+    build: Callable[[Callable[[list[str]], Scenario], list[str], Any], Scenario] | None = None,
+) -> Callable[..., Any]:
+    """Give a command SCENARIO, the shortcuts and --set; it receives ``scenario``, a validated `Scenario`.
+
+    Parameters
+    ----------
+    build
+        Makes the scenario of ``key=value`` texts by the function that it is given, in its own way: with others of the
+        command's options, which it is given too.
+    """
 
     def wrapped(scenario: str | None, settings: tuple[str, ...], **kwargs: Any) -> Any:
         texts = _settings(kwargs, settings)
-        return command(scenario=_one_scenario(scenario, texts, command.__name__), **kwargs)
+        make = partial(_one_scenario, scenario, command=command.__name__)
+        return command(scenario=build(make, texts, kwargs) if build else make(texts), **kwargs)
 
     return _with_options(wrapped, command, varies=False)
 
@@ -171,6 +183,24 @@ fit_option = _fit_option("calibrated", _read_fit)
 """--fit of every command that predicts: a `Calibrated`, with its uncertainty and its region."""
 calibration_option = _fit_option("calibration", lambda *arguments: _read_fit(*arguments).best)
 """The same for a command that takes the coefficients alone."""
+
+
+EXAMPLE_CATALOGUE = "example"
+
+
+def _read_catalogue(_: click.Context, __: click.Parameter, name: str | None) -> Catalogue | None:
+    return None if name is None else load_catalogue(None if name == EXAMPLE_CATALOGUE else Path(name))
+
+
+def catalogue_option(default: str | None) -> Callable[[Any], Any]:
+    return click.option(
+        "--catalogue",
+        default=default,
+        metavar="FILE",
+        callback=_read_catalogue,
+        help=f"Machine types and prices (TOML); {EXAMPLE_CATALOGUE!r}: those that come with psmodel.",
+        show_default=default is not None,
+    )
 
 
 def method_option(default: Method) -> Callable[[Any], Any]:
@@ -288,9 +318,15 @@ def describe(scenario: Scenario) -> str:
     if scenario.bandwidth is not None and scenario.placement != "single-host":
         rates = sorted({r for _, r in scenario.bandwidth})
         rate = ", " + " to ".join(dict.fromkeys(format_rate(r) for r in (rates[0], rates[-1])))
+        slow = [f"{link.link} {format_rate(link.rate)}" for link in scenario.slow_links]
+        rate += f" ({', '.join(slow)})" if slow else ""
     largest, smallest = max(scenario.shard_sizes), min(scenario.shard_sizes)
-    each = format_size(largest) if largest == smallest else f"{smallest} to {largest} B"
+    each = " to ".join(dict.fromkeys(map(format_size, (smallest, largest))))
     return (
-        f"{scenario.name}: {scenario.workers} workers, {scenario.shards} shards of {each}, "
+        f"{scenario.name}: {_counted(scenario.workers, 'worker')}, {_counted(scenario.shards, 'shard')} of {each}, "
         f"{format_size(scenario.total_bytes)} model{rate}, {scenario.mode}"
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

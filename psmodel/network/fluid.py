@@ -79,7 +79,7 @@ class Link:
     number
         That in `Fluid`; 0 if the capacity is inf, where nothing has to be shared.
     flows
-        How many transfers between hosts are under way, where transfers heed each other.
+        How many transfers meet on it, where transfers heed each other.
     """
 
     __slots__ = ("_env", "_fluid", "_passed", "capacity", "flows", "name", "number")

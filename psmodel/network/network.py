@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import simpy
 from simpy.events import NORMAL, EventPriority
@@ -62,6 +62,9 @@ class FluidNetwork:
     head_start
         How far a transfer stays behind those that it finds under way on the links of its two hosts: where all are
         held up rates are in proportion to weights, and its weight is 1/(1 + head_start × their number).
+    crossing
+        Share by which the bytes of a transfer grow where many to many cross: it is one of `abreast` of a worker and
+        one of n on the link where it `meets` others, and takes 1 + crossing·(1 − 1/abreast)·(1 − 1/n) times as long.
     tolerance
         0 for exact ends. Otherwise, whenever a flow ends, those end with it that have no more than this share of
         their amount to go: the ends are those of an exact simulation in which every flow carries between
@@ -81,6 +84,7 @@ class FluidNetwork:
         *,
         propagation_delay: float = 0.0,
         head_start: float = 0.0,
+        crossing: float = 0.0,
         tolerance: float = 0.0,
         compiled: bool | None = None,
     ) -> None:
@@ -91,6 +95,7 @@ class FluidNetwork:
         self.env = env
         self.propagation_delay = propagation_delay
         self._head_start = head_start
+        self._crossing = crossing
         self.links: list[Link] = []
         self.hosts: dict[str, Host] = {}
         self.racks: dict[str, Rack] = {}
@@ -99,7 +104,8 @@ class FluidNetwork:
         self._ends_by_flow: list[Decided | None] = []
         self._numbers: list[int] = []
         self._delayed: list[bool] = []
-        self._ends: dict[Decided, tuple[Link, Link]] = {}  # links on which others heed a transfer
+        self._heeded: dict[Decided, tuple[Link, Link]] = {}  # links on which others heed a transfer
+        self._beginning: list[_Beginning] = []  # those that began at this instant
         self._halted: dict[Decided, _Halted] = {}
         self._started = 0
         self._settling = False
@@ -135,15 +141,27 @@ class FluidNetwork:
         self.hosts[name] = host
         return host
 
-    def transfer(self, src: Host, dst: Host, nbytes: float) -> Decided:
-        """See `Network.transfer`. From a host to itself no link is used and the bytes are there at once."""
+    def transfer(
+        self, src: Host, dst: Host, nbytes: float, *, abreast: int = 1, meets: Link | None = None
+    ) -> Decided:
+        """See `Network.transfer`. From a host to itself no link is used and the bytes are there at once.
+
+        Parameters
+        ----------
+        abreast
+            How many transfers a worker makes at once, this one included.
+        meets
+            The link on which it meets those of other workers.
+        """
         if src is dst:
             return self._start((), (), nbytes, math.inf, 0.0)
         up, down, weight = src.up, dst.down, 1.0
+        heeded = self._head_start > 0 or self._crossing > 0
         if self._head_start > 0:
             weight = 1 / (1 + self._head_start * (up.flows + down.flows))
         # Weighted max–min fairness is the plain one of rates in units of the flow's weight.
-        path, weights = [up, down], [weight * dst.count, weight * src.count]
+        path: list[Link] = [up, down]
+        weights: list[float] = [weight * dst.count, weight * src.count]
         if src.rack is not dst.rack:
             if src.rack is not None:
                 path.append(src.rack.up)
@@ -151,20 +169,39 @@ class FluidNetwork:
             if dst.rack is not None:
                 path.append(dst.rack.down)
                 weights.append(weight * src.count * dst.count)
-        return self._start(path, weights, nbytes / weight, math.inf, self.propagation_delay)
+        if not heeded or nbytes == 0 or not any(link.number for link in path):
+            return self._start(path, weights, nbytes / weight, math.inf, self.propagation_delay)
+        # How many it meets is known once all that begin at this instant have.
+        begun = _Beginning(Decided(self.env), self._started, path, weights, nbytes / weight, abreast, meets)
+        self._beginning.append(begun)
+        self._heeded[begun.done] = up, down
+        up.flows += 1
+        down.flows += 1
+        self._started += 1
+        self._change()
+        return begun.done
 
-    def flow(self, path: Sequence[Link], amount: float, *, max_rate: float = math.inf) -> Decided:
+    def flow(
+        self,
+        path: Sequence[Link],
+        amount: float,
+        *,
+        max_rate: float = math.inf,
+        weights: Sequence[float] | None = None,
+    ) -> Decided:
         """Send `amount` units through every link of `path`, at most `max_rate` units/s, with no delay added.
+
+        On a link of `path` a unit counts as often as its place in `weights` says (once, if none are given).
 
         Any unit will do: bytes of background traffic, or core-seconds of a job through a link that stands
         for a host's cores (`max_rate` 1 for a job of one thread).
         """
         if not max_rate > 0:
             raise ValueError(f"max_rate must be above 0, not {max_rate}")
-        weights: dict[Link, float] = {}
-        for link in path:
-            weights[link] = weights.get(link, 0.0) + 1.0
-        return self._start([*weights], [*weights.values()], amount, max_rate, 0.0)
+        counts: dict[Link, float] = {}
+        for link, weight in zip(path, [1.0] * len(path) if weights is None else weights, strict=True):
+            counts[link] = counts.get(link, 0.0) + weight
+        return self._start([*counts], [*counts.values()], amount, max_rate, 0.0)
 
     def _start(
         self, path: Sequence[Link], weights: Sequence[float], amount: float, limit: float, delay: float
@@ -181,13 +218,22 @@ class FluidNetwork:
             for link, weight in zip(path, weights, strict=True):
                 if link.number == 0:
                     link.add(weight * amount)
-        if self._head_start > 0 and len(path) > 1:
-            self._ends[end] = path[0], path[1]
-            path[0].flows += 1
-            path[1].flows += 1
         self._put_in(end, self._started, numbers, weights, amount, limit, delayed=delay > 0)
         self._started += 1
         return end
+
+    def _begin(self) -> None:
+        """Put in the transfers that heed how many others they meet."""
+        beginning, self._beginning = self._beginning, []
+        for b in beginning:
+            met = 1 if b.meets is None else max(1, b.meets.flows)
+            longer = 1 + self._crossing * (1 - 1 / b.abreast) * (1 - 1 / met)
+            numbers = [link.number for link in b.path]
+            for link, weight in zip(b.path, b.weights, strict=True):
+                if link.number == 0:
+                    link.add(weight * b.nbytes)
+            delayed = self.propagation_delay > 0
+            self._put_in(b.done, b.order, numbers, b.weights, b.nbytes * longer, math.inf, delayed=delayed)
 
     def _put_in(
         self,
@@ -216,6 +262,7 @@ class FluidNetwork:
         """Let a transfer or flow stand still until everyone who has halted it has called `resume`."""
         if end.triggered:
             return
+        self._begin()
         if (halted := self._halted.get(end)) is not None:
             halted.times += 1
         elif (flow := end.flow) is not None and flow != HALTED:
@@ -256,8 +303,8 @@ class FluidNetwork:
         return 0.0 if halted is None else halted.remaining
 
     def _leave(self, end: Decided) -> None:
-        """A transfer no longer counts as one that others find under way."""
-        for link in self._ends.pop(end, ()):
+        """A transfer no longer counts as one that others meet."""
+        for link in self._heeded.pop(end, ()):
             link.flows -= 1
 
     def _change(self) -> None:
@@ -280,6 +327,7 @@ class FluidNetwork:
 
     def _settle(self, _: simpy.Event) -> None:
         """Find the new rates, once all that happens at this instant has happened."""
+        self._begin()
         self._settling = False
         if self._complete():
             return
@@ -306,8 +354,7 @@ class FluidNetwork:
                 None  # its last unit is on its way: nothing can halt it, and the number is another's soon
             )
             (arriving if self._delayed[flow] else through).append(end)
-            if self._head_start > 0:
-                self._leave(end)
+            self._leave(end)
         if arriving:
             self._call(partial(_succeed, arriving), self.propagation_delay, NORMAL)
         self._change()
@@ -344,6 +391,18 @@ class _Halted:
     limit: float
     delayed: bool
     times: int = 1
+
+
+class _Beginning(NamedTuple):
+    """A transfer that has begun at this instant, `order` being that of its start among all."""
+
+    done: Decided
+    order: int
+    path: list[Link]
+    weights: list[float]
+    nbytes: float
+    abreast: int
+    meets: Link | None
 
 
 def _succeed(events: list[Decided], _: simpy.Event | None = None) -> None:

@@ -46,17 +46,25 @@ def when(event: simpy.Event, call: Callable[[], Any]) -> None:
 
 
 class Processor:
-    """Where one host's threads run: each on its own core, or all sharing `cores` (processor sharing)."""
+    """Where one host's threads run: each on its own core, or all sharing `cores` (processor sharing).
 
-    def __init__(self, network: FluidNetwork, cores: Link | None) -> None:
+    What copies takes the `memory` channels too, of which there is one second per second for all.
+    """
+
+    def __init__(self, network: FluidNetwork, cores: Link | None, memory: Link | None = None) -> None:
         self._network = network
         self.cores = cores
+        self.memory = memory
 
-    def work(self, seconds: float) -> simpy.Event:
-        """`seconds` of one thread's work; longer if there are more threads than cores."""
-        if self.cores is None or seconds == 0:
+    def work(self, seconds: float, memory_s: float = 0.0) -> simpy.Event:
+        """`seconds` of one thread's work, `memory_s` of them of the memory channels; longer if others are there."""
+        copies = self.memory is not None and memory_s > 0
+        if seconds == 0 or (self.cores is None and not copies):
             return self._network.env.timeout(seconds)
-        return self._network.flow([self.cores], seconds, max_rate=1.0)
+        path, weights = ([], []) if self.cores is None else ([self.cores], [1.0])
+        if self.memory is not None and copies:
+            path, weights = [*path, self.memory], [*weights, memory_s / seconds]
+        return self._network.flow(path, seconds, max_rate=1.0, weights=weights)
 
     def stop(self, work: simpy.Event, seconds: float, began: float) -> float:
         """Give up work of `seconds` that began at `began`; gives what is left of it."""

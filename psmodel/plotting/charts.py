@@ -104,7 +104,8 @@ def pareto(plan: "Plan") -> Figure:
     if best is not None and best["cost_per_hour"] is not None:
         axes.plot([best["cost_per_hour"]], [best["iteration_time_s"]], "o", color=BLUE, markersize=9)
         axes.annotate(
-            f"{best['cost_per_hour']:,.2f} {label(best['currency'])}/h, {format_time(best['iteration_time_s'])}",
+            f"{written('cost_per_hour', best['cost_per_hour'])} {label(best['currency'])}/h, "
+            f"{format_time(best['iteration_time_s'])}",
             (best["cost_per_hour"], best["iteration_time_s"]), xytext=(10, 14), textcoords="offset points",
             fontweight="bold", color=BLUE,
         )  # fmt: skip

@@ -109,13 +109,14 @@ def _episodes(s: "Scenario") -> Iterator[str]:
 
 def _hosts(s: "Scenario") -> Iterator[str]:
     hosts = {"worker": s.worker_hosts, "shard": s.shard_hosts, "rack": s.racks.count if s.racks else 0}
-    for traffic in s.background:
-        role, _, rest = traffic.link.partition("-")
-        if int(rest.partition(".")[0]) >= hosts[role]:
-            yield (
-                f'background.link = "{traffic.link}" is no link of this network, whose hosts are '
-                + ", ".join(f"{count} of {role}" for role, count in hosts.items() if count)
-            )
+    for key, links in (("background", s.background), ("slow_links", s.slow_links)):
+        for link in (entry.link for entry in links):
+            role, _, rest = link.partition("-")
+            if int(rest.partition(".")[0]) >= hosts[role]:
+                yield (
+                    f'{key}.link = "{link}" is no link of this network, whose hosts are '
+                    + ", ".join(f"{count} of {role}" for role, count in hosts.items() if count)
+                )
     for failure in s.failures:
         count = s.workers if failure.role == "worker" else s.shards
         if failure.index is not None and failure.index >= count:

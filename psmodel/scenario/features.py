@@ -145,6 +145,17 @@ FEATURES: tuple[Feature, ...] = (
         goes_with=_DEDICATED,
     ),
     Feature(
+        field="slow_links",
+        label="hosts with slower links",
+        closed_form=_leaves_out("that single links are slower"),
+        mva=_leaves_out("that single links are slower"),
+        sets_apart=True,
+        breaks=_BOTH,
+        goes_with=_DEDICATED,
+        excludes=("racks",),
+        fixes=frozenset({"workers", "shards"}),
+    ),
+    Feature(
         field="background",
         label="background traffic",
         closed_form=_leaves_out("background traffic"),

@@ -17,6 +17,7 @@ from psmodel.scenario.parts import (
     LinkRate,
     Part,
     Racks,
+    SlowLink,
     Stragglers,
     one_rate_sets_all,
 )
@@ -36,8 +37,11 @@ class Keys(Part):
     """Every key of a scenario, in the order in which a file has them."""
 
     schema_version: Literal[1] = 1
+    """Version of this format."""
     name: Annotated[str, Field(max_length=200, pattern=r"^[^\n]*$"), AfterValidator(_printable)] = "unnamed"
+    """What tables and figures call it."""
     description: Annotated[str, Field(max_length=2000), AfterValidator(_printable)] = ""
+    """A sentence for the reader."""
 
     workers: Annotated[int, Field(ge=1, le=MOST_HOSTS)]
     """Number of workers, N."""
@@ -76,6 +80,8 @@ class Keys(Part):
     """Workers that share one dedicated host in the same way; `worker_up` and `worker_down` are the host's."""
     racks: Racks | None = None
     """Racks of dedicated hosts; none given: the core of the network limits nothing."""
+    slow_links: tuple[SlowLink, ...] = ()
+    """Links of single hosts that carry less than `bandwidth`, where hosts are unlike each other."""
     background: tuple[Background, ...] = ()
     """Traffic of others on single links."""
     cores_per_host: Annotated[int, Field(ge=1, le=MOST_HOSTS)] | None = None
@@ -127,3 +133,4 @@ class Keys(Part):
     """Iterations before them, kept apart; 0 where `iterations` is given alone. In the steady state the warm-up is
     found."""
     seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+    """Seed of all random numbers."""

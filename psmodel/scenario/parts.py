@@ -69,6 +69,15 @@ class Background(Part):
     """What it sends where nothing hinders it."""
 
 
+class SlowLink(Part):
+    """One link that carries less than `bandwidth` says, since its host is unlike the others."""
+
+    link: Annotated[str, Field(pattern=r"^(worker|shard)-(0|[1-9][0-9]{0,6})\.(up|down)$")]
+    """Whose and which way: ``shard-0.down``, ``worker-3.up``; numbers count hosts, from 0."""
+    rate: LinkRate
+    """What it carries at most; more than `bandwidth` changes nothing."""
+
+
 class Stragglers(Part):
     """Every worker is slow now and then, independently of the others.
 

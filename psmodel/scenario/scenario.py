@@ -135,6 +135,18 @@ class Scenario(Keys):
         """Bytes of one parameter."""
         return _ITEM_SIZE[self.dtype]
 
+    @cached_property
+    def link_shares(self) -> dict[str, float]:
+        """Link (``shard-0.down``) → its rate over that of the others of its kind, of those in `slow_links`."""
+        if self.bandwidth is None:
+            return {}
+        shares: dict[str, float] = {}
+        for slow in self.slow_links:
+            role, way = slow.link.partition("-")[0], slow.link.rpartition(".")[2]
+            share = min(1.0, slow.rate / getattr(self.bandwidth, f"{role}_{way}"))
+            shares[slow.link] = min(share, shares.get(slow.link, 1.0))
+        return shares
+
     @property
     def is_steady(self) -> bool:
         """Whether it is asked for in its steady state: no number of iterations is given."""

@@ -16,6 +16,7 @@ def shards_alike(scenario: Scenario, d: Demands) -> bool:
         and not any(d.receive)  # on a worker's cores those of several shards share
         and not any(any(p.send) for p in d.pushes)
         and d.head_start == 0
+        and d.crossing == 0
     )
 
 
@@ -26,6 +27,7 @@ def workers_alike(scenario: Scenario, d: Demands) -> bool:
         and not any(d.reply)
         and not any(any(p.apply) for p in d.pushes)
         and d.head_start == 0
+        and d.crossing == 0
     )
 
 

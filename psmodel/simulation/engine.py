@@ -117,11 +117,14 @@ class Run:
             self._env,
             propagation_delay=self.demands.propagation_delay,
             head_start=self.demands.head_start,
+            crossing=self.demands.crossing,
             tolerance=tolerance,
         )
         self._all_cores = (
             None if scenario.total_cores is None else self._network.add_link("cores", scenario.total_cores)
         )
+        self._copies = calibration.memory_s_per_byte > 0
+        self._all_memory = self._memory("memory") if scenario.total_cores is not None else None
         self._shared_host: tuple[Host, Processor] | None = None
         self._shard_groups = self._group_shards()
         n = scenario.workers
@@ -155,23 +158,35 @@ class Run:
     def _processor(self, name: str) -> Processor:
         cores = self.scenario.cores_per_host
         if self._all_cores is not None:
-            return Processor(self._network, self._all_cores)
-        return Processor(self._network, None if cores is None else self._network.add_link(name, cores))
+            return Processor(self._network, self._all_cores, self._all_memory)
+        return Processor(
+            self._network,
+            None if cores is None else self._network.add_link(f"{name}.cores", cores),
+            self._memory(f"{name}.memory"),
+        )
+
+    def _memory(self, name: str) -> Link | None:
+        """A machine's memory channels: one second of copying per second, for all who copy."""
+        return self._network.add_link(name, 1.0) if self._copies else None
 
     def _host(self, role: str, index: int, count: int) -> tuple[Host, Processor]:
         d, placement = self.demands, self.scenario.placement
         if placement == "single-host":
             if self._shared_host is None:
                 host = self._network.add_host("host", up=d.worker_up, down=d.worker_down)
-                self._shared_host = host, self._processor("host.cores")
+                self._shared_host = host, self._processor("host")
             return self._shared_host
         key = ("shard" if placement == "colocated" else role, index)
         if key in self._pairs:
             return self._pairs[key]
         up, down = (d.worker_up, d.worker_down) if role == "worker" else (d.shard_up, d.shard_down)
+        shares = self.scenario.link_shares
+        up, down = (
+            rate * shares.get(f"{role}-{index}.{way}", 1.0) for way, rate in (("up", up), ("down", down))
+        )
         rack = self._racks[index % len(self._racks)] if self._racks else None
         host = self._network.add_host(f"{role}-{index}", up=up, down=down, count=count, rack=rack)
-        pair = self._pairs[key] = host, self._processor(f"{host.name}.cores")
+        pair = self._pairs[key] = host, self._processor(host.name)
         return pair
 
     def _make_racks(self) -> list[Rack]:
@@ -320,6 +335,7 @@ class Run:
             self._workers,
             links=self.scenario.placement != "single-host",
             cores=self._all_cores or (self._shared_host[1].cores if self._shared_host else None),
+            memory=self._all_memory or (self._shared_host[1].memory if self._shared_host else None),
         )
 
     def state(self) -> Array:

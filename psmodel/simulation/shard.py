@@ -15,6 +15,7 @@ from psmodel.simulation.presence import Presence
 
 class _Call(NamedTuple):
     service: float
+    memory: float
     arrived: float
     nbytes: float
     begin: Callable[[], Any] | None
@@ -120,12 +121,15 @@ class Shard:
         service: float,
         reply: Callable[[], Any],
         *,
+        memory: float = 0.0,
         begin: Callable[[], Any] | None = None,
         nbytes: float = 0.0,
     ) -> None:
-        """Queue a call of `service` seconds that holds `nbytes` of argument until it is done."""
+        """Queue a call of `service` seconds, `memory` of them copying, that holds `nbytes` until it is done."""
         self._queue.append(
-            _Call(service=service, arrived=self.env.now, nbytes=nbytes, begin=begin, reply=reply)
+            _Call(
+                service=service, memory=memory, arrived=self.env.now, nbytes=nbytes, begin=begin, reply=reply
+            )
         )
         self.longest_queue = max(self.longest_queue, len(self._queue))
         self.waiting_bytes += nbytes
@@ -143,7 +147,7 @@ class Shard:
             if call.begin is not None and not self._anew:
                 call.begin()
             if call.service > 0:
-                work = self.processor.work(call.service)
+                work = self.processor.work(call.service, call.memory)
                 self._serving = work, self.env.now
                 when(work, partial(self._worked, work))
                 return

@@ -54,14 +54,18 @@ class Thread:
         while self._presence is not None and self._presence.away:
             yield self._presence.back
 
-    def works(self, seconds: float, processor: Processor | None = None) -> Process:
-        """It works so long (on its host's processor if no other is given), or waits for what works for it."""
+    def works(self, seconds: float, processor: Processor | None = None, *, memory_s: float = 0.0) -> Process:
+        """It works so long (on its host's processor if no other is given), or waits for what works for it.
+
+        `memory_s` are the seconds of it that take the memory channels too.
+        """
         processor = processor or self._processor
+        share = memory_s / seconds if seconds > 0 else 0.0
         while seconds > 0:
             if not self.begins_anew:
                 yield from self.there()
             began, remaining, self._working = self._env.now, seconds, True
-            work = processor.work(seconds)
+            work = processor.work(seconds, share * seconds)
             try:
                 yield work
                 remaining = 0.0

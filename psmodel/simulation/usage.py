@@ -33,7 +33,13 @@ class Reading:
 
 
 def read(
-    time: float, shards: Sequence[Shard], workers: Sequence[Worker], *, links: bool, cores: Link | None
+    time: float,
+    shards: Sequence[Shard],
+    workers: Sequence[Worker],
+    *,
+    links: bool,
+    cores: Link | None,
+    memory: Link | None,
 ) -> Reading:
     """Take a reading.
 
@@ -41,7 +47,7 @@ def read(
     ----------
     links
         Whether hosts have links that are used.
-    cores
+    cores, memory
         What all processes share, if they do.
     """
 
@@ -59,6 +65,8 @@ def read(
     busy |= {"shard CPU": [s.busy_s for s in shards], "worker CPU": [w.busy_s for w in workers]}
     if cores is not None:
         busy["host cores"] = [used(cores)]
+    if memory is not None:
+        busy["memory channels"] = [used(memory)]
     return Reading(time_s=time, busy_s=busy, response_s=[s.response_sum_s for s in shards])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import simpy
 
-from psmodel.network.fluid import Decided
+from psmodel.network.fluid import Decided, Link
 from psmodel.network.network import Host
 from psmodel.network.processor import Processor, after, when
 from psmodel.service_demands import Push
@@ -125,7 +125,7 @@ class Worker:
                     self._prefetched = None
                     yield self._pull.arrived.event
                 self._monitor.pulled[self.index, iteration] = self.env.now
-                yield from self._thread.works(self._demands.assemble)
+                yield from self._thread.works(self._demands.assemble, memory_s=self._demands.assemble_memory)
                 if self._scenario.prefetch and iteration + 1 < self._iterations:
                     self._prefetched = yield from self._ask(iteration + 1)
                 yield from self._compute(seconds)
@@ -207,7 +207,8 @@ class Worker:
             if pull.abandoned:
                 return
             begin = self.env.now
-            transfer = self._transfer(shard, shard.host, self.host, shard.size)
+            abreast = 1 if self._scenario.pull == "sequential" else len(self._shards)
+            transfer = self._transfer(shard, shard.host, self.host, shard.size, abreast, shard.host.up)
             pull.transfers.append(transfer)
             if self._monitor.may_trace:
                 when(
@@ -217,10 +218,13 @@ class Worker:
             receipt = self._receipt(transfer, self._demands.receive[shard.member], self._processor)
             when(receipt, lambda: one_less(arrived))
 
-        shard.call(self._demands.reply[shard.member] * self.count, reply, begin=read)
+        service, memory = self._demands.reply[shard.member], self._demands.reply_memory[shard.member]
+        shard.call(service * self.count, reply, memory=memory * self.count, begin=read)
 
-    def _transfer(self, shard: Shard, src: Host, dst: Host, nbytes: float) -> Decided:
-        transfer = self._network.transfer(src, dst, nbytes)
+    def _transfer(
+        self, shard: Shard, src: Host, dst: Host, nbytes: float, abreast: int, meets: Link
+    ) -> Decided:
+        transfer = self._network.transfer(src, dst, nbytes, abreast=abreast, meets=meets)
         for presence in (self._presence, shard.presence):
             if presence is not None:
                 presence.keep(transfer)
@@ -256,10 +260,11 @@ class Worker:
     def _push(self, iteration: int, push: Push, applied: Countdown, *, last: bool) -> Process:
         sequential = self._scenario.push == "sequential"
         for position, shard in enumerate(self._shards):
-            yield from self._thread.works(push.send[shard.member])
+            yield from self._thread.works(push.send[shard.member], memory_s=push.send_memory[shard.member])
             countdowns = [applied, Countdown(self.env, 1)] if sequential else [applied]
             begin = self.env.now
-            transfer = self._transfer(shard, self.host, shard.host, push.sizes[shard.member])
+            size, abreast = push.sizes[shard.member], 1 if sequential else len(self._shards)
+            transfer = self._transfer(shard, self.host, shard.host, size, abreast, shard.host.down)
             if self._monitor.may_trace:
                 when(
                     transfer,
@@ -312,11 +317,18 @@ class Worker:
             delay = self._demands.propagation_delay + self._demands.one_way
             after(self.env, delay, lambda: one_less(countdowns))
 
-        service = self._demands.refuse
+        service, memory = self._demands.refuse, 0.0
         if accepted:
+            memory = push.apply_memory[shard.member]
             service = push.apply[shard.member] + (next(self._update_cost[position], 0.0) if last else 0.0)
         size = push.sizes[shard.member]
-        shard.call(service * self.count, finish, begin=start, nbytes=size * self.count)
+        shard.call(
+            service * self.count,
+            finish,
+            memory=memory * self.count,
+            begin=start,
+            nbytes=size * self.count,
+        )
 
     def _staleness(self, pull: Pull, shard: Shard, position: int, iteration: int) -> int:
         """Updates since the pull; in bulk-synchronous mode those of other rounds."""

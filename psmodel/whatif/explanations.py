@@ -7,7 +7,7 @@
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,7 +105,7 @@ class Explanation:
 
 def explain(
     scenario: Scenario, calibrated: Calibrated | None = None, *, method: Method = "analytic", sobol: bool = False,
-    seed: int = 0,
+    seed: int = 0, progress: Callable[[int, int], None] | None = None,
 ) -> Explanation:  # fmt: skip
     """Explain a scenario's iteration time.
 
@@ -117,7 +117,10 @@ def explain(
         Predicts the iteration times; the resources' work is a closed form in any case.
     sobol, seed
         Whether to add `sobol_indices`, and the seed of its samples.
+    progress
+        Called with the number of changes that were tried, or of samples, and how many there are.
     """
+    tell = progress or (lambda count, of: None)
     calibrated = calibrated or Calibrated()
     predict = predictor(method)
     before = predict(scenario, calibrated.best)
@@ -127,7 +130,8 @@ def explain(
     samples = [predict(scenario, draw).metrics.iteration_time_s for draw in calibrated.draws]
     gains: list[Gain] = []
     left_out: dict[str, str] = {}
-    for factor in FACTORS:
+    for number, factor in enumerate(FACTORS):
+        tell(number, len(FACTORS))
         try:
             gains.append(_gain(factor, scenario, predict, calibrated, time, samples))
         except UserError as error:
@@ -143,7 +147,7 @@ def explain(
         resources=dict(ordered),
         gains=tuple(gains),
         left_out=left_out,
-        sobol=sobol_indices(scenario, calibrated.best, seed=seed) if sobol else None,
+        sobol=sobol_indices(scenario, calibrated.best, seed=seed, progress=tell) if sobol else None,
     )
 
 

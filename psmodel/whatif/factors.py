@@ -73,7 +73,11 @@ def _no_network(scenario: Scenario) -> str:
 
 def _more_bandwidth(scenario: Scenario, by: float) -> Scenario:
     assert scenario.bandwidth is not None
-    return scenario.replace(bandwidth={role: rate * by for role, rate in scenario.bandwidth})
+    slow = [{"link": link.link, "rate": link.rate * by} for link in scenario.slow_links]
+    return scenario.replace(
+        bandwidth={role: rate * by for role, rate in scenario.bandwidth},
+        **({"slow_links": slow} if slow else {}),
+    )
 
 
 def _bandwidth_columns(scenario: Scenario, by: Array) -> Columns | None:

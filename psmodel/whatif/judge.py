@@ -11,8 +11,8 @@ from psmodel.predictors import Predictor, predictor
 from psmodel.results import Prediction
 from psmodel.scenario import Scenario
 from psmodel.whatif.parameter_space import Point
-from psmodel.whatif.prices import SECONDS_PER_HOUR
-from psmodel.whatif.sweeps import Setup
+from psmodel.whatif.prices import cost_of_1000
+from psmodel.whatif.setup import Setup
 from psmodel.whatif.targets import COSTS, Target
 
 Decision = Literal["meets", "misses", "undecided"]
@@ -61,6 +61,49 @@ class Judgement:
     row: Mapping[str, Any]
     miss: float
     runs: Sequence[Prediction] = field(default=(), repr=False)
+
+
+def decision_of(
+    targets: Sequence[Target],
+    values: Mapping[str, Sequence[float | None]],
+    *,
+    certain: bool,
+    indifference: float,
+    error: float,
+) -> Decision:
+    """Whether the means of independent simulations, or of real runs, meet all targets (`psmodel.output_analysis.side`).
+
+    Parameters
+    ----------
+    values
+        Metric → one value per simulation or run.
+    certain
+        Whether they are without chance, so that one tells all.
+    error
+        Probability of a wrong answer that is accepted, of each target.
+    """
+    decisions = [_of_one(target, values[target.name], certain, indifference, error) for target in targets]
+    if "misses" in decisions:
+        return "misses"
+    return "undecided" if "undecided" in decisions else "meets"
+
+
+def _of_one(
+    target: Target, values: Sequence[float | None], certain: bool, indifference: float, error: float
+) -> Decision:
+    numbers = [value for value in values if value is not None]
+    if len(numbers) < len(values):
+        return "misses"
+    if certain or target.name == "cost_per_hour":
+        return "meets" if target.met(numbers[-1]) else "misses"
+    sign = 1.0 if target.at_most else -1.0
+    tolerance = indifference * (abs(target.value) or max(map(abs, numbers)))
+    if tolerance == 0:
+        return "meets"
+    side = output_analysis.side(
+        [sign * value for value in numbers], sign * target.value, tolerance=tolerance, error=error
+    )
+    return "undecided" if side is None else "meets" if side == "below" else "misses"
 
 
 class Judge:
@@ -124,7 +167,13 @@ class Judge:
             metrics = self._told(scenario, runs[-1], self._alone(scenario, number), row["cost_per_hour"])
             for name, column in values.items():
                 column.append(metrics[name])
-            decision = self._decide(values, certain=not scenario.is_random)
+            decision = decision_of(
+                self._targets,
+                values,
+                certain=not scenario.is_random,
+                indifference=self._certainty.indifference,
+                error=self._error,
+            )
         row = self._row(scenario, point, runs, values)
         return Judgement(
             decision=decision, row={**row, "decision": decision, "replications": len(runs)},
@@ -139,9 +188,9 @@ class Judge:
         price: float | None,
     ) -> dict[str, float | None]:
         """Everything that a target may be of, of one simulation."""
-        each = None if price is None else price * run.metrics.iteration_time_s * 1000 / SECONDS_PER_HOUR
+        each = None if price is None else cost_of_1000(price, run.metrics.iteration_time_s)
         costs = {"cost_per_hour": price, "cost_per_1000_iterations": each}
-        return run.metrics.to_json() | derived(scenario, run, one) | costs
+        return run.metrics.to_json() | derived(scenario, run.metrics, one) | costs
 
     def _alone(self, scenario: Scenario, number: int) -> Callable[[Scenario], Prediction] | None:
         from psmodel import simulation
@@ -155,27 +204,6 @@ class Judge:
             )
         best = self._setup.calibrated.best
         return lambda one: simulation.predict(one, best, replication=number).prediction
-
-    def _decide(self, values: Mapping[str, Sequence[float | None]], *, certain: bool) -> Decision:
-        decisions = [self._one(target, values[target.name], certain) for target in self._targets]
-        if "misses" in decisions:
-            return "misses"
-        return "undecided" if "undecided" in decisions else "meets"
-
-    def _one(self, target: Target, values: Sequence[float | None], certain: bool) -> Decision:
-        numbers = [value for value in values if value is not None]
-        if len(numbers) < len(values):
-            return "misses"
-        if certain or target.name == "cost_per_hour":
-            return "meets" if target.met(numbers[-1]) else "misses"
-        sign = 1.0 if target.at_most else -1.0
-        tolerance = self._certainty.indifference * (abs(target.value) or max(map(abs, numbers)))
-        if tolerance == 0:
-            return "meets"
-        side = output_analysis.side(
-            [sign * value for value in numbers], sign * target.value, tolerance=tolerance, error=self._error
-        )
-        return "undecided" if side is None else "meets" if side == "below" else "misses"
 
     def _row(
         self,

@@ -20,6 +20,7 @@ from psmodel.limits import budget
 from psmodel.scenario import Scenario, changed, from_mapping
 from psmodel.storage.atomic import parse_json, parse_value
 from psmodel.units import format_rate, format_size, format_time
+from psmodel.wording import excerpt
 
 Point = Mapping[str, Any]
 """Key → value, as in a scenario file."""
@@ -41,7 +42,7 @@ class Axis:
 def _key_and_text(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip() or not value.strip():
-        raise BadInput(f"--set {text!r} is no key with a value; {_FORM}")
+        raise BadInput(f"--set {excerpt(text)} is no key with a value; {_FORM}")
     return key.strip().replace("-", "_"), value.strip()
 
 
@@ -76,7 +77,7 @@ def _value(text: str) -> Any:
 def _number(text: str, whole: str) -> tuple[Decimal, str]:
     match = _PART.fullmatch(text)
     if match is None:
-        raise BadInput(f"{whole!r}: {text!r} is not a number with a unit; {_FORM}")
+        raise BadInput(f"{excerpt(whole)}: {excerpt(text)} is not a number with a unit; {_FORM}")
     return Decimal(match[1]), match[2]
 
 
@@ -91,14 +92,16 @@ def _range(parts: list[str], whole: str) -> tuple[Any, ...]:
     factor = parts[2].strip().startswith("x")
     step, step_unit = _number(parts[2].strip().removeprefix("x"), whole)
     if high_unit != unit or step_unit != ("" if factor else unit):
-        raise BadInput(f"{whole!r}: the parts of a range have one unit; {_FORM}")
+        raise BadInput(f"{excerpt(whole)}: the parts of a range have one unit; {_FORM}")
     if high < low:
-        raise BadInput(f"{whole!r}: the range ends before it begins; {_FORM}")
+        raise BadInput(f"{excerpt(whole)}: the range ends before it begins; {_FORM}")
     if step <= (1 if factor else 0) or (factor and low <= 0):
-        raise BadInput(f"{whole!r}: a step is more than 0, a factor more than 1 and starts above 0; {_FORM}")
+        raise BadInput(
+            f"{excerpt(whole)}: a step is more than 0, a factor more than 1 and starts above 0; {_FORM}"
+        )
     steps = math.log(high / low) / math.log(step) if factor else (high - low) / step
     if steps > _MOST_VALUES:
-        raise BadInput(f"{whole!r} has more than {_MOST_VALUES} values")
+        raise BadInput(f"{excerpt(whole)} has more than {_MOST_VALUES} values")
     values = []
     while low <= high:
         values.append(_text_of(low, unit))
@@ -128,10 +131,10 @@ def parse_axis(text: str) -> Axis:
     if len(parts) == 3 and not set(value) & set("\"'[{"):
         return Axis(key=key, values=_range(parts, text))
     if len(parts) == 2 and _PART.fullmatch(parts[0]):
-        raise BadInput(f"{text!r} is no whole range; {_FORM}")
+        raise BadInput(f"{excerpt(text)} is no whole range; {_FORM}")
     items = _split(value)
     if "" in items:
-        raise BadInput(f"{text!r} has an empty value; {_FORM}")
+        raise BadInput(f"{excerpt(text)} has an empty value; {_FORM}")
     return Axis(key=key, values=tuple(_value(item) for item in items))
 
 
@@ -184,7 +187,7 @@ def _between(text: str) -> tuple[str, Any]:
     log = len(parts) == 3
     if (log and parts[2] != "log") or unit != high_unit or not low < high or (log and low <= 0):
         raise BadInput(
-            f"{text!r}: a Latin hypercube takes key=low:high or key=low:high:log in one unit, or a list"
+            f"{excerpt(text)}: a Latin hypercube takes key=low:high or key=low:high:log in one unit, or a list"
         )
     whole = not unit and "." not in value and "e" not in value.partition(":log")[0].lower()
     a, b = float(low), float(high)

@@ -7,40 +7,27 @@
 (16, 1.0, 1, 100)
 """
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-from psmodel.analytic import ClosedForm
-from psmodel.analytic.lower_bounds import Floor
-from psmodel.derived_metrics import OF_ONE_WORKER, payload_per_update
 from psmodel.errors import BadInput
-from psmodel.predictors import Calibrated, Predictor, predictor
-from psmodel.scenario import Scenario
-from psmodel.whatif.judge import Certainty, Judge, Judgement
+from psmodel.limits import budget
+from psmodel.whatif.candidates import Candidate, Objective, configurations
+from psmodel.whatif.finalists import Finalist
+from psmodel.whatif.judge import Certainty
 from psmodel.whatif.parameter_space import Point
-from psmodel.whatif.prices import (
-    SECONDS_PER_HOUR,
-    Catalogue,
-    load_catalogue,
-    machines_for,
-    no_machine,
-    price_per_hour,
-)
-from psmodel.whatif.sweeps import Base, Setup
+from psmodel.whatif.prices import load_catalogue, no_machine
+from psmodel.whatif.search import Search
+from psmodel.whatif.setup import Base, Setup
 from psmodel.whatif.targets import COSTS, FORM, ROUNDING, Target, parse_target
+from psmodel.whatif.verdicts import verdict
 
-Objective = Literal["cost", "shards", "workers"]
-_FEWEST_TRIED = 30
-_SHARE_TRIED = 0.1
-"""At most this part of a space is simulated (of a small one, `_FEWEST_TRIED` configurations)."""
-_CHECKED = 3
-"""So many estimates have been compared with simulations before their errors say anything."""
-_TRUST = 3.0
-"""An estimate that misses a target by more than so many times the largest error seen is not simulated."""
-_LEAST_ERROR, _FIRST_ERROR = 0.03, 0.1
-"""Errors of the estimates (of their logarithm) that are assumed at least, and before `_CHECKED` are known."""
+__all__ = ["Objective", "Plan", "pareto_front", "plan"]
+
+
+_BYTES_PER_POINT, _S_PER_POINT = 100_000, 2e-3
+"""What one configuration takes before anything is simulated: its row, bounds and estimate (measured)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +47,15 @@ class Plan:
     tried
         The rows of those that were predicted by the deciding method, in that order; ``decision`` says whether one
         meets the targets, ``replications`` how many simulations that took.
+    dominated
+        How many were left out because one that was tried and misses has no less of anything, see
+        `psmodel.whatif.monotone`.
     untried
         How many were left out because their estimates miss by far, or because the budget ended.
     front
         Rows, cheapest first: no configuration is both cheaper and faster (Pareto). ``method`` says what each is by.
+    finalists
+        Those between which a real run would decide, see `psmodel.whatif.finalists`: in the order of the objective.
     """
 
     targets: tuple[Target, ...]
@@ -73,8 +65,10 @@ class Plan:
     considered: int
     ruled_out: int
     tried: tuple[Mapping[str, Any], ...] = field(repr=False)
+    dominated: int
     untried: int
     front: tuple[Mapping[str, Any], ...] = field(repr=False)
+    finalists: tuple[Finalist, ...] = field(repr=False)
 
     @property
     def simulations(self) -> int:
@@ -91,69 +85,11 @@ class Plan:
             "considered": self.considered,
             "ruled_out": self.ruled_out,
             "simulations": self.simulations,
+            "dominated": self.dominated,
             "untried": self.untried,
             "tried": [dict(row) for row in self.tried],
             "front": [dict(row) for row in self.front],
         }
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Candidate:
-    """One configuration, with what is known of it before anything is simulated.
-
-    Attributes
-    ----------
-    estimate
-        Its row by closed forms.
-    """
-
-    point: Point
-    scenario: Scenario
-    floor: Floor
-    price: float | None
-    estimate: Mapping[str, Any]
-
-    def bound(self, target: Target) -> float | None:
-        """The best value that the target's metric can have, where that is proven: of an exact one its value."""
-        name, best = target.name, self.floor.best
-        if self.estimate["claim"] == "exact" and name not in OF_ONE_WORKER:
-            value: float | None = self.estimate[name]
-            if value is not None:
-                return value
-        time, rate = best.get("iteration_time_s"), best.get("updates_per_s")
-        if name == "cost_per_hour":
-            return self.price
-        if name == "updates_per_s":
-            return None if target.at_most else rate
-        if name == "goodput_bytes_per_s":
-            return None if target.at_most or rate is None else rate * payload_per_update(self.scenario)
-        if not target.at_most:
-            return None  # of a time the least is known, which rules out nothing here
-        if name == "cost_per_1000_iterations":
-            return None if self.price is None or time is None else self.price * time * 1000 / SECONDS_PER_HOUR
-        return best.get(name)
-
-    def may_meet(self, target: Target) -> bool:
-        """Whether no proven bound forbids it."""
-        best = self.bound(target)
-        return best is None or target.met(best)
-
-    def misses_by(self, targets: Sequence[Target]) -> tuple[float, int]:
-        """The largest ratio by which its bounds miss a target, and which."""
-        ratios = [0.0 if (b := self.bound(t)) is None else t.distance(b) for t in targets]
-        return max((ratio, index) for index, ratio in enumerate(ratios))
-
-    def estimated_miss(self, targets: Sequence[Target]) -> float:
-        """The largest ratio by which its estimates miss a target; of what they do not tell nothing is assumed."""
-        values = [(t, self.estimate[t.name]) for t in targets]
-        return max((t.distance(value) for t, value in values if value is not None), default=0.0)
-
-    def cost(self, minimise: Objective) -> float:
-        """What is to be as small as possible."""
-        if minimise == "cost":
-            assert self.price is not None
-            return self.price
-        return float(getattr(self.scenario, minimise))
 
 
 def plan(
@@ -201,158 +137,39 @@ def plan(
     catalogue = setup.catalogue or load_catalogue()
     setup = replace(setup, catalogue=catalogue)
     tell = progress or (lambda text: None)
-    candidates = list(_candidates(base, points, setup, catalogue, tell))
+    budget.check(
+        budget.Need(
+            what=f"a plan of {len(points)} configurations",
+            fewer="configurations",
+            memory_bytes=_BYTES_PER_POINT * float(len(points)),
+            time_s=_S_PER_POINT * len(points),
+        )
+    )
+    space = list(configurations(base, points, setup, catalogue, tell))
     by_price = minimise == "cost" or any(t.name in COSTS for t in parsed)
-    priced = [c for c in candidates if c.price is not None or not by_price]
+    priced = [c for c in space if c.price is not None or not by_price]
     if not priced:
-        raise no_machine(candidates[0].scenario, catalogue)
-    search = _PlanSearch(parsed, minimise, setup, certainty or Certainty(), len(candidates), tell)
+        raise no_machine(space[0].scenario, catalogue)
+    search = Search(parsed, minimise, setup, certainty or Certainty(), len(space), tell)
     search.go(priced)
-    return search.plan(candidates, points)
+    return _plan(search, space, points)
 
 
-def _candidates(
-    base: Base, points: Sequence[Point], setup: Setup, catalogue: Catalogue, tell: Callable[[str], None]
-) -> Iterator[Candidate]:
-    quick = replace(
-        setup,
-        calibrated=Calibrated(best=setup.calibrated.best),
-        method="mva" if setup.method == "mva" else "analytic",
+def _plan(search: Search, space: Sequence[Candidate], points: Sequence[Point]) -> Plan:
+    rows = {id(c): j.row for c, j in search.judgements}
+    return Plan(
+        targets=search.targets,
+        minimise=search.minimise,
+        best=search.best[1].row if search.best else None,
+        verdict=verdict(search, points),
+        considered=len(space),
+        ruled_out=len(space) - len(search.possible),
+        tried=tuple(rows.values()),
+        dominated=len(search.dominated),
+        untried=len(search.untried),
+        front=pareto_front([rows.get(id(c), c.estimate) for c in space]),
+        finalists=search.finalists(),
     )
-    other = predictor(quick.method)
-    for number, point in enumerate(points):
-        tell(f"estimating {number + 1} of {len(points)}")
-        scenario = setup.scenario(base, point)
-        machines = machines_for(scenario, point, catalogue)
-        closed = ClosedForm(scenario=scenario, calibration=setup.calibrated.best)
-        yield Candidate(
-            point=point,
-            scenario=scenario,
-            floor=closed.floor,
-            price=None if machines is None else price_per_hour(scenario, machines),
-            estimate=quick.row(scenario, point, _of(closed) if quick.method == "analytic" else other),
-        )
-
-
-def _of(closed: ClosedForm) -> Predictor:
-    """Closed forms that know one scenario's answer already."""
-    return lambda scenario, coefficients: (
-        closed.prediction if scenario is closed.scenario else predictor("analytic")(scenario, coefficients)
-    )
-
-
-class _PlanSearch:
-    def __init__(
-        self,
-        targets: tuple[Target, ...],
-        minimise: Objective,
-        setup: Setup,
-        certainty: Certainty,
-        considered: int,
-        tell: Callable[[str], None],
-    ) -> None:
-        self.targets, self.minimise, self.setup, self.certainty = targets, minimise, setup, certainty
-        self.most_tried = max(_FEWEST_TRIED, math.ceil(_SHARE_TRIED * considered))
-        self.possible: list[Candidate] = []
-        self.priced: list[Candidate] = []
-        self.judgements: list[tuple[Candidate, Judgement]] = []
-        self.best: tuple[Candidate, Judgement] | None = None
-        self.untried: list[Candidate] = []
-        self.budget_ended = False
-        self._tell = tell
-
-    def go(self, priced: list[Candidate]) -> None:
-        """Search among those that have a price, or need none."""
-        self.priced = priced
-        simulated = self.setup.method == "simulate"
-        self.possible = [
-            c for c in priced if not simulated or all(c.may_meet(target) for target in self.targets)
-        ]
-        self.possible.sort(key=lambda c: (c.cost(self.minimise), c.estimated_miss(self.targets)))
-        tests = min(len(self.possible), self.most_tried)
-        judge = Judge(self.targets, self.setup, self.certainty, tests=max(1, tests), tell=self._tell)
-        if simulated:
-            self._by_simulation(judge)
-        else:
-            self._by_value(judge)
-
-    def _by_value(self, judge: Judge) -> None:
-        for candidate in self.possible:
-            judgement = judge.by_value(candidate.scenario, candidate.point, candidate.estimate)
-            self.judgements.append((candidate, judgement))
-            if judgement.decision == "meets":
-                self.best = candidate, judge.with_intervals(judgement, candidate.scenario, candidate.point)
-                return
-
-    def _by_simulation(self, judge: Judge) -> None:
-        rest = list(self.possible)
-        while rest:
-            if len(self.judgements) >= self.most_tried:
-                self.budget_ended, self.untried = True, rest
-                break
-            contender = self._next(rest)
-            if contender is None:
-                self.untried = rest
-                break
-            rest.remove(contender)
-            judgement = judge.by_simulation(contender.scenario, contender.point)
-            self.judgements.append((contender, judgement))
-            if judgement.decision == "meets":
-                self.best = contender, judgement
-                rest = [c for c in rest if c.cost(self.minimise) < contender.cost(self.minimise)]
-        if self.best is not None:
-            candidate, judgement = self.best
-            self.best = candidate, judge.with_intervals(judgement, candidate.scenario, candidate.point)
-
-    def _next(self, rest: list[Candidate]) -> Candidate | None:
-        """Whom to simulate next; None if the estimates of all that are left miss by far."""
-        if self.best is None:
-            bias = self.bias
-            for candidate in rest:
-                if candidate.estimated_miss(self.targets) * bias <= 1 + ROUNDING:
-                    return candidate
-        nearest = min(rest, key=lambda c: c.estimated_miss(self.targets))
-        miss = nearest.estimated_miss(self.targets)
-        trusted = miss > 0 and math.log(miss) > _TRUST * self.error
-        return None if trusted and len(self.judgements) >= (1 if self.best else _CHECKED) else nearest
-
-    @property
-    def _ratios(self) -> list[float]:
-        """Simulated over estimated miss of what has been tried: the estimates' errors, 1 where they are right."""
-        pairs = [
-            (j.miss, c.estimated_miss(self.targets)) for c, j in self.judgements if math.isfinite(j.miss)
-        ]
-        return [simulated / estimated for simulated, estimated in pairs if min(simulated, estimated) > 0]
-
-    @property
-    def bias(self) -> float:
-        """By how much the last simulation was slower than its estimate."""
-        ratios = self._ratios
-        return ratios[-1] if ratios else 1.0
-
-    @property
-    def error(self) -> float:
-        """The largest error of an estimate that was seen, as a difference of logarithms."""
-        errors = [abs(math.log(ratio)) for ratio in self._ratios]
-        return max([_LEAST_ERROR if len(errors) >= _CHECKED else _FIRST_ERROR, *errors])
-
-    def plan(self, candidates: Sequence[Candidate], points: Sequence[Point]) -> Plan:
-        """What has come of it."""
-        from psmodel.whatif.verdicts import verdict
-
-        rows = {id(c): j.row for c, j in self.judgements}
-        best = self.best[1].row if self.best else None
-        return Plan(
-            targets=self.targets,
-            minimise=self.minimise,
-            best=best,
-            verdict=verdict(self, points),
-            considered=len(candidates),
-            ruled_out=len(candidates) - len(self.possible),
-            tried=tuple(rows.values()),
-            untried=len(self.untried),
-            front=pareto_front([rows.get(id(c), c.estimate) for c in candidates]),
-        )
 
 
 def pareto_front(rows: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:

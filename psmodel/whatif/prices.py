@@ -18,6 +18,7 @@ __all__ = [
     "Machines",
     "check_cores",
     "cost",
+    "cost_of_1000",
     "equip",
     "load_catalogue",
     "machines_for",
@@ -237,9 +238,14 @@ def cost(scenario: Scenario, machines: Machines, iteration_time_s: float, curren
     per_hour = price_per_hour(scenario, machines)
     return Cost(
         per_hour=per_hour,
-        per_1000_iterations=per_hour * 1000 * iteration_time_s / SECONDS_PER_HOUR,
+        per_1000_iterations=cost_of_1000(per_hour, iteration_time_s),
         currency=currency,
     )
+
+
+def cost_of_1000(per_hour: float, iteration_time_s: float) -> float:
+    """Price of the time that every worker needs for 1000 iterations."""
+    return per_hour * 1000 * iteration_time_s / SECONDS_PER_HOUR
 
 
 def no_machine(scenario: Scenario, catalogue: Catalogue) -> BadInput:

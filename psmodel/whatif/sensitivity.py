@@ -6,6 +6,7 @@
 'compute'
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -48,7 +49,12 @@ class Sobol:
 
 
 def sobol_indices(
-    scenario: Scenario, calibration: Calibration = IDEAL, *, samples: int = 2048, seed: int = 0
+    scenario: Scenario,
+    calibration: Calibration = IDEAL,
+    *,
+    samples: int = 2048,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Sobol:
     """Global sensitivity of the logarithm of the iteration time, by ``scipy.stats.sobol_indices``.
 
@@ -59,7 +65,10 @@ def sobol_indices(
     ----------
     samples
         A power of two; the most.
+    progress
+        Called with the number of scenarios that were predicted one by one, and how many there are.
     """
+    tell = progress or (lambda count, of: None)
     factors, left_out = _varied(scenario, calibration)
     if _in_a_grid(scenario, calibration, factors):
         logarithm = partial(_log_times, scenario, calibration, factors)
@@ -67,7 +76,8 @@ def sobol_indices(
     else:
         samples = min(samples, _ONE_BY_ONE)
         while True:
-            logarithm = partial(_log_times_one_by_one, scenario, calibration, factors)
+            count = _counter(tell, samples * (len(factors) + 2))
+            logarithm = partial(_log_times_one_by_one, scenario, calibration, factors, count)
             try:
                 first_order, total = _shares(logarithm, len(factors), samples, seed)
                 break
@@ -83,6 +93,11 @@ def sobol_indices(
         seed=seed,
         left_out=left_out,
     )
+
+
+def _counter(tell: Callable[[int, int], None], of: int) -> Callable[[], None]:
+    numbers = itertools.count(1)
+    return lambda: tell(next(numbers), of)
 
 
 def _shares(
@@ -161,11 +176,16 @@ def _log_times(
 
 
 def _log_times_one_by_one(
-    scenario: Scenario, calibration: Calibration, factors: Sequence[Factor], steps: Array
+    scenario: Scenario,
+    calibration: Calibration,
+    factors: Sequence[Factor],
+    count: Callable[[], None],
+    steps: Array,
 ) -> Array:
     predict = predictor("analytic")
     times = []
     for row in (2.0**steps).T:
+        count()
         changed = scenario
         for factor, by in zip(factors, row, strict=True):
             try:

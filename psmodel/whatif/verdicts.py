@@ -4,21 +4,22 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from psmodel.units import format_time
 from psmodel.whatif.parameter_space import Point, four_digits, settings, varying, written
 from psmodel.whatif.prices import MACHINE_KEYS
 from psmodel.whatif.targets import COSTS, Target
 
 if TYPE_CHECKING:
-    from psmodel.whatif.plans import Candidate, _PlanSearch
+    from psmodel.whatif.candidates import Candidate
+    from psmodel.whatif.search import Search
 
 METHODS = {"analytic": "closed forms", "mva": "mean value analysis", "simulate": "simulation"}
 
 
-def verdict(search: "_PlanSearch", points: Sequence[Point]) -> str:
+def verdict(search: "Search", points: Sequence[Point]) -> str:
     """The answer of a search in a few sentences."""
     if search.best is not None:
-        sentences = [_answer(search.best[1].row, search.targets, points)]
+        candidate, judgement = search.best
+        sentences = [_answer(candidate, judgement.row, search.targets, points)]
     elif not search.possible:
         sentences = [_forbidden(search, points)]
     elif any(judgement.decision == "undecided" for _, judgement in search.judgements):
@@ -41,21 +42,24 @@ def _settings(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} = {written(key, value)}" for key, value in values.items())
 
 
-def _value(row: Mapping[str, Any], target: Target) -> str:
-    text = target.text(row[target.name])
-    half = row.get(f"{target.name}_half_width")
-    return text + (f" ± {target.text(half)}" if half and half > 1e-9 * abs(row[target.name]) else "")
+def _value(row: Mapping[str, Any], name: str) -> str:
+    """A metric of a row with its half width, unless that is rounding."""
+    text, half = written(name, row[name]), row.get(f"{name}_half_width")
+    return text + (f" ± {written(name, half)}" if half and half > 1e-9 * abs(row[name]) else "")
 
 
-def _title(name: str) -> str:
+def title(name: str) -> str:
+    """A metric in words."""
     for unit in ("_bytes_per_s", "_per_s", "_s"):
         name = name.removesuffix(unit)
     return name.replace("_", " ")
 
 
-def _answer(best: Mapping[str, Any], targets: Sequence[Target], points: Sequence[Point]) -> str:
+def _answer(
+    candidate: "Candidate", best: Mapping[str, Any], targets: Sequence[Target], points: Sequence[Point]
+) -> str:
     extra = "".join(
-        f", {_title(target.name)} {_value(best, target)}"
+        f", {title(target.name)} {_value(best, target.name)}"
         for target in targets
         if target.name not in ("iteration_time_s", *COSTS)
     )
@@ -63,15 +67,36 @@ def _answer(best: Mapping[str, Any], targets: Sequence[Target], points: Sequence
         ""
         if best["cost_per_hour"] is None
         else f", {four_digits(best['cost_per_hour'])} {best['currency']} per hour "
-        f"({four_digits(best['cost_per_1000_iterations'])} per 1000 iterations)"
+        f"({four_digits(best['cost_per_1000_iterations'])} per 1000 iterations) for {_hosts(candidate, best)}"
     )
-    return (
-        f"{named(best, points)}: {format_time(best['iteration_time_s'])} per iteration{extra}{price}; "
-        f"{best['bottleneck']} binds."
-    )
+    time = _value(best, "iteration_time_s")
+    return f"{named(best, points)}: {time} per iteration{extra}{price}; {_binding(best)} binds."
 
 
-def _forbidden(search: "_PlanSearch", points: Sequence[Point]) -> str:
+def _hosts(candidate: "Candidate", row: Mapping[str, Any]) -> str:
+    """How many hosts of which machine types a price is of."""
+    scenario = candidate.scenario
+    worker, shard = row["worker_machine"], row["shard_machine"]
+    match scenario.placement:
+        case "dedicated":
+            text = f"{scenario.worker_hosts} + {scenario.shard_hosts} hosts of type {worker}"
+            if worker != shard:
+                text = f"{scenario.worker_hosts} hosts of type {worker} and {scenario.shard_hosts} of type {shard}"
+        case "colocated":
+            text = f"{max(scenario.workers, scenario.shards)} hosts of type {worker}"
+        case _:
+            text = f"one host of type {worker}"
+    by_name = any(key in candidate.point for key in MACHINE_KEYS)
+    return text if by_name else f"{text}, the cheapest that suffices"
+
+
+def _binding(row: Mapping[str, Any]) -> str:
+    # Computing may be an accelerator's; the resource is the worker's thread, which waits for it.
+    name = str(row["bottleneck"])
+    return "computing (worker CPU)" if name == "worker CPU" else name
+
+
+def _forbidden(search: "Search", points: Sequence[Point]) -> str:
     """No configuration can meet the targets, by which bound."""
     targets = search.targets
     nearest: Candidate = min(search.priced, key=lambda c: c.misses_by(targets))
@@ -90,7 +115,7 @@ def _forbidden(search: "_PlanSearch", points: Sequence[Point]) -> str:
     return sentence + ("." if target.name == "cost_per_hour" else f". Its bounds: {nearest.floor.reason}.")
 
 
-def _all_fail(search: "_PlanSearch", points: Sequence[Point]) -> str:
+def _all_fail(search: "Search", points: Sequence[Point]) -> str:
     """Bounds leave some, and all of those fail."""
     targets = search.targets
     judgement = min((judgement for _, judgement in search.judgements), key=lambda j: j.miss)
@@ -99,11 +124,11 @@ def _all_fail(search: "_PlanSearch", points: Sequence[Point]) -> str:
     lead = f"Bounds leave {len(search.possible)}; the" if search.setup.method == "simulate" else "The"
     return (
         f"No configuration of the {len(search.priced)} meets the targets. {lead} nearest, {named(row, points)}, has "
-        f"{worst.name} = {_value(row, worst)} where {worst} is asked; {row['bottleneck']} binds."
+        f"{worst.name} = {_value(row, worst.name)} where {worst} is asked; {_binding(row)} binds."
     )
 
 
-def _rests_on(search: "_PlanSearch", points: Sequence[Point]) -> list[str]:
+def _rests_on(search: "Search", points: Sequence[Point]) -> list[str]:
     sentences = []
     certainty, method = search.certainty, search.setup.method
     if method != "simulate":
@@ -116,11 +141,13 @@ def _rests_on(search: "_PlanSearch", points: Sequence[Point]) -> list[str]:
     for _, judgement in search.judgements:
         if judgement.decision == "undecided":
             values = ", ".join(
-                f"{target.name} = {_value(judgement.row, target)}" for target in search.targets
+                f"{target.name} = {_value(judgement.row, target.name)}" for target in search.targets
             )
             sentences.append(
                 f"{named(judgement.row, points)} is undecided after {len(judgement.runs)} simulations: {values}."
             )
+    if search.best is not None and _in_step_anyway(search.best[0]):
+        sentences.append("Without chance, equal workers stay in step although no barrier holds them.")
     if search.untried:
         sentences.append(_untried(search))
     extrapolation = search.best[1].row.get("extrapolation") if search.best else None
@@ -129,7 +156,12 @@ def _rests_on(search: "_PlanSearch", points: Sequence[Point]) -> list[str]:
     return sentences
 
 
-def _untried(search: "_PlanSearch") -> str:
+def _in_step_anyway(candidate: "Candidate") -> bool:
+    scenario = candidate.scenario
+    return scenario.mode != "bsp" and not scenario.is_random and candidate.estimate["claim"] == "exact"
+
+
+def _untried(search: "Search") -> str:
     count = len(search.untried)
     cheaper = "" if search.best is None else " that would be better"
     if search.budget_ended:

@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from psmodel.calibration import Calibration
 from psmodel.predictors import load_calibrated
 from psmodel.region import Region
 from psmodel.scenario import load
-from psmodel.whatif.parameter_space import written
 from psmodel.whatif.prices import load_catalogue
 from tests.command_line import run
 from validate.fitting.fit import Fit
@@ -134,28 +132,6 @@ def test_explain_says_what_binds(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert picture.exists()
     _, out, _ = run(capsys, "explain", "ingress-single", "--json")
     assert json.loads(out)["binding"] == "shard ingress"
-
-
-def test_the_readme_shows_rows_of_the_front(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    command = next(
-        line.strip()
-        for line in readme.splitlines()
-        if line.startswith("    $ psmodel plan") and "machine=" in line
-    )
-    arguments = shlex.split(command)[2:]
-    arguments[arguments.index("--plot") + 1] = str(tmp_path / "front.png")
-    _, out, _ = run(capsys, *arguments, "--json")
-    front = {(row["machine"], row["shards"]): row for row in json.loads(out)["front"]}
-    table = readme.partition("| machine (Pareto-optimal")[2].partition("\n\n")[0].splitlines()[2:]
-    assert len(table) == 5
-    for line in table:
-        machine, shards, *cells = (cell.strip(" *") for cell in line.strip("|").split("|"))
-        row = front[machine, int(shards)]
-        assert cells == [
-            written(key, row[key])
-            for key in ("iteration_time_s", "cost_per_hour", "cost_per_1000_iterations")
-        ]
 
 
 def test_the_options_of_predict_are_those_of_plan_and_sweep(capsys: pytest.CaptureFixture[str]) -> None:

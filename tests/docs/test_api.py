@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psmodel
 
-PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
 
 
 def test_the_page_has_all_public_names() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted(p for p in (ROOT / "docs").rglob("*.md") if "_generated" not in p.parts)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)

@@ -1,4 +1,4 @@
-"""Every example in the README and the docstrings does what it says."""
+"""Every example in the README, the pages and the docstrings does what it says."""
 
 import doctest
 import importlib
@@ -12,15 +12,21 @@ import psmodel
 from psmodel.cli import main
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXTS = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    if "_generated" not in path.parts
+}
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for package in ("psmodel", "validate")
     for path in (ROOT / package).rglob("*.py")
     if ">>> " in path.read_text(encoding="utf-8")
 )
-# Commands that take long, or need what a reader makes with the one before, are run by tests of their own.
+# These make real runs or serve until they are stopped: `test_pages_for_real` and other tests do it.
 ELSEWHERE = ("psmodel validate", "psmodel doctor", "psmodel demo", "psmodel app")
+NO_ANSWER = "No configuration"
+"""What `plan` says first where nothing meets the targets; that is exit code 1."""
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -30,46 +36,64 @@ def test_docstrings(name: str) -> None:
     assert result.attempted > 0
 
 
-@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
-def test_readme_python(block: str) -> None:
-    exec(compile(block, "README.md", "exec"), {})
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Fenced blocks: where each stands, and its text."""
+    return [
+        pytest.param(block, id=f"{name}:{text.count(chr(10), 0, text.index(block)) + 1}")
+        for name, text in TEXTS.items()
+        for block in re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    ]
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python(block: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "page", "exec"), {})
 
 
 def test_readme_scenario(tmp_path: Path) -> None:
-    (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-    path = tmp_path / "readme.toml"
+    (block,) = re.findall(r"```toml\n(.*?)```", TEXTS["docs/reference/scenario.md"], re.DOTALL)
+    path = tmp_path / "example.toml"
     path.write_text(block)
     scenario = psmodel.load(str(path))
     assert (scenario.workers, scenario.shards, scenario.staleness_bound) == (4, 2, 3)
 
 
-def commands() -> list[tuple[str, str]]:
-    """Every command, and what the README quotes of its output (nothing, for most)."""
-    rows = []
-    for block in re.finditer(r"((?:^    \S.*\n)+)\n?((?:^> .*\n)*)", README, re.MULTILINE):
-        lines = re.findall(r"^    (?:\$ )?(psmodel [a-z].*?)(?:\s+#.*)?$", block[1], re.MULTILINE)
-        quoted = " ".join(line.removeprefix("> ") for line in block[2].splitlines())
-        rows += [(line, quoted) for line in lines if not line.startswith(ELSEWHERE) and "…" not in line]
-    return rows
-
-
-@pytest.mark.parametrize(("command", "quoted"), commands())
-def test_readme_commands(
-    command: str,
-    quoted: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize("block", blocks("console"))
+def test_console(
+    block: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A line of the output may be left out, or end, with an ellipsis."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stop:
-        main(shlex.split(command)[1:])
-    out, err = capsys.readouterr()
-    # That no configuration meets a target is an answer, told by exit code 1.
-    assert stop.value.code == (1 if quoted.startswith("No configuration") else 0), err
-    assert quoted in " ".join((out + err).split())
+    for command, shown in re.findall(r"^\$ (psmodel .*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+        assert not command.startswith(ELSEWHERE)
+        with pytest.raises(SystemExit) as stop:
+            main(shlex.split(command, comments=True)[1:])
+        out, err = capsys.readouterr()
+        assert stop.value.code == (1 if shown.startswith(NO_ANSWER) else 0), err
+        assert_shown(shown, out)
 
 
-def test_the_readme_has_commands_and_answers() -> None:
-    assert len(commands()) >= 6
-    assert sum(bool(quoted) for _, quoted in commands()) >= 2
+def assert_shown(shown: str, printed: str) -> None:
+    """Hold a transcript to what was printed, whatever the spaces and the breaks of lines."""
+    where, text = 0, " ".join(printed.split())
+    for part in shown.split("..."):
+        quoted = " ".join(part.split())
+        assert quoted in text[where:], f"{quoted!r} is not in {text[where:]!r}"
+        where = text.index(quoted, where) + len(quoted)
+
+
+def test_a_transcript_that_is_wrong_is_noticed() -> None:
+    with pytest.raises(AssertionError):
+        assert_shown("shards = 32 ... 500 ms", "500 ms with shards = 32")
+
+
+def test_there_are_transcripts() -> None:
+    assert len(blocks("console")) >= 8
+
+
+def test_only_transcripts_show_commands_that_are_quick() -> None:
+    """What stands in a block without output is run for real by another test; the rest is a transcript."""
+    for text in TEXTS.values():
+        for command in re.findall(r"^    \$ (psmodel .*)$", text, re.MULTILINE):
+            assert command.startswith(ELSEWHERE) or "--fit fit.json" in command, command

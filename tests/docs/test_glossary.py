@@ -14,7 +14,7 @@ from psmodel.whatif.targets import NAMES
 ROOT = Path(__file__).parents[2]
 ROWS = [
     [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-    for line in (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines()
+    for line in (ROOT / "docs" / "reference" / "glossary.md").read_text(encoding="utf-8").splitlines()
     if line.startswith("| ") and not line.startswith(("| ---", "| term"))
 ]
 TERMS = {term.strip(" `") for row in ROWS for term in row[0].split(";")}

@@ -14,7 +14,7 @@ from psmodel.cli import psmodel
 from validate.testbeds import sandbox
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "guides" / "operate.md").read_text(encoding="utf-8")
 # Runs in the sandbox: a cluster of four hosts with links of 100 Mbit/s, and the commands as its user gives them.
 OWNER = """
 import json, os, subprocess, sys
@@ -81,9 +81,9 @@ def test_every_command_is_one(line: str) -> None:
     words = shlex.split(line)[1:]
     context = None
     while isinstance(command, click.Group):
-        name, found, words = command.resolve_command(click.Context(command, parent=context), words)
-        assert found is not None, name
-        context, command = click.Context(command, info_name=name, parent=context), found
+        name, subcommand, words = command.resolve_command(click.Context(command, parent=context), words)
+        assert subcommand is not None, name
+        context, command = click.Context(command, info_name=name, parent=context), subcommand
     command.make_context(words[0] if words else "", list(words), parent=context)
 
 
@@ -101,10 +101,10 @@ def test_the_commands_for_a_running_cluster_run_on_one(tmp_path: Path) -> None:
         pytest.skip(f"no network namespaces here: {reason}")
     (tmp_path / "mine.toml").write_text(SUITE)
     (tmp_path / "owner.py").write_text(OWNER)
-    given = section("A Ray cluster that runs") + section("Hosts that are unlike by design")
-    assert len(given) == 6
+    guide_commands = section("A Ray cluster that runs") + section("Hosts that are unlike by design")
+    assert len(guide_commands) == 6
     ran = subprocess.run(
-        sandbox.command([sys.executable, "owner.py", json.dumps(given)]),
+        sandbox.command([sys.executable, "owner.py", json.dumps(guide_commands)]),
         cwd=tmp_path, capture_output=True, text=True, timeout=500,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr

@@ -69,7 +69,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_made_again_it_is_the_same_bytes(result: tuple[Path, Path]) -> None:
     one, two = result
     names = sorted(f.name for f in one.iterdir())
-    assert names == ["push_floor.json", "push_floor.pdf", "push_floor.png", "push_floor.svg"]
+    assert names == [f"push_floor.{ending}" for ending in ("json", "pdf", "png", "svg", "tex", "txt")]
     for name in names:
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
 

@@ -19,7 +19,7 @@ from tests.real_records import record
 from validate.fitting import fit as fits
 from validate.fitting.model_response import Forward
 from validate.gate import junit, openmetrics, soak
-from validate.gate.plan import LEVELS, plan
+from validate.gate.levels import LEVELS, plan
 from validate.gate.result import Reason
 from validate.gate.verdict import judge
 from validate.history.expectation import Expectation, by_fit
@@ -77,8 +77,8 @@ def test_a_slow_shard_is_found_and_named(runs, expectations) -> None:
         s = run.scenario
         return (s.workers, s.shards, s.push, s.pull) == (3, 2, "blocking", "none")
 
-    chosen = [slowed(r, shard=1, factor=1.5) if hit(r) else r for r in runs]
-    failed = [c for c in judge(chosen, expectations, alpha=0.01, margin=0.02) if not c.passed]
+    mixture = [slowed(r, shard=1, factor=1.5) if hit(r) else r for r in runs]
+    failed = [c for c in judge(mixture, expectations, alpha=0.01, margin=0.02) if not c.passed]
     assert failed
     for check in failed:
         assert "push of N3 K2" in check.sentence
@@ -133,11 +133,11 @@ def test_junit_is_valid_by_the_common_schema() -> None:
     root = xmlschema.XMLResource(document).root
     assert root.get("tests") == "9"  # two judged, one broken, one left out, five hosts
     assert (root.get("failures"), root.get("errors")) == ("2", "1")
-    named = {s.get("name"): s for s in root}
-    properties = {p.get("name"): p.get("value") for p in named["N3 K2"].iter("property")}
+    by_name = {s.get("name"): s for s in root}
+    properties = {p.get("name"): p.get("value") for p in by_name["N3 K2"].iter("property")}
     assert float(properties["push_time_s.measured"]) == 0.4
-    assert named["left <out>"].find("testcase/skipped") is not None
-    assert "host worker-1" in named["host worker-1"].find("testcase/failure").get("message")
+    assert by_name["left <out>"].find("testcase/skipped") is not None
+    assert "host worker-1" in by_name["host worker-1"].find("testcase/failure").get("message")
     with pytest.raises(xmlschema.XMLSchemaValidationError):
         schema.validate(document.replace("<testcase name", "<testcase nom"))
 
@@ -256,5 +256,5 @@ def test_stored_runs_are_judged_without_making_any(tmp_path, capsys: pytest.Capt
 
 def test_ray_is_not_imported_before_a_testbed_has_set_it_up() -> None:
     """Ray reads its settings, the token's among them, when it is imported."""
-    code = "import sys, validate.runs.run, validate.cli.gate_course; sys.exit('ray' in sys.modules)"
+    code = "import sys, validate.runs.real_run, validate.cli.gate_course; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

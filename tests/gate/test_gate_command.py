@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from validate.testbeds import sandbox
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.long]
 SCHEMA = Path(__file__).parents[1] / "validate" / "data" / "junit-10.xsd"
 SUITE = """
 schema_version = 1
@@ -76,11 +76,11 @@ with open("slow.json", "w") as file:
 
 
 def psmodel(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "psmodel", "validate", *arguments], cwd=cwd, capture_output=True, text=True
     )
-    assert "Traceback" not in done.stderr
-    return done
+    assert "Traceback" not in process.stderr
+    return process
 
 
 @pytest.fixture(scope="module")
@@ -96,14 +96,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_gate_passes_by_its_baseline_and_fails_by_one_half_as_slow(place: Path) -> None:
     # A margin that no noise of this machine reaches: the verdict must not depend on what else it does.
     gate = ("gate", "tiny.toml", "--baseline", "good", "--margin", "95%", "--json", "--duration", "1ms")
-    done = psmodel(*gate, "--junit", "gate.xml", "--openmetrics", "gate.prom", cwd=place)
-    assert done.returncode == 0, done.stdout + done.stderr
-    document = json.loads(done.stdout)
+    process = psmodel(*gate, "--junit", "gate.xml", "--openmetrics", "gate.prom", cwd=place)
+    assert process.returncode == 0, process.stdout + process.stderr
+    document = json.loads(process.stdout)
     assert document["passed"]
     assert {c["metric"] for c in document["checks"]} == {"pull_time_s", "push_time_s"}
     assert document["hosts"] is None
     assert document["soak"]["cycles"] == 1
-    assert {p["runs"] for p in document["soak"]["percentiles"]} == {c["runs"] for c in document["checks"]}
+    counted = {(p["scenario"], p["metric"]): p["runs"] for p in document["soak"]["percentiles"]}
+    # Checks leave suspect runs out, if there are others.
+    assert all(counted[c["scenario"], c["metric"]] >= c["runs"] for c in document["checks"])
     xmlschema.XMLSchema(str(SCHEMA)).validate(str(place / "gate.xml"))
     metrics = {f.name: f for f in text_string_to_metric_families((place / "gate.prom").read_text())}
     assert metrics["psmodel_gate_passed"].samples[0].value == 1
@@ -113,42 +115,43 @@ def test_a_gate_passes_by_its_baseline_and_fails_by_one_half_as_slow(place: Path
     for entry in baseline["entries"].values():
         entry["mean"] = {metric: mean - 3 for metric, mean in entry["mean"].items()}
     path.with_name("fast.json").write_text(json.dumps(baseline | {"name": "fast"}))
-    done = psmodel("gate", "tiny.toml", "--baseline", "fast", "--margin", "95%", cwd=place)
-    assert done.returncode == 1
-    assert "FAIL  push of N1 K1" in done.stdout
-    assert "expected" in done.stdout
+    process = psmodel(
+        "gate", "tiny.toml", "--baseline", "fast", "--margin", "95%", "--select", "all", cwd=place
+    )
+    assert process.returncode == 1
+    assert "FAIL  push of N1 K1" in process.stdout
+    assert "expected" in process.stdout
 
 
 def test_another_machine_s_baseline_is_refused(place: Path) -> None:
     path = place / ".psmodel" / "baselines" / "good.json"
     other = json.loads(path.read_text()) | {"name": "other", "machines": ["0123456789ab"]}
     path.with_name("other.json").write_text(json.dumps(other))
-    done = psmodel("gate", "tiny.toml", "--baseline", "other", cwd=place)
-    assert done.returncode == 2
-    assert "of another machine (0123456789ab)" in done.stderr
+    process = psmodel("gate", "tiny.toml", "--baseline", "other", cwd=place)
+    assert process.returncode == 2
+    assert "of another machine (0123456789ab)" in process.stderr
 
 
 def test_nothing_to_judge_is_exit_3(place: Path) -> None:
-    done = psmodel("gate", "tiny.toml", cwd=place)
-    assert done.returncode == 3
-    assert "gives nothing to judge" in done.stderr
+    process = psmodel("gate", "tiny.toml", cwd=place)
+    assert process.returncode == 3
+    assert "gives nothing to judge" in process.stderr
 
 
 @pytest.mark.netns
-@pytest.mark.long
 def test_hosts_of_a_cluster_are_surveyed_and_a_slow_one_is_named(place: Path) -> None:
     if (reason := sandbox.missing()) is not None:
         pytest.skip(f"no network namespaces here: {reason}")
     # A busy machine may disturb the verdict on sound hosts, so that only its form is looked at.
-    done = psmodel("gate", "links.toml", "--json", cwd=place)
-    assert done.returncode in (0, 1), done.stderr
-    hosts = json.loads(done.stdout)["hosts"]
+    process = psmodel("gate", "links.toml", "--json", cwd=place)
+    assert process.returncode in (0, 1), process.stderr
+    hosts = json.loads(process.stdout)["hosts"]
     assert {e["host"] for e in hosts["estimates"]} == {"shard-0", "worker-0", "worker-1"}
     assert hosts["link_rate_bytes_per_s"] == pytest.approx(100e6 / 8 * 0.95, rel=0.1)
     (place / "slow_host.py").write_text(SLOW_HOST)
     command = sandbox.command([sys.executable, "slow_host.py"])
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
+    assert process.returncode == 0, process.stderr
     slow = {
         (host, aspect): relative for host, aspect, relative in json.loads((place / "slow.json").read_text())
     }

@@ -17,8 +17,8 @@ from tests.command_line import run
 from tests.real_records import record
 from validate.history import baseline as baselines
 from validate.history import drift
-from validate.history.events import events, series_of
-from validate.history.side_by_side import Selection, side_by_side
+from validate.history.drift_events import events, series_of
+from validate.history.selections import Selection, side_by_side
 from validate.machine.environment import this_machine
 from validate.measurements.measurement import Instants, Measurement
 from validate.measurements.selection import content
@@ -54,10 +54,10 @@ def made_series(seed: int, at: int | None = None, step: float = 0.3, n: int = 30
 
 def test_steps_are_found_where_they_are_and_seldom_where_not() -> None:
     series = [made_series(seed, at=12 if seed < 20 else None) for seed in range(60)]
-    found = drift.changes(series)
-    right = [c for c in found if c.index == 12 and int(c.series[1:]) < 20]
+    steps_seen = drift.changes(series)
+    right = [c for c in steps_seen if c.index == 12 and int(c.series[1:]) < 20]
     assert len(right) == 20
-    assert len(found) - len(right) <= 3  # 5 % of those found, on average
+    assert len(steps_seen) - len(right) <= 3  # 5 % of those found, on average
     assert sum(c.low <= math.exp(0.3) <= c.high for c in right) >= 15
 
 
@@ -133,13 +133,13 @@ def history(before: Calibration, after: Calibration, days: int = 10) -> list[Mea
 
 
 def test_drift_says_which_coefficient_moved() -> None:
-    before = Calibration(call_overhead=1e-3, goodput_factor=0.95)
+    before = Calibration(handle_overhead_s=1e-3, goodput_factor=0.95)
     runs = history(before, replace(before, goodput_factor=0.8))
     pairs = series_of(runs)
-    found = drift.changes([s for s, _ in pairs])
-    assert {c.index for c in found} == {10}
-    assert len(found) == len(CASES)
-    (event,) = events(runs, pairs, found)
+    steps_seen = drift.changes([s for s, _ in pairs])
+    assert {c.index for c in steps_seen} == {10}
+    assert len(steps_seen) == len(CASES)
+    (event,) = events(runs, pairs, steps_seen)
     assert event.differences["ray"] == (this_machine().ray, "9.9.9")
     assert "goodput_factor" in [m.coefficient for m in event.moved]
     moved = next(m for m in event.moved if m.coefficient == "goodput_factor")
@@ -155,16 +155,16 @@ def test_nothing_moves_if_nothing_moved() -> None:
 def test_a_baseline_comes_back_from_its_file(tmp_path: Path) -> None:
     runs = history(IDEAL, IDEAL, days=3)
     store = tmp_path / "m.sqlite"
-    made = baselines.Baseline.of("good", runs)
-    baselines.save(made, store)
-    assert baselines.load(store, "good") == made
+    baseline_record = baselines.Baseline.of("good", runs)
+    baselines.save(baseline_record, store)
+    assert baselines.load(store, "good") == baseline_record
     assert baselines.names(store) == ["good"]
-    expected = made.expectation(content(CASES[0]))["push_time_s"]
+    expected = baseline_record.expectation(content(CASES[0]))["push_time_s"]
     assert expected.seconds == pytest.approx(predict(CASES[0]).prediction.metrics.push_time_s, rel=0.02)
-    assert made.expectation("nothing") == {}
+    assert baseline_record.expectation("nothing") == {}
     with pytest.raises(BadInput, match="there is a baseline good already"):
-        baselines.save(made, store)
-    baselines.save(made, store, replace=True)
+        baselines.save(baseline_record, store)
+    baselines.save(baseline_record, store, replace=True)
 
 
 @pytest.mark.parametrize("name", ["", "../good", "a/b", ".hidden", "x" * 65, "a b"])

@@ -72,9 +72,12 @@ def test_two_hosts_cannot_be_told_apart_by_a_common_link() -> None:
 
 
 def test_what_schedulers_are_told() -> None:
-    given = lists(made.verdict(up={"worker-1": 0.5}, cpu={"shard-0": 2.0}))
-    assert given["slurm"] == "--exclude=worker-1,shard-0" or given["slurm"] == "--exclude=shard-0,worker-1"
-    assert "kubectl label node worker-1 psmodel.dev/slow=true" in given["kubernetes"].splitlines()
+    instructions = lists(made.verdict(up={"worker-1": 0.5}, cpu={"shard-0": 2.0}))
+    assert (
+        instructions["slurm"] == "--exclude=worker-1,shard-0"
+        or instructions["slurm"] == "--exclude=shard-0,worker-1"
+    )
+    assert "kubectl label node worker-1 psmodel.dev/slow=true" in instructions["kubernetes"].splitlines()
     assert lists(made.verdict()) == {}
 
 
@@ -85,11 +88,11 @@ def test_unlike_hosts_that_were_accepted_are_held_against_what_they_were(tmp_pat
     store = tmp_path / "m.sqlite"
     assert accepted_hosts.load(store) is None
     accepted_hosts.save(first, store)
-    known = accepted_hosts.load(store)
-    again = estimate(made.survey(**unlike, seed=1), alpha=0.01, known=known)
+    accepted = accepted_hosts.load(store)
+    again = estimate(made.survey(**unlike, seed=1), alpha=0.01, accepted=accepted)
     assert not again.slow
     unlike["up"] = {"worker-0": 0.6 * 0.85}
-    worse = estimate(made.survey(**unlike, seed=2), alpha=0.01, known=known)
+    worse = estimate(made.survey(**unlike, seed=2), alpha=0.01, accepted=accepted)
     assert named(worse) == [("worker-0", "up")]
     assert worse.slow[0].value == pytest.approx(0.6 * 0.85 * made.RATE, rel=0.03)
     assert "% less than when it was accepted" in worse.slow[0].sentence

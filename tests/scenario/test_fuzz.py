@@ -117,6 +117,8 @@ def test_quantities(text: Any) -> None:
 @example(key="shards", text="[" * 100_000)
 @example(key="seed", text="9" * 5000)
 @example(key="bandwidth", text="1Gbps\nshards=3")
+@example(key="", text="9" * 1000)
+@example(key="shards", text="1:2" + "9" * 1000)
 def test_settings_and_axes(key: str, text: str) -> None:
     for read in (parse_axis, lambda t: latin_hypercube([t], samples=2, seed=0)):
         try:
@@ -243,6 +245,7 @@ def finite(value: Any) -> None:
     changes={"racks": {"count": 2, "oversubscription": 1e6}, "bandwidth": "1bps", "model_size": "999 PB"}
 )
 @example(changes={"compute": {"kind": "normal", "mean": "0 s", "sd": "1e-12 s"}})
+@example(changes={"mode": "asp", "update_cost": {"kind": "pareto", "minimum": "1 ms", "shape": 1.5}})
 def test_whatever_is_taken_has_finite_answers(changes: dict[str, Any]) -> None:
     """Of scenarios that are small enough to be simulated here; of the others by closed forms."""
     try:

@@ -19,7 +19,7 @@ from psmodel.network.network import FluidNetwork, Host
 from psmodel.scenario import load
 from psmodel.simulation import engine
 from tests.reference.fluid_reference import Bundle, completion_times, filling_rates, lp_rates
-from tests.strategies import calibrations, scenarios
+from tests.simulation.test_simulation import calibrations, scenarios
 
 NEEDS_NUMBA = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="the extra `fast` is not here"
@@ -266,7 +266,7 @@ def test_no_link_carries_more_than_its_capacity_and_all_bytes_arrive(world, bund
         assert through == pytest.approx(sent, rel=1e-9)
 
 
-@given(scenario=scenarios(random=False), calibration=st.just(IDEAL) | calibrations, ideal=st.booleans())
+@given(scenario=scenarios(), calibration=st.just(IDEAL) | calibrations, ideal=st.booleans())
 def test_a_simulation_in_bundles_is_that_of_every_worker_and_shard(scenario, calibration, ideal) -> None:
     if ideal:  # what most often can be bundled
         calibration = IDEAL

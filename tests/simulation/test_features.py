@@ -79,12 +79,43 @@ def test_each_direction_between_racks_is_a_link_of_its_own() -> None:
     assert simulation.predict(scenario).elapsed_s >= 20 * 2 * M / rate * (1 - 1e-9)
 
 
+def test_a_slow_link_makes_only_its_own_host_slow() -> None:
+    # One worker, whose push to two shards ends with the slower: M/2 at B/10 there, M/2 over what is left elsewhere.
+    slow = [{"link": "shard-0.down", "rate": B / 10}]
+    assert metric("push_time_s", shards=2, slow_links=slow) == pytest.approx((M / 2) / (B / 10))
+    pulling = metric("pull_time_s", shards=2, slow_links=slow, pull="parallel")
+    assert pulling == pytest.approx(M / B)
+    faster = [{"link": "shard-0.down", "rate": 10 * B}]
+    assert metric("push_time_s", shards=2, slow_links=faster) == pytest.approx(M / B)
+
+
 @pytest.mark.parametrize(("rate", "left"), [(0.2 * B, 0.8 * B), (0.9 * B, 0.5 * B)])
 def test_background_traffic_takes_its_fair_share(rate: float, left: float) -> None:
     """Max–min fair: the smaller of its own rate and half the link."""
     background = [{"link": "shard-0.down", "rate": rate}]
     assert metric("push_time_s", background=background) == pytest.approx(M / left)
     assert metric("push_time_s", background=[{"link": "shard-0.up", "rate": rate}]) == pytest.approx(M / B)
+
+
+@pytest.mark.parametrize(("workers", "shards"), [(1, 3), (3, 1), (2, 2), (3, 3), (4, 2)])
+def test_transfers_of_many_to_many_take_longer_where_they_cross(workers: int, shards: int) -> None:
+    """All start together, so that n is N; nothing is lost where one worker or one shard is alone."""
+    scenario = BASE.replace(workers=workers, shards=shards)
+    ideal = simulation.predict(scenario).prediction.metrics
+    crossed = simulation.predict(scenario, Calibration(crossing=0.2)).prediction.metrics
+    longer = 1 + 0.2 * (1 - 1 / workers) * (1 - 1 / shards)
+    assert crossed.push_time_s == pytest.approx(longer * ideal.push_time_s)
+
+
+@pytest.mark.parametrize("phase", ["pull", "push"])
+def test_transfers_one_after_the_other_do_not_cross(phase: str) -> None:
+    changes = {"pull": "none", "push": "none", phase: "sequential"}
+    scenario = BASE.replace(workers=3, shards=2, **changes)
+    times = [
+        simulation.predict(scenario, Calibration(crossing=c)).prediction.metrics.iteration_time_s
+        for c in (0.0, 0.5)
+    ]
+    assert times[0] == pytest.approx(times[1])
 
 
 def test_who_comes_first_stays_ahead() -> None:
@@ -124,6 +155,20 @@ def test_a_head_start_leads_workers_out_of_lock_step() -> None:
     )
     assert in_step == pytest.approx(20 + 4 * M / B)
     assert apart == pytest.approx(20 + 2 * M / B, rel=1e-3)
+
+
+def test_a_transfer_that_is_halted_as_it_begins_stands_still() -> None:
+    env = simpy.Environment()
+    network = FluidNetwork(env, crossing=0.5)
+    a, b, c = (network.add_host(name, up=B, down=B) for name in "abc")
+    first = network.transfer(a, c, M, abreast=2, meets=c.down)
+    second = network.transfer(b, c, M, abreast=2, meets=c.down)
+    network.halt(first)
+    env.run(second)
+    assert env.now == pytest.approx(1.125 * M / B)
+    network.resume(first)
+    env.run(first)
+    assert env.now == pytest.approx(2.25 * M / B)
 
 
 def test_stragglers_stretch_computing_as_their_renewals_say() -> None:

@@ -20,7 +20,8 @@ from psmodel.scenario import Scenario, load
 from psmodel.scenario.features import repeats
 from psmodel.simulation import Budget
 from psmodel.simulation.replications import replicate
-from tests.strategies import distributions, scenarios
+from tests.simulation.test_simulation import scenarios
+from tests.strategies import distributions
 from validate.testbeds import on_this_machine
 
 LINKS: dict[str, Any] = {"model_size": "700MB", "bandwidth": "25Gbps"}
@@ -85,7 +86,7 @@ class TestCycle:
         assert period(np.concatenate([once[:, :2], *[once[:, 2:]] * 3], axis=1)) == 3
         assert period(np.concatenate([once[:, :2], *[once[:, 2:]] * 2], axis=1)) is None
 
-    @given(case=scenarios(random=False))
+    @given(case=scenarios())
     @settings(max_examples=30)
     def test_in_step_every_iteration_is_the_first(self, case: Scenario) -> None:
         if not repeats(case):

@@ -14,6 +14,7 @@ from benchmarks.faults import victims
 from benchmarks.faults.cases import LOCAL, NETNS
 from benchmarks.faults.course import Course, FaultRow
 from benchmarks.faults.ends import ENDS, meet
+from validate.machine.guardian import directory_of
 from validate.testbeds import sandbox
 
 pytestmark = pytest.mark.ray
@@ -116,8 +117,14 @@ def test_without_namespaces_a_guardian_does_the_same(tmp_path: Path) -> None:
     course = Course("local", repetitions=3, environment={"PATH": str(tmp_path)})
     try:
         course.start()
-        course.at_work()
-        assert any(course.temporary.glob("psm-*"))
+        (directory,) = {directory_of(pid) for pid in raylets(course.at_work())}
+        assert directory in course.temporary.glob("psm-*")
+        strangers = {
+            title
+            for raylet in raylets(course.process.pid)
+            for pid, title in victims.descendants(raylet).items()
+            if directory_of(pid) != directory and Path(f"/proc/{pid}").exists()
+        }
         killed = course.end_by("SIGKILL", [signal.SIGKILL])
         course.wait_until_clear(60)
         assert course.left() == []
@@ -129,12 +136,17 @@ def test_without_namespaces_a_guardian_does_the_same(tmp_path: Path) -> None:
         ended = course.end_by("SIGINT", [signal.SIGINT])
     finally:
         course.close()
+    assert strangers == set()
     assert killed.sentence == "killed by SIGKILL"
     assert modes == {0o600}
     assert ended.sentence.strip() == "exit 130: Error: Interrupted"
     assert ended.left == 0
     assert listening
     assert all(address.startswith("127.") for address in listening)
+
+
+def raylets(root: int) -> list[int]:
+    return [pid for pid, title in victims.descendants(root).items() if "raylet/raylet" in title]
 
 
 def addresses(processes: list[int]) -> set[str]:

@@ -2,7 +2,8 @@
 
 import json
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ class Run:
     scenario: Scenario
     metrics: Metrics
     environment: Machine = Machine()
+    link_goodput: Mapping[str, float] = field(default_factory=dict)
 
 
 def closed_form(scenario: Scenario, calibration: Calibration) -> Metrics:

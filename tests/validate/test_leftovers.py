@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -150,6 +151,63 @@ def test_a_guardian_clears_up_after_an_owner_that_was_killed(place: Path, proces
     owner.stdout.close()
 
 
+def test_processes_are_told_by_the_directory_they_belong_to(place: Path, processes) -> None:
+    """Also one whose title has been written over its environment, by the logs that it writes; not who reads them."""
+    ours = directory(place)
+    logs = ours / "ray" / "session_1" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "agent.log").write_text("said\n")
+    for arguments, mode in (
+        (["ray::DashboardAgent", "600"], "w"),
+        (["ray::DashboardAgent", "600"], "r"),
+        (["sleep", "600"], "w"),
+    ):
+        with (logs / "agent.log").open(mode) as log:
+            processes.append(subprocess.Popen(arguments, executable=shutil.which("sleep"), stdin=log))
+    processes.append(with_token(ours / "token"))
+    processes.append(with_token(place / "token"))
+    agent, _reader, _titleless, worker, _other = processes
+    assert set(guardian.processes_of(ours)) == {agent.pid, worker.pid}
+    linked = place / "linked"
+    linked.symlink_to(place)
+    assert set(guardian.processes_of(linked / ours.name)) == {agent.pid, worker.pid}
+    assert set(guardian.clear(ours)) == {agent.pid, worker.pid}
+    assert not ours.exists()
+    assert [p.poll() is None for p in processes] == [False, True, True, False, True]
+
+
+def test_what_a_process_makes_while_it_is_being_killed_goes_too(place: Path, processes) -> None:
+    """Programs that are replaced by others without end, which make the directory anew each time."""
+    ours = directory(place)
+    body = (
+        "import os, sys\n"
+        "os.makedirs(sys.argv[1] + '/ray/logs', exist_ok=True)\n"
+        "os.execv(sys.executable, [sys.executable, '-S', '-E', '-c', sys.argv[2], *sys.argv[1:]])\n"
+    )
+    environment = os.environ | {"RAY_AUTH_TOKEN_PATH": str(ours / "token")}
+    command = [sys.executable, "-S", "-c", body, str(ours), body]
+    processes += [subprocess.Popen(command, env=environment) for _ in range(3)]
+    end = time.monotonic() + 60
+    while not (ours / "ray" / "logs").exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    guardian.clear(ours)
+    assert [p.wait(30) for p in processes] == [-signal.SIGKILL] * 3
+    assert not ours.exists()
+
+
 def test_a_guardian_that_is_told_late_finds_nothing_to_do(place: Path) -> None:
     orphan = place / f"{leftovers.prefix()}gone"
     assert guardian.watch_over(orphan).wait(60) == 0
+
+
+@pytest.mark.parametrize("command", [["run", "laptop"], ["suite", "smoke"]])
+def test_other_systems_than_linux_are_told_so(
+    monkeypatch: pytest.MonkeyPatch, capsys, tmp_path: Path, command: list[str]
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    code, out, err = run(capsys, "validate", *command, "--store", str(tmp_path / "s.sqlite"))
+    assert (code, out) == (3, "")
+    assert (
+        err
+        == "Error: Real runs need Linux, and this is darwin; predictions, fits and reports work here too\n"
+    )

@@ -14,7 +14,7 @@ from psmodel.scenario import Scenario
 from tests.real_records import SCENARIO, record
 from validate.actors import clocks
 from validate.machine.computing import compute_by
-from validate.machine.environment import Load, Watch, processes_with, this_machine
+from validate.machine.environment import Load, Watch, this_machine
 from validate.measurements.measurement import Instants, Measurement, Updates, key, spans, unfinished_bytes
 
 
@@ -157,14 +157,12 @@ BUSY = "import time\nend = time.process_time() + 0.4\nwhile time.process_time() 
 
 
 def test_the_watch_tells_our_work_from_others() -> None:
-    marked = os.environ | {"PSM_TEST_MARK": "mine"}
     with subprocess.Popen(
         [sys.executable, "-c", BUSY],
-        env=marked,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as worker:
-        ours, others = Watch(lambda: processes_with("PSM_TEST_MARK", "mine")), Watch(lambda: [os.getpid()])
+        ours, others = Watch(lambda: [worker.pid]), Watch(lambda: [os.getpid()])
         assert worker.stdout is not None
         worker.stdout.readline()
         own, foreign = ours.load(), others.load()
@@ -172,22 +170,6 @@ def test_the_watch_tells_our_work_from_others() -> None:
     assert own.busy >= 0.3
     # Whatever else the machine did, the process is foreign to the one watch only.
     assert foreign.foreign - own.foreign > 0.2
-
-
-def test_processes_are_known_by_their_environment() -> None:
-    sleeper = [sys.executable, "-c", "print(flush=True); input()"]
-    with subprocess.Popen(
-        sleeper,
-        env=os.environ | {"PSM_TEST_MARK": "here"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as one:
-        assert one.stdout is not None
-        one.stdout.readline()
-        assert processes_with("PSM_TEST_MARK", "here") == [one.pid]
-        assert processes_with("PSM_TEST_MARK", "her") == []
-        one.communicate(b"\n")
-    assert processes_with("PSM_TEST_MARK", "here") == []
 
 
 def test_the_fingerprint_is_of_the_machine() -> None:

@@ -18,7 +18,7 @@ from benchmarks.faults import victims
 from psmodel import simulation
 from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario, load
-from validate.machine.environment import processes_with
+from validate.machine.guardian import processes_of
 from validate.measurements.measurement import Measurement, unfinished_bytes
 from validate.measurements.store import Store
 from validate.runs.real_run import Observation, RunFailed, run
@@ -208,7 +208,7 @@ def _command(place: Path) -> subprocess.Popen[bytes]:
 
 
 def _left(directory: Path) -> list[int]:
-    return processes_with("RAY_AUTH_TOKEN_PATH", str(directory / "token"))
+    return processes_of(directory)
 
 
 def _running(place: Path, command: subprocess.Popen[bytes], *, before: set[Path]) -> Path:

@@ -20,7 +20,7 @@ from validate.measurements.measurement import Instants, Measurement
 from validate.measurements.store import Store
 from validate.measurements.suspect_runs import suspicions
 from validate.report import page as report_page
-from validate.report import report
+from validate.report import plots, report
 from validate.report import terminal as report_terminal
 from validate.report.report import Report
 
@@ -110,7 +110,7 @@ def test_names_are_text_and_nothing_else(
         assert max(map(len, text.splitlines())) < 100_000 or "<svg" in text
     assert "<script>" not in page
     assert ("{{ 7*7 }}" in page) == (name == NAMES["jinja"])
-    assert page.count("<svg") == 7
+    assert page.count("<svg") == 8
     assert len(document["runs"]) == 4
     if name == NAMES["markup"]:
         assert "run [/x] [bold]" in out
@@ -235,6 +235,37 @@ def test_the_summary_has_a_word_and_a_direction(result: Report) -> None:
     assert f"({score.quality})" in text
     assert score.bias in text
     assert "of 1 scenarios" in text
+
+
+def test_the_first_sentence_is_the_verdict(result: Report) -> None:
+    """How far off, to which side, and whether a simpler model does as well."""
+    score = result.comparison.score()
+    first = report.verdict(result)
+    assert report.summary(result).startswith(first)
+    assert f"is {100 * score.mape:.1f} % off" in first
+    best = result.comparison.best_baseline
+    assert best is not None
+    assert best.model in first
+    assert ("is closer" in first) == (best.mape < score.mape)
+
+
+def test_what_no_run_tells_has_one_line_and_the_run_that_would(result: Report) -> None:
+    assert result.fit.unidentified
+    assert result.telling.keys() == result.fit.unidentified.keys()
+    rows = {name: text for name, _, text, _ in report.coefficient_rows(result.fit, result.telling)}
+    for name, sentence in result.telling.items():
+        assert rows[name].endswith(sentence)
+        assert "\n" not in rows[name]
+
+
+def test_a_baseline_that_is_far_off_leaves_our_bar_visible() -> None:
+    """1302 % beside 2 %: on the axis ours is at least a twentieth of the width."""
+    figure = plots.model_errors(["psmodel", "bad"], [0.02, 13.02], [0.08, 40.0])
+    axes = figure.axes[0]
+    left, right = (axes.transData.transform((x, 0))[0] for x in axes.get_xlim())
+    ours = axes.patches[0]
+    ends = [axes.transData.transform((x, 0))[0] for x in (ours.get_x(), ours.get_x() + ours.get_width())]
+    assert (ends[1] - ends[0]) / (right - left) > 0.05
 
 
 def test_nothing_to_fit_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -225,7 +225,7 @@ def test_a_scenario_is_planned_once(tmp_path: Path) -> None:
 
 def test_packaged_suites_keep_their_names() -> None:
     """Figures and stored runs know them by these."""
-    assert {"N3 K1 8MB 200Mbit/s pull=none", "N1 K2 16MB 200Mbit/s pull=sequential push=none"} <= {
+    assert {"N3 K1 8MB 200Mbit/s pull=none", "N1 K2 16MB 200Mbit/s pull=none push=sequential"} <= {
         s.name for s in load("ingress").scenarios
     }
     for name in packaged():
@@ -262,3 +262,29 @@ def test_any_file_is_a_suite_or_a_sentence(changes: dict[str, Any]) -> None:
         assert file.version >= 1
         assert parts["calibration"]
     assert "\n" not in sentence
+
+
+_LINKED = ("ingress", "duplex", "training", "sharding", "claim")
+
+
+def test_suites_over_links_hold_out_more_than_they_show() -> None:
+    """What a fit to workers in step is scored on: rates, sizes and hosts all over, and modes that it has not seen."""
+    suites = [load(name) for name in _LINKED]
+    held_out = [s for suite in suites for s in suite.held_out]
+    seen = {(s.mode, s.prefetch, bool(s.layers), s.push) for s in load("ingress").calibration}
+    unseen = [s for s in held_out if (s.mode, s.prefetch, bool(s.layers), s.push) not in seen]
+    assert len(held_out) >= 60
+    assert len(unseen) >= 15
+    rates = [8 * s.bandwidth.worker_up for s in held_out if s.bandwidth]
+    assert min(rates) <= 50e6
+    assert max(rates) >= 400e6
+    assert min(s.total_bytes for s in held_out) <= 100_000
+    assert max(s.total_bytes for s in held_out) >= 64_000_000
+    hosts = {s.worker_hosts + s.shard_hosts for s in held_out}
+    assert hosts >= {2, 3, 4, 5, 6}
+
+
+def test_training_and_duplex_are_fitted_to_workers_in_step_alone() -> None:
+    for name in ("training", "duplex"):
+        assert {s.mode for s in load(name).calibration} == {"bsp"}
+        assert not any(s.prefetch or s.layers for s in load(name).calibration)

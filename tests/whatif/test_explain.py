@@ -73,3 +73,14 @@ def test_it_says_so_where_nothing_takes_time() -> None:
     with pytest.raises(BadInput, match="no time"):
         explain(nothing)
     assert math.isfinite(explain(nothing.replace(compute="1 s")).gains[0].ratio)
+
+
+def test_what_takes_long_says_how_far_it_is() -> None:
+    """With racks no grid does it: samples are predicted one by one."""
+    counts: list[tuple[int, int]] = []
+    scenario = CROWD.replace(racks={"count": 2, "oversubscription": 2})
+    explanation = explain(scenario, sobol=True, progress=lambda count, of: counts.append((count, of)))
+    assert explanation.sobol is not None
+    factors = len(explanation.sobol.total)
+    assert counts[-1] == (explanation.sobol.samples * (factors + 2),) * 2
+    assert all(count <= of for count, of in counts)

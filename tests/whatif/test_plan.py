@@ -2,7 +2,7 @@
 
 import pytest
 
-from psmodel.errors import BadInput
+from psmodel.errors import BadInput, CannotRun
 from psmodel.scenario import load
 from psmodel.simulation import predict as simulate
 from psmodel.whatif.judge import Certainty
@@ -204,3 +204,8 @@ def test_no_row_of_the_front_is_beaten() -> None:
         )
     costs = [row["cost_per_hour"] for row in answer.front]
     assert costs == sorted(set(costs))
+
+
+def test_a_space_without_end_is_refused_at_once() -> None:
+    with pytest.raises(CannotRun, match=r"a plan of 1000000000 configurations takes about .* ask for fewer"):
+        plan(BASE, grid("shards=1:100000:1", "workers=1:10000:1"), ["iteration_time<=1s"])

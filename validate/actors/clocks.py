@@ -4,7 +4,8 @@ Phases of a worker and updates of a shard are intervals within one process and n
 ingress time runs from an instant on a worker to one on a shard. On one host both read CLOCK_MONOTONIC, one
 clock for all its processes and network namespaces. A host with a clock of its own (another boot) is asked for
 the time over and over; the round trip that took least bounds its offset to half that round trip, as NTP does
-(RFC 5905, section 8: offset = ((T2 − T1) + (T3 − T4)) / 2 with T2 = T3).
+(RFC 5905, section 8: offset = ((T2 − T1) + (T3 − T4)) / 2 with T2 = T3). That is done before a run and after it:
+between the two a clock may drift.
 """
 
 import time
@@ -13,7 +14,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 _ROUND_TRIPS = 25
+_FASTEST_DRIFT = 5e-4
+"""NTP slews a clock by no more than this (RFC 5905, section 11.3: 500 ppm)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +36,49 @@ class Offset:
 
     ns: int
     uncertainty_ns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """How far another clock was ahead of ours before a run and after it.
+
+    Attributes
+    ----------
+    begin_ns, end_ns
+        When that was, on the other clock.
+    """
+
+    before: Offset
+    after: Offset
+    begin_ns: int
+    end_ns: int
+
+    @property
+    def drift_ns(self) -> int:
+        """How much farther ahead it was after the run."""
+        return self.after.ns - self.before.ns
+
+    @property
+    def uncertainty_ns(self) -> int:
+        """How far `ours` may be wrong: by what either offset may be, and by half the drift if it was uneven."""
+        return max(self.before.uncertainty_ns, self.after.uncertainty_ns) + abs(self.drift_ns) // 2
+
+    def ours(self, theirs: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Instants of the other clock on ours, any shape; between the two offsets on a straight line."""
+        if self.drift_ns == 0:
+            return theirs - self.before.ns
+        share = (theirs - self.begin_ns) / max(1, self.end_ns - self.begin_ns)
+        return theirs - self.before.ns - np.rint(share * self.drift_ns).astype(np.int64)
+
+    def suspicions(self, host: str) -> tuple[str, ...]:
+        """A sentence if it drifted by more than a clock that is kept by NTP does, beyond what is uncertain."""
+        rate = _FASTEST_DRIFT * (self.end_ns - self.begin_ns)
+        doubt = self.before.uncertainty_ns + self.after.uncertainty_ns
+        if abs(self.drift_ns) <= rate + doubt:
+            return ()
+        return (
+            f"the clock of {host} ran {abs(self.drift_ns) * 1e-6:.3g} ms away from the driver's during the run",
+        )
 
 
 @cache

@@ -4,10 +4,11 @@ import click
 
 from validate.cli.analysis import design, diagnose, fit, published, report_command
 from validate.cli.cleanup import clean
-from validate.cli.gate import gate
+from validate.cli.gate_command import gate
 from validate.cli.history import baseline, compare, drift
-from validate.cli.runs import run, suite, suites, testbed
+from validate.cli.runs import run, testbed
 from validate.cli.stored_runs import export, import_runs, list_runs
+from validate.cli.suites import manifest, suite, suites
 
 
 @click.group()
@@ -19,6 +20,7 @@ for _command in (
     run,
     suite,
     suites,
+    manifest,
     testbed,
     clean,
     list_runs,

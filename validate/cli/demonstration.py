@@ -1,7 +1,12 @@
 """`psmodel demo`: the whole flow, from the question to the report of a real run."""
 
+import subprocess
+import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +16,12 @@ from psmodel.results import Prediction
 from psmodel.scenario import load
 from psmodel.units import format_time
 
+if TYPE_CHECKING:
+    from validate.report.claim import Step
+
 SCHEMA_VERSION = 1
 _SEEDS = ("ingress-single", "ingress-sharded")
-_SUITE = "laptop"
+_SUITE, _CLAIM = "laptop", "claim"
 
 
 @click.command()
@@ -24,6 +32,8 @@ _SUITE = "laptop"
 @click.pass_context
 def demo(context: click.Context, out: Path, as_json: bool) -> None:
     """Predict, simulate, run for real, fit and report: everything once, in under 3 minutes on 2 cores.
+
+    Where the kernel has namespaces the claim of sharding is run for real too, over shaped links.
 
     An interrupted demo is resumed; a finished one starts anew.
     """
@@ -66,7 +76,7 @@ def demo(context: click.Context, out: Path, as_json: bool) -> None:
             demo_suite,
             store,
             testbed=demo_suite.testbed,
-            entered=lambda scenarios: entered(demo_suite.testbed, scenarios, None),
+            entered=lambda scenarios: entered(demo_suite.testbed, scenarios, None, path),
             progress=progress,
             earlier=Outcome.earlier(supervision.earlier()),
         )
@@ -78,6 +88,8 @@ def demo(context: click.Context, out: Path, as_json: bool) -> None:
     outcome = report.from_store(path, demo_suite.name, progress=progress)
     files = report_page.write(outcome, out)
     report_terminal.show(outcome, err=as_json)
+    say("\n5. The claim for real: 4 workers push to 1, 2 and 4 shards over links of 100 Mbit/s")
+    claimed = _claim(out, say)
     elapsed = time.monotonic() - began
     if as_json:
         print_json(
@@ -89,14 +101,67 @@ def demo(context: click.Context, out: Path, as_json: bool) -> None:
                 },
                 "runs": result.to_json(),
                 "report": outcome.to_json(),
-                "written": [str(f) for f in files],
+                "claim": claimed.to_json(),
+                "written": [str(f) for f in (*files, *claimed.written)],
                 "elapsed_s": elapsed,
             }
         )
     say(f"\nDone in {elapsed:.0f} s. The report: {files[0].resolve()}")
-    if result.failed or not outcome.sums_ok:
+    if result.failed or claimed.failed or not outcome.sums_ok:
         say("Error: a run failed, or the shards' parameters are not what the pushed updates sum to")
         context.exit(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Claim:
+    """The runs over shaped links; `reason` says why there are none."""
+
+    made: "tuple[Step, ...]" = ()
+    reason: str | None = None
+    failed: bool = False
+    written: tuple[Path, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {"steps": [step.to_json() for step in self.made], "reason": self.reason}
+
+
+def _claim(out: Path, say: Callable[[str], None]) -> _Claim:
+    """The suite `claim` for real, in a process of its own: Ray takes one cluster's settings per process."""
+    from validate.measurements.store import Store
+    from validate.measurements.suspect_runs import suspicions
+    from validate.report import claim, plots
+    from validate.report.page import write_text
+    from validate.testbeds.capabilities import findings, obstacle
+
+    reason = obstacle(findings())
+    if reason is not None:
+        say(f"   not on this machine: {reason}")
+        return _Claim(reason=reason)
+    path = out / "claim.sqlite"
+    for file in _files(path):
+        file.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "psmodel", "validate", "suite", _CLAIM, "--store", str(path), "--json"]
+    if subprocess.run(command, stdout=subprocess.PIPE, check=False).returncode != 0:
+        say("   its runs could not be made; what there was to say stands above")
+        return _Claim(reason="the runs failed", failed=True)
+    with Store(path, write=False) as store:
+        runs = list(store.measurements())
+    made = claim.steps(runs, _CLAIM)
+    table = [claim.HEADINGS, *claim.rows(made)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    for row in table:
+        say("   " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+    for sentence in suspicions(runs):
+        say(f"   {sentence}")
+    picture = out / "claim.svg"
+    write_text(picture, plots.svg(plots.claim(made)))
+    say(f"   The picture: {picture.resolve()}")
+    return _Claim(made=tuple(made), failed=not all(m.sums_ok for m in runs), written=(picture,))
+
+
+def _files(path: Path) -> list[Path]:
+    """A store's file and those that SQLite keeps beside it."""
+    return [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")]
 
 
 def _both(name: str) -> tuple[Prediction, Prediction]:
@@ -122,6 +187,6 @@ def _store(out: Path) -> Path:
         with Store(path) as store:
             finished = not missing(demo_suite, store, testbed=demo_suite.testbed)
         if finished:
-            for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+            for file in _files(path):
                 file.unlink(missing_ok=True)
     return path

@@ -13,7 +13,7 @@ from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
 from validate.cli.options import entered
 from validate.gate.hosts import HostVerdict, Known, estimate
-from validate.gate.plan import LEVELS, Plan, plan
+from validate.gate.levels import LEVELS, GatePlan, plan
 from validate.gate.reference import Reference
 from validate.gate.result import Gate, Reason
 from validate.gate.soak import Running, percentiles, share
@@ -21,7 +21,7 @@ from validate.gate.verdict import judge
 from validate.history.expectation import Expectations
 from validate.machine.environment import this_machine
 from validate.measurements.store import Store
-from validate.runs.gating import Course, alike, can_survey, cycle
+from validate.runs.gating import GateCourse, alike, can_survey, cycle
 from validate.runs.real_run import TestbedLost
 from validate.runs.surveying import Surveying
 
@@ -37,7 +37,7 @@ class Asked:
     covered
         The scenarios of which something is expected.
     repetitions
-        As `validate.runs.gating.Course` has them.
+        As `validate.runs.gating.GateCourse` has them.
     known
         Hosts as they were accepted.
     duration_s
@@ -49,7 +49,7 @@ class Asked:
     scenarios: Sequence[Scenario]
     covered: Sequence[Scenario]
     repetitions: Counter[str]
-    known: Known | None
+    accepted: Known | None
     against: Reference
     level: str
     duration_s: float | None
@@ -58,6 +58,7 @@ class Asked:
     seed: int
     testbed: str
     address: str | None
+    wait_s: float
     store: Path
 
 
@@ -71,7 +72,7 @@ class Held:
     notes: tuple[str, ...]
 
 
-def hold(asked: Asked) -> Held:
+def hold(request: Asked) -> Held:
     """Hold the gate; a soak goes on until its time is over or a cycle fails.
 
     Raises
@@ -79,23 +80,23 @@ def hold(asked: Asked) -> Held:
     CannotRun
         If there is nothing to run: no scenario of which something is expected, and no two hosts to compare.
     """
-    planned = plan(asked.covered, LEVELS[asked.level], asked.against.calibration)
-    shaped, survey = alike(asked.scenarios, asked.testbed), can_survey(asked.scenarios, asked.testbed)
+    planned = plan(request.covered, LEVELS[request.level], request.against.calibration)
+    shaped, survey = alike(request.scenarios, request.testbed), can_survey(request.scenarios, request.testbed)
     if not planned.runs and not survey:
         raise CannotRun(
-            f"suite {asked.suite} gives nothing to judge: without --fit or --baseline hosts are compared, and on "
-            f"testbed {asked.testbed} its scenarios have no two hosts with links alike"
+            f"suite {request.suite} gives nothing to judge: without --fit or --baseline hosts are compared, and on "
+            f"testbed {request.testbed} its scenarios have no two hosts with links alike"
         )
-    expectations = asked.against.expectations(planned.runs)
-    needed = [*planned.runs, *([shaped] if shaped else [])] or list(asked.scenarios)
-    course = Course(repetitions=asked.repetitions)
+    expectations = request.against.expectations(planned.runs)
+    needed = [*planned.runs, *([shaped] if shaped else [])] or list(request.scenarios)
+    course = GateCourse(repetitions=request.repetitions)
     number, notes = 0, list[str]()
     began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     gate = None
     try:
         with (
-            Store(asked.store) as store,
-            entered(asked.testbed, needed, asked.address) as bed,
+            Store(request.store) as store,
+            entered(request.testbed, needed, request.address, request.store, request.wait_s) as bed,
             ExitStack() as stack,
         ):
             notes += store.notes
@@ -104,16 +105,16 @@ def hold(asked: Asked) -> Held:
                 notes.append("there is one host, which is compared with no other")
                 surveying = None
             began = time.monotonic()
-            while gate is None or _goes_on(gate, course, asked.duration_s, began, number):
+            while gate is None or _goes_on(gate, course, request.duration_s, began, number):
                 number += 1
-                with progress(len(planned.runs), f"Gate {asked.suite}") as advance:
+                with progress(len(planned.runs), f"Gate {request.suite}") as advance:
                     cycle(
-                        planned.runs, bed, surveying, store, course, suite=asked.label, shaped=shaped,
-                        seed=asked.seed + 2 * number, advance=advance,
+                        planned.runs, bed, surveying, store, course, suite=request.label, shaped=shaped,
+                        seed=request.seed + 2 * number, advance=advance,
                     )  # fmt: skip
-                alpha = asked.alpha if asked.duration_s is None else share(asked.alpha, number)
+                alpha = request.alpha if request.duration_s is None else share(request.alpha, number)
                 gate = _gate(
-                    asked, planned, course, expectations, alpha, started_at, time.monotonic() - began
+                    request, planned, course, expectations, alpha, started_at, time.monotonic() - began
                 )
             if course.lost is not None:
                 raise course.lost  # so that whoever started the testbed knows in which state it is
@@ -124,7 +125,7 @@ def hold(asked: Asked) -> Held:
     return Held(gate=gate, cycles=number, running=percentiles(course.runs, expectations), notes=tuple(notes))
 
 
-def _goes_on(gate: Gate, course: Course, duration_s: float | None, began: float, cycles: int) -> bool:
+def _goes_on(gate: Gate, course: GateCourse, duration_s: float | None, began: float, cycles: int) -> bool:
     """Whether a soak has another cycle: it has not failed, and one more ends nearer to its time than none."""
     if duration_s is None or course.lost is not None or not gate.passed:
         return False
@@ -133,9 +134,9 @@ def _goes_on(gate: Gate, course: Course, duration_s: float | None, began: float,
 
 
 def _gate(
-    asked: Asked,
-    planned: Plan,
-    course: Course,
+    request: Asked,
+    planned: GatePlan,
+    course: GateCourse,
     expectations: Expectations,
     alpha: float,
     started_at: str,
@@ -145,20 +146,20 @@ def _gate(
     both = course.survey is not None and bool(planned.runs)
     part = alpha / 2 if both else alpha
     hosts: HostVerdict | None = (
-        None if course.survey is None else estimate(course.survey, alpha=part, known=asked.known)
+        None if course.survey is None else estimate(course.survey, alpha=part, accepted=request.accepted)
     )
-    too_long = f"{asked.level} did not suffice for it"
+    too_long = f"{request.level} did not suffice for it"
     unjudged = [Reason(scenario=s.name, reason=too_long) for s in planned.left_out]
-    covered = {id(s) for s in asked.covered}
-    nothing = f"{asked.against.name} says nothing of it"
-    unjudged += [Reason(scenario=s.name, reason=nothing) for s in asked.scenarios if id(s) not in covered]
+    covered = {id(s) for s in request.covered}
+    nothing = f"{request.against.name} says nothing of it"
+    unjudged += [Reason(scenario=s.name, reason=nothing) for s in request.scenarios if id(s) not in covered]
     unjudged += [Reason(scenario=name, reason=why) for name, why in dict.fromkeys(course.untried)]
     return Gate(
-        suite=asked.suite,
-        against=asked.against.name,
-        alpha=asked.alpha,
-        margin=asked.margin,
-        checks=judge(course.runs, expectations, alpha=part, margin=asked.margin),
+        suite=request.suite,
+        against=request.against.name,
+        alpha=request.alpha,
+        margin=request.margin,
+        checks=judge(course.runs, expectations, alpha=part, margin=request.margin),
         broken=tuple(Reason(scenario=name, reason=why) for name, why in course.broken),
         unjudged=tuple(unjudged),
         hosts=hosts,

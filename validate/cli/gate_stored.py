@@ -9,7 +9,7 @@ from validate.cli.options import caution
 from validate.gate.reference import Reference
 from validate.gate.result import Gate, Reason
 from validate.gate.verdict import judge
-from validate.history.side_by_side import Selection
+from validate.history.selections import Selection
 from validate.measurements.selection import content
 from validate.measurements.stored import read
 from validate.suites.parts import Named
@@ -36,10 +36,10 @@ def of_stored(
     if against.fit is None and against.baseline is None:
         raise BadInput("--select judges stored runs, which --fit or --baseline says something of; give one")
     selection = Selection.parse(select)
-    held = read(store)
-    caution(held.notes)
+    stored = read(store)
+    caution(stored.notes)
     of_suite = Named(name=suite.name, version=str(suite.version))
-    runs = [m for m in held.runs if of_suite.holds(m) and selection.holds(m)]
+    runs = [m for m in stored.runs if of_suite.holds(m) and selection.holds(m)]
     if against.fit is not None:
         runs = [m for m in runs if m.part != "calibration"]
     if not runs:
@@ -49,8 +49,8 @@ def of_stored(
         )
     if not mix_machines:
         against.require({m.environment.fingerprint for m in runs})
-    asked = {content(m.scenario): m.scenario for m in runs}
-    expectations = {key: of for key, of in against.expectations(list(asked.values())).items() if of}
+    questions = {content(m.scenario): m.scenario for m in runs}
+    expectations = {key: of for key, of in against.expectations(list(questions.values())).items() if of}
     began = datetime.now(UTC)
     checks = judge(runs, expectations, alpha=alpha, margin=margin)
     return Gate(
@@ -62,7 +62,7 @@ def of_stored(
         broken=(),
         unjudged=tuple(
             Reason(scenario=s.name, reason=f"{against.name} says nothing of it")
-            for key, s in asked.items()
+            for key, s in questions.items()
             if key not in expectations
         ),
         hosts=None,

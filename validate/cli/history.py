@@ -35,27 +35,27 @@ def save(name: str, select: str, replace: bool, store_path: Path, as_json: bool)
     psmodel validate baseline save good --select suite=ingress
     """
     from validate.history import baseline as baselines
-    from validate.history.side_by_side import Selection
+    from validate.history.selections import Selection
     from validate.measurements.selection import believable
     from validate.measurements.stored import read
 
     baselines.check_name(name)
     selection = Selection.parse(select)
-    held = read(store_path)
-    caution(held.notes)
-    made = baselines.Baseline.of(name, believable(selection.of(held.runs)))
-    path = baselines.save(made, store_path, replace=replace)
+    stored = read(store_path)
+    caution(stored.notes)
+    record = baselines.Baseline.of(name, believable(selection.of(stored.runs)))
+    path = baselines.save(record, store_path, replace=replace)
     if as_json:
         print_json(
-            {"schema_version": baselines.SCHEMA_VERSION, "written": str(path), "baseline": asdict(made)}
+            {"schema_version": baselines.SCHEMA_VERSION, "written": str(path), "baseline": asdict(record)}
         )
         return
-    runs = sum(entry.runs for entry in made.entries.values())
+    runs = sum(entry.runs for entry in record.entries.values())
     click.echo(
-        f"Baseline {name}: {len(made.entries)} scenarios, {runs} runs of {', '.join(made.sessions)} on machine "
-        f"{', '.join(made.machines)}"
+        f"Baseline {name}: {len(record.entries)} scenarios, {runs} runs of {', '.join(record.sessions)} on machine "
+        f"{', '.join(record.machines)}"
     )
-    if len(made.sessions) == 1:
+    if len(record.sessions) == 1:
         click.echo("All of one day: what changes from day to day is not in its noise.")
     click.echo(f"Written: {path}")
 
@@ -67,17 +67,17 @@ def list_baselines(store_path: Path, as_json: bool) -> None:
     """List the baselines beside the store."""
     from validate.history import baseline as baselines
 
-    held = [baselines.load(store_path, name) for name in baselines.names(store_path)]
+    stored = [baselines.load(store_path, name) for name in baselines.names(store_path)]
     if as_json:
-        print_json({"schema_version": baselines.SCHEMA_VERSION, "baselines": [asdict(b) for b in held]})
+        print_json({"schema_version": baselines.SCHEMA_VERSION, "baselines": [asdict(b) for b in stored]})
         return
-    for b in held:
+    for b in stored:
         ray = label(str(b.environment.get("ray")))
         click.echo(
             f"{b.name:16} {b.made_at[:19]} UTC  {len(b.entries):3} scenarios  Ray {ray}  "
             f"machine {', '.join(map(label, b.machines))}"
         )
-    click.echo(f"{len(held)} baselines beside {store_path}")
+    click.echo(f"{len(stored)} baselines beside {store_path}")
 
 
 @click.command()
@@ -94,13 +94,13 @@ def compare(first: str, second: str, store_path: Path, as_json: bool) -> None:
     """
     from rich.table import Table
 
-    from validate.history import side_by_side as sides
+    from validate.history import selections as sides
     from validate.measurements.stored import read
 
-    chosen = [sides.Selection.parse(text) for text in (first, second)]
-    held = read(store_path)
-    caution(held.notes)
-    result = sides.side_by_side(held.runs, chosen[0], chosen[1])
+    selections = [sides.Selection.parse(text) for text in (first, second)]
+    stored = read(store_path)
+    caution(stored.notes)
+    result = sides.side_by_side(stored.runs, selections[0], selections[1])
     if as_json:
         print_json({"schema_version": sides.SCHEMA_VERSION, **asdict(result)})
         return
@@ -153,35 +153,35 @@ def drift(
         if select != "all":
             raise BadInput(f"--select {label(select)} chooses among the store's runs, and TABLE is given")
         series = list(drifts.read_csv(table))
-        found = drifts.changes(series, false_discoveries)
+        changes = drifts.changes(series, false_discoveries)
         events = None
     else:
-        from validate.history import events as happenings
-        from validate.history.side_by_side import Selection
+        from validate.history import drift_events as happenings
+        from validate.history.selections import Selection
         from validate.measurements.selection import believable
         from validate.measurements.stored import read
 
         selection = Selection.parse(select)
-        held = read(store_path)
-        caution(held.notes)
-        runs = believable(selection.of(held.runs))
+        stored = read(store_path)
+        caution(stored.notes)
+        runs = believable(selection.of(stored.runs))
         pairs = happenings.series_of(runs)
         series = [s for s, _ in pairs]
-        found = drifts.changes(series, false_discoveries)
+        changes = drifts.changes(series, false_discoveries)
         with progress(None, "Drift") as advance:
-            events = happenings.events(runs, pairs, found, advance=advance)
+            events = happenings.events(runs, pairs, changes, advance=advance)
     short = [s.name for s in series if len(s.times) < drifts.LEAST_POINTS]
     if as_json:
         document = {
             "schema_version": drifts.SCHEMA_VERSION,
             "series": len(series),
             "too_short": short,
-            "changes": [asdict(c) | {"sentence": c.sentence} for c in found],
+            "changes": [asdict(c) | {"sentence": c.sentence} for c in changes],
             "events": None if events is None else [asdict(e) for e in events],
         }
         print_json(document)
     else:
-        for change in found:
+        for change in changes:
             click.echo(change.sentence)
         for event in events or ():
             click.echo(f"Between {event.after} and {event.until}:")
@@ -193,6 +193,6 @@ def drift(
                 click.echo(f"  {name}: {one} before, {other} after")
         if short:
             click.echo(f"{len(short)} series have fewer than {drifts.LEAST_POINTS} runs and were left alone")
-        click.echo(f"{len(found)} steps in {len(series) - len(short)} series")
-    if any(change.factor > 1 for change in found):
+        click.echo(f"{len(changes)} steps in {len(series) - len(short)} series")
+    if any(change.factor > 1 for change in changes):
         context.exit(1)

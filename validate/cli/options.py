@@ -1,17 +1,32 @@
 """Options of validate's commands, and the way into the sandbox."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from psmodel.cli.options import progress
-from psmodel.errors import CannotRun
+from psmodel.cli.options import print_json, progress
+from psmodel.errors import BadInput, CannotRun
 from psmodel.scenario import Scenario
+from psmodel.units import parse_rate, parse_time
+from psmodel.wording import plain
 from validate import testbeds
+from validate.machine.open_links import LEFT_OPEN, REMOTE
 from validate.measurements.store import default_path
+from validate.runs.allowance import Allowance
 from validate.testbeds.base import Testbed
+
+if TYPE_CHECKING:
+    from validate.testbeds.spark import SparkOptions
+
+_BEGAN = "PSMODEL_BEGAN"
+"""Environment variable: when this command was given, on the monotonic clock."""
 
 store_option = click.option(
     "--store",
@@ -39,14 +54,194 @@ testbed_option = click.option(
     type=click.Choice(testbeds.names()),
     help="Where to run; by default local for one host, netns for several.",
 )
-address_option = click.option("--address", help="The head of an existing Ray cluster, for --testbed cluster.")
+
+
+def _wait(_: click.Context, __: click.Parameter, text: str) -> float:
+    return _quantity("--wait", text, parse_time)
+
+
+def address_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--address and --wait (s) of a cluster."""
+    command = click.option(
+        "--wait",
+        metavar="TIME",
+        default="1 s",
+        show_default=True,
+        callback=_wait,
+        help="How long to wait until enough hosts have joined the cluster.",
+    )(command)
+    return click.option("--address", help="The head of an existing Ray cluster, for --testbed cluster.")(
+        command
+    )
+
+
+probe_links_option = click.option(
+    "--probe-links",
+    is_flag=True,
+    help="On a cluster: take the links as they are, whatever the scenario says of bandwidth.",
+)
+
+
+def with_probed_links(
+    make: Callable[[list[str]], Scenario], texts: list[str], options: Mapping[str, Any]
+) -> Scenario:
+    """The scenario of a command's settings; on a cluster its links are left open if they are not given.
+
+    Raises
+    ------
+    BadInput
+        If the scenario is none.
+    """
+    given = any(text.partition("=")[0] == "bandwidth" for text in texts)
+    remote = options.get("testbed") in REMOTE
+    left_open = [*(t for t in texts if t.partition("=")[0] != "bandwidth"), f"bandwidth={LEFT_OPEN}"]
+    if options.get("probe_links"):
+        if not remote:
+            raise BadInput(f"--probe-links goes with --testbed {' or '.join(REMOTE)}")
+        return make(left_open)
+    try:
+        return make(texts)
+    except BadInput as error:
+        if given or not remote or "bandwidth is missing" not in str(error):
+            raise
+        return make(left_open)
+
+
+def _rate(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+    return None if text is None else _quantity("--max-bandwidth", text, parse_rate)
+
+
+def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+    return None if text is None else _quantity("--max-duration", text, parse_time)
+
+
+def _quantity(option: str, text: str, parse: Callable[[str], float]) -> float:
+    try:
+        value = parse(text)
+    except ValueError as error:
+        raise BadInput(f"{option} {plain(text)}: {error}") from None
+    if value <= 0:
+        raise BadInput(f"{option} {plain(text)} leaves nothing; it is greater than 0")
+    return value
+
+
+def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--dry-run, --max-bandwidth and --max-duration; the latter two as bytes/s and s."""
+    for option in (
+        click.option(
+            "--max-duration",
+            metavar="TIME",
+            callback=_seconds,
+            help='No run goes on after this, like "20 min"; what is left is made by the same command.',
+        ),
+        click.option(
+            "--max-bandwidth",
+            metavar="RATE",
+            callback=_rate,
+            help='Pause after each run, so that no link carries more on average, like "1Gbps".',
+        ),
+        click.option(
+            "--dry-run",
+            is_flag=True,
+            help="Say what would be asked of the hosts and their links, and run nothing.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def allowance(max_bandwidth: float | None, max_duration: float | None) -> Allowance:
+    """What the options leave runs; time counts from when the command was given."""
+    began = float(os.environ.get(_BEGAN, time.monotonic()))
+    return Allowance(max_bandwidth=max_bandwidth, max_duration_s=max_duration, began=began)
+
+
+_SPARK = {
+    "num_executors": (int, "Executors, each a machine of the scenario's."),
+    "executor_cores": (int, "Cores of each executor, and CPUs of its Ray node."),
+    "executor_memory": (str, "Java heap of each executor, like 2g."),
+    "driver_memory": (str, "Java heap of the driver."),
+    "driver_cores": (int, "Cores of the driver, where Spark places it."),
+    "extra_executor_memory_for_ray": (str, "Memory of each executor on top of its heap, for Ray."),
+    "object_store_memory": (str, "Of that, Ray's object store, like 512m."),
+}
+
+
+def spark_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--master and what goes with --testbed spark; the command receives ``spark``, a `SparkOptions` or None."""
+
+    @functools.wraps(command)
+    def wrapped(**given: Any) -> Any:
+        from validate.testbeds.spark import SparkOptions, size
+
+        master, testbed = given.pop("master"), given.get("testbed")
+        values = {name: given.pop(name) for name in _SPARK}
+        named = [name for name, value in values.items() if value is not None]
+        if testbed != "spark" and (master is not None or named):
+            option = "master" if master is not None else named[0].replace("_", "-")
+            raise BadInput(f"--{option} goes with --testbed spark")
+        options = None
+        if master is not None:
+            for name, (kind, _) in _SPARK.items():
+                if kind is str:
+                    values[name] = size(f"--{name.replace('_', '-')}", values[name])
+            options = SparkOptions(master=master, **values).checked()
+        return command(**given, spark=options)
+
+    for name, (kind, text) in reversed(_SPARK.items()):
+        checked = click.IntRange(1) if kind is int else str
+        wrapped = click.option(f"--{name.replace('_', '-')}", type=checked, help=f"Spark: {text}")(wrapped)
+    return click.option("--master", help="Spark: local-cluster[2,4,2048], spark://HOST:7077 or yarn.")(
+        wrapped
+    )
+
+
+def survey_file(store: Path) -> Path:
+    """Where the links of a cluster are kept, beside the runs made on it."""
+    return store.with_name(store.name + ".links.json")
+
+
+def show_forecast(
+    scenarios: Sequence[Scenario],
+    *,
+    testbed: str,
+    store: Path,
+    max_bandwidth: float | None,
+    max_duration: float | None,
+    as_json: bool,
+    err: bool = False,
+) -> None:
+    """Print what the runs would ask for."""
+    from validate.runs.forecast import allowance_sentences, forecast
+    from validate.testbeds.link_survey import read
+
+    remote = testbed in REMOTE
+    survey = read(survey_file(store)) if remote else None
+    made = forecast(scenarios, remote=remote, survey=survey, max_bandwidth=max_bandwidth)
+    if as_json:
+        print_json(made.to_json() | {"max_bandwidth": max_bandwidth, "max_duration_s": max_duration})
+        return
+    for sentence in (*made.sentences(), *allowance_sentences(max_bandwidth, max_duration)):
+        click.echo(f"{sentence[:1].upper()}{sentence[1:]}.", err=err)
 
 
 def supervised(context: click.Context, testbed: str) -> None:
-    """Go on in a process of its own, in a sandbox where possible: the same command again; we end with it."""
+    """Go on in a process of its own, in a sandbox where possible: the same command again; we end with it.
+
+    Raises
+    ------
+    CannotRun
+        On a system other than Linux; or in namespaces, where it has none.
+    """
+    if sys.platform != "linux":
+        raise CannotRun(
+            f"real runs need Linux, and this is {sys.platform}; predictions, fits and reports work here too"
+        )
     from validate.runs import supervised
     from validate.testbeds import sandbox
 
+    # An inner process that is started again has what is left of the command's time, not all of it anew.
+    os.environ.setdefault(_BEGAN, repr(time.monotonic()))
     if supervised.inside() or sandbox.inside():
         return
     here = testbed in ("local", "netns")  # others may need the network, which a sandbox does not have
@@ -58,7 +253,14 @@ def supervised(context: click.Context, testbed: str) -> None:
 
 
 @contextmanager
-def entered(testbed: str, scenarios: Sequence[Scenario], address: str | None) -> Iterator[Testbed]:
+def entered(
+    testbed: str,
+    scenarios: Sequence[Scenario],
+    address: str | None,
+    store: Path,
+    wait: float = 1.0,
+    spark: "SparkOptions | None" = None,
+) -> Iterator[Testbed]:
     """The testbed of that name, running; with a bar while its hosts start."""
     with ExitStack() as stack:
         with progress(None, f"Starting Ray on testbed {testbed}") as advance:
@@ -66,9 +268,14 @@ def entered(testbed: str, scenarios: Sequence[Scenario], address: str | None) ->
 
             def show(count: int, total: int, what: str) -> None:
                 nonlocal position
-                advance(count - position, f"{what} ({count} of {total})")
-                position = count
+                advance(max(0, count - position), f"{what} ({count} of {total})")
+                position = max(count, position)
 
-            bed = testbeds.make(testbed, scenarios, address=address, on_progress=show)
+            bed = testbeds.make(
+                testbed, scenarios, address=address, on_progress=show,
+                survey_file=survey_file(store), wait_s=wait, spark=spark,
+            )  # fmt: skip
             stack.enter_context(bed)
+        for sentence in getattr(bed, "remarks", ()):
+            click.echo(f"{sentence[:1].upper()}{sentence[1:]}.", err=True)
         yield bed

@@ -1,9 +1,11 @@
-"""Commands that make measurements: run, suite, suites, testbed check."""
+"""Commands that make measurements: run, testbed check."""
 
 import statistics
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,27 +27,38 @@ from psmodel.units import format_time
 from validate import testbeds
 from validate.cli.options import (
     address_option,
+    allowance,
     caution,
     entered,
+    limit_options,
+    probe_links_option,
+    show_forecast,
+    spark_options,
     store_option,
     supervised,
     testbed_option,
+    with_probed_links,
 )
 from validate.comparison import quality
-from validate.machine.computing import compute_by
-from validate.measurements.measurement import Measurement, key, spans
+from validate.measurements.measurement import Measurement, spans
 from validate.measurements.store import Store
 from validate.measurements.suspect_runs import suspicions
-from validate.runs import failures
+from validate.runs.allowance import Allowance
 from validate.testbeds.base import Testbed
+
+if TYPE_CHECKING:
+    from validate.testbeds.spark import SparkOptions
 
 SCHEMA_VERSION = 1
 
 
 @click.command()
-@scenario_options
+@partial(scenario_options, build=with_probed_links)
 @testbed_option
 @address_option
+@spark_options
+@probe_links_option
+@limit_options
 @click.option("--repetitions", type=click.IntRange(1), default=3, show_default=True)
 @click.option(
     "--burn",
@@ -65,6 +78,12 @@ def run(
     scenario: Scenario,
     testbed: str | None,
     address: str | None,
+    wait: float,
+    spark: "SparkOptions | None",
+    probe_links: bool,
+    dry_run: bool,
+    max_bandwidth: float | None,
+    max_duration: float | None,
     repetitions: int,
     burn: bool,
     watch: bool,
@@ -85,13 +104,22 @@ def run(
             '--burn with compute_on = "accelerator"; burning the compute time is compute_on = "cpu"'
         )
     scenario = testbeds.on_this_machine(scenario, testbed, burn=burn)
+    if dry_run:
+        show_forecast(
+            [scenario] * repetitions, testbed=testbed, store=store_path, max_bandwidth=max_bandwidth,
+            max_duration=max_duration, as_json=as_json,
+        )  # fmt: skip
+        return
     supervised(context, testbed)
+    allowed = allowance(max_bandwidth, max_duration)
     from psmodel import simulation
 
-    prediction = simulation.predict(scenario, calibration).prediction
-    with Store(store_path) as store, entered(testbed, [scenario], address) as bed:
+    with Store(store_path) as store, entered(testbed, [scenario], address, store_path, wait, spark) as bed:
         caution(store.notes)
-        measurements = _repeated(scenario, bed, store, repetitions=repetitions, watch=watch)
+        measurements = _repeated(scenario, bed, store, repetitions=repetitions, watch=watch, allowed=allowed)
+    # On a cluster it has its links by now.
+    scenario = measurements[0].scenario
+    prediction = simulation.predict(scenario, calibration).prediction
     if trace is not None:
         write_trace(trace, spans(measurements[-1]), scenario)
     if as_json:
@@ -113,43 +141,29 @@ def run(
 
 
 def _repeated(
-    scenario: Scenario, bed: Testbed, store: Store, *, repetitions: int, watch: bool
+    scenario: Scenario, bed: Testbed, store: Store, *, repetitions: int, watch: bool, allowed: Allowance
 ) -> list[Measurement]:
     """Runs of a scenario, each stored before the next one starts; one that fails is written down."""
-    from validate.runs.real_run import RunFailed
-    from validate.runs.real_run import run as run_scenario
+    from validate.runs.forecast import traffic
+    from validate.runs.kept import next_repetition, run_and_keep
 
     measurements: list[Measurement] = []
-    first = sum(m.testbed == bed.name and m.suite is None for m in store.measurements(scenario=scenario))
+    first = next_repetition(store, scenario, bed.name)
     with progress(repetitions, scenario.name) as advance:
         for repetition in range(first, first + repetitions):
-            try:
-                measurement = run_scenario(
-                    scenario,
-                    bed,
-                    repetition=repetition,
-                    on_observation=_observer(scenario, advance) if watch else None,
-                    logs=store.path.parent / "logs",
-                )
-            except RunFailed as error:
-                failures.add(
-                    store.path,
-                    key=key(
-                        scenario,
-                        testbed=bed.name,
-                        suite=None,
-                        repetition=repetition,
-                        compute_by=compute_by(scenario),
-                    ),
-                    scenario=scenario.name,
-                    repetition=repetition,
-                    suite=None,
-                    reason=str(error),
-                )
-                raise
-            store.add(measurement)
+            began = time.monotonic()
+            measurement = run_and_keep(
+                scenario,
+                bed,
+                store,
+                repetition=repetition,
+                on_observation=_observer(scenario, advance) if watch else None,
+                at_most_s=allowed.left_s(),
+            )
             measurements.append(measurement)
             advance(1, "")
+            if len(measurements) < repetitions:
+                allowed.pause(max(traffic(scenario).values()), began)
     return measurements
 
 
@@ -200,84 +214,6 @@ def _show(prediction: Prediction, measurements: Sequence[Measurement]) -> None:
         click.echo(sentence)
     sums = "are" if all(m.sums_ok for m in measurements) else "ARE NOT"
     click.echo(f"Shards' parameters {sums} what the pushed updates sum to ({len(measurements)} runs).")
-
-
-@click.command()
-@click.argument("name")
-@testbed_option
-@address_option
-@store_option
-@json_option
-@click.pass_context
-def suite(
-    context: click.Context,
-    name: str,
-    testbed: str | None,
-    address: str | None,
-    store_path: Path,
-    as_json: bool,
-) -> None:
-    """Make the missing runs of suite NAME (packaged, or a TOML file); run again to resume.
-
-    \b
-    psmodel validate suite smoke
-    psmodel validate suite ingress
-    """
-    from validate.suites import suite as suites
-
-    plan = suites.load(name)
-    testbed = testbed or plan.testbed
-    supervised(context, testbed)
-    from validate.runs import supervised as supervision
-    from validate.runs.suite_runner import Outcome, run_suite
-
-    with Store(store_path) as store:
-        caution(store.notes)
-        result = run_suite(
-            plan,
-            store,
-            testbed=testbed,
-            entered=lambda scenarios: entered(testbed, scenarios, address),
-            progress=progress,
-            earlier=Outcome.earlier(supervision.earlier()),
-        )
-    if as_json:
-        print_json({"schema_version": SCHEMA_VERSION, "store": str(store_path), **result.to_json()})
-    else:
-        click.echo(
-            f"Suite {plan.name}: {result.made} runs made, {result.found} found in {store_path}, "
-            f"{result.suspect} suspect, {len(result.failed)} failed"
-        )
-        for scenario, reason in result.failed:
-            click.echo(f"  {scenario}: {reason}")
-        if result.left:
-            click.echo(f"  {result.left} runs were not tried since the testbed was lost; run the suite again")
-    if result.failed:
-        context.exit(1)
-
-
-@click.command()
-@json_option
-def suites(as_json: bool) -> None:
-    """List the packaged suites."""
-    from validate.suites import suite as known
-
-    loaded = [known.load(name) for name in known.packaged()]
-    if as_json:
-        rows = [
-            {
-                "name": s.name,
-                "version": s.version,
-                "description": s.description,
-                "testbed": s.testbed,
-                "runs": len(s.runs()),
-            }
-            for s in loaded
-        ]
-        print_json({"schema_version": SCHEMA_VERSION, "suites": rows})
-        return
-    for s in loaded:
-        click.echo(f"{s.name:18} {len(s.runs()):3} runs on {s.testbed:7} {s.description}")
 
 
 @click.group()

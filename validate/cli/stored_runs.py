@@ -9,6 +9,7 @@ from psmodel.cli.options import (
     json_option,
     print_json,
 )
+from psmodel.storage.atomic import read_text
 from psmodel.storage.tables import check as check_table
 from psmodel.units import format_time
 from psmodel.wording import label
@@ -20,6 +21,8 @@ from validate.cli.options import (
 from validate.cli.runs import SCHEMA_VERSION
 from validate.measurements.store import Store, row
 from validate.runs import failures
+
+_MOST_LOG = 1 << 30
 
 
 @click.command("list")
@@ -79,16 +82,22 @@ def export(path: Path, suite: str | None, store_path: Path) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @store_option
 def import_runs(path: Path, store_path: Path) -> None:
-    """Add the runs of PATH, a store or what `export` wrote to a .json file, that are not in the store yet.
+    """Add the runs of PATH that are not in the store yet: a store, a .json of `export`, or a job's .log.
 
     \b
     psmodel validate import figures/measured/ingress.json
+    psmodel validate import psmodel-cluster-17.log
     """
+    from validate.launch import records
     from validate.measurements.stored import read
 
-    contents = read(path)
-    caution(contents.notes)
+    if path.suffix == ".log":
+        runs = records.read(read_text(path, most=_MOST_LOG).splitlines())
+    else:
+        contents = read(path)
+        caution(contents.notes)
+        runs = list(contents.runs)
     with Store(store_path) as store:
         caution(store.notes)
-        added = store.import_runs(contents.runs)
-    click.echo(f"{added} of {len(contents.runs)} runs added to {store_path}; the others were there")
+        added = store.import_runs(runs)
+    click.echo(f"{added} of {len(runs)} runs added to {store_path}; the others were there")

@@ -9,6 +9,7 @@ import numpy as np
 from psmodel.calibration import IDEAL
 from validate.comparison import quality
 from validate.comparison.rivals import Rivals, values
+from validate.fitting import conformal
 from validate.fitting.fit import Fit
 from validate.fitting.model_response import Forward
 from validate.fitting.observables import SCORED, Observed, to_seconds
@@ -29,8 +30,10 @@ class ComparisonRow:
         Repetitions; `measured` is their mean, `measured_low` and `measured_high` the extremes.
     predicted, low, high
         By the fitted model, with the 95 % interval in which one more run's value lies.
-    covered
-        How many of the repetitions lie in the interval.
+    covered, covered_80
+        How many of the repetitions lie in it, and in the 80 % interval.
+    distances
+        Of each repetition from the prediction, see `validate.fitting.conformal.score`.
     others
         Other model → its prediction; not every model has one of every scenario.
     outside
@@ -48,6 +51,8 @@ class ComparisonRow:
     low: float
     high: float
     covered: int
+    covered_80: int
+    distances: tuple[float, ...]
     others: Mapping[str, float]
     outside: tuple[str, ...]
 
@@ -90,6 +95,8 @@ class Comparison:
         Of every model: for each metric, and for all of them together (metric "all").
     coverage
         Share of held-out values inside their 95 % prediction interval.
+    coverage_80
+        The same for the 80 % interval.
     noise
         Metric → coefficient of variation of one run among its repetitions: no model can do better on a single run.
     """
@@ -98,6 +105,7 @@ class Comparison:
     calibration: tuple[ComparisonRow, ...]
     scores: tuple[Score, ...]
     coverage: float | None
+    coverage_80: float | None
     noise: Mapping[str, float]
 
     def score(self, model: str = OURS, metric: str = "all") -> Score:
@@ -122,6 +130,14 @@ class Comparison:
         best = self.best_baseline
         return None if best is None or best.mape == 0 else self.score().mape / best.mape
 
+    @property
+    def calibration_curve(self) -> tuple[tuple[float, float], ...]:
+        """Level of an interval and the share of held-out values inside it."""
+        distances = np.array([d for r in self.rows for d in r.distances])
+        return tuple(
+            (level, float((distances <= factor).mean())) for level, factor in conformal.factors().items()
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
         best = self.best_baseline
@@ -132,6 +148,8 @@ class Comparison:
             ],
             "scores": [asdict(s) for s in self.scores],
             "coverage": self.coverage,
+            "coverage_80": self.coverage_80,
+            "calibration_curve": [list(point) for point in self.calibration_curve] if self.rows else [],
             "noise": dict(self.noise),
             "best_baseline": None if best is None else best.model,
             "factor": self.factor,
@@ -174,6 +192,7 @@ def compare(
         calibration=tuple(calibration),
         scores=_scores(rows),
         coverage=sum(r.covered for r in rows) / sum(r.runs for r in rows) if rows else None,
+        coverage_80=sum(r.covered_80 for r in rows) / sum(r.runs for r in rows) if rows else None,
         noise=_noise([*calibration_groups, *held_out_groups]),
     )
 
@@ -192,6 +211,9 @@ def _row(
         return None
     interval = fit.predict(scenario, forward)[metric]
     unfitted = to_seconds(forward(scenario, IDEAL)[metric])
+    factors = conformal.factors()
+    low, high = conformal.stretched(interval, factors[0.95])
+    distances = tuple(conformal.score(interval, v) for v in times)
     return ComparisonRow(
         scenario=names[content(scenario)],
         content=content(scenario),
@@ -201,9 +223,11 @@ def _row(
         measured_low=min(times),
         measured_high=max(times),
         predicted=interval.predicted,
-        low=interval.low,
-        high=interval.high,
-        covered=sum(interval.low <= v <= interval.high for v in times),
+        low=low,
+        high=high,
+        covered=sum(low <= v <= high for v in times),
+        covered_80=sum(d <= factors[0.8] for d in distances),
+        distances=distances,
         others={UNFITTED: unfitted} | rivals.predict(scenario, metric),
         outside=fit.region.outside(scenario),
     )

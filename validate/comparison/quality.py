@@ -7,6 +7,7 @@ import numpy as np
 WORDS = ((0.10, "highly accurate"), (0.20, "good"), (0.50, "reasonable"))
 """Mean absolute relative error below which a forecast is called so (Lewis 1982, "Industrial and business forecasting
 methods", table 2.1); above the last one it is called inaccurate."""
+NO_DIRECTION = "no clear direction"
 _CLEAR = 2.0
 """A mean error of at least so many of its standard errors has a direction."""
 
@@ -29,5 +30,5 @@ def direction(errors: Sequence[float]) -> str:
     mean = float(np.mean(errors))
     deviation = float(np.std(errors, ddof=1)) / len(errors) ** 0.5 if len(errors) > 1 else 0.0
     if abs(mean) < 5e-4 or abs(mean) < _CLEAR * deviation:
-        return "no clear direction"
+        return NO_DIRECTION
     return f"{100 * abs(mean):.1f} % too {'long' if mean > 0 else 'short'}"

@@ -3,13 +3,13 @@
 The residuals are differences of logarithms (relative errors) between the simulation and the mean of a scenario's
 repetitions, each divided by its standard deviation: the run-to-run noise of that mean, and the model's own error,
 which is estimated along with the coefficients, as in a random-effects analysis. What is expected of a coefficient
-before anything is measured (`psmodel.calibration.Coefficient.usual` and `spread`) enters as one residual more: it
-decides what the runs leave open, and next to nothing where they speak (maximum a posteriori estimate: Gelman et al.
-2013, "Bayesian data analysis", section 13.2).
+before anything is measured (`psmodel.calibration.Coefficient.usual` and `spread`), or by probes of links and memory
+(`validate.fitting.probes`), enters as one residual more: it decides what the runs leave open, and next to nothing
+where they speak (maximum a posteriori estimate: Gelman et al. 2013, "Bayesian data analysis", section 13.2).
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ from validate.fitting.fit import Fit, Residual, impersonal
 from validate.fitting.model_response import Forward, scales, with_values
 from validate.fitting.noise import Block, Noise, run_to_run
 from validate.fitting.observables import Observed, fitted_names, signals, tolerance
+from validate.fitting.probes import Probe, probes
 from validate.measurements.selection import by_scenario, content, labels
 
 Array = NDArray[np.float64]
@@ -53,6 +54,8 @@ class _Data:
     noise: Noise
     cells: tuple[tuple[int, str], ...]
     """Index of the scenario and name of the signal of each residual."""
+    probes: Mapping[str, Probe]
+    """What else was measured, by coefficient."""
 
     def block(self, index: int) -> Block:
         return self.noise.blocks[index]
@@ -102,22 +105,29 @@ def fit(
         If there are no runs, an unknown coefficient is asked for, or machines are mixed unasked.
     """
     observed = list(runs)
-    names = _default_names(observed) if free is None else tuple(dict.fromkeys(free))
+    names, guessed = _default_names(observed) if free is None else (tuple(dict.fromkeys(free)), ())
     _check(observed, names, mix_machines)
     forward = forward or Forward()
     data = _group(observed)
+    fixed = with_values(guessed, scales(guessed), fixed)
     start = with_values(names, scales(names), fixed)
     affecting = _affecting(data, names, start, forward)
     unidentified = dict.fromkeys([n for n in names if n not in affecting], "it has no effect on these runs")
+    unidentified |= dict.fromkeys(guessed, "only workers out of step tell it; it has its usual value")
     start = with_values(affecting, scales(affecting), fixed)
     solution = _solve(data, affecting, start, forward)
     return _record(data, solution, unidentified | _unidentified(solution), observed, forward, seed)
 
 
-def _default_names(observed: Sequence[Observed]) -> tuple[str, ...]:
-    """All coefficients, but those that change who comes first only if some workers are out of step."""
+def _default_names(observed: Sequence[Observed]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What to estimate, and what these runs cannot tell although others depend on it: who comes first out of step.
+
+    Without any of that, equal workers out of step would never leave lock-step, as real ones do.
+    """
     out_of_step = any(run.scenario.mode != "bsp" for run in observed)
-    return tuple(name for name, about in COEFFICIENTS.items() if out_of_step or not about.reorders)
+    linked = any(run.scenario.placement != "single-host" for run in observed)
+    guessed = tuple(n for n, about in COEFFICIENTS.items() if about.reorders and linked and not out_of_step)
+    return tuple(n for n in COEFFICIENTS if n not in guessed), guessed
 
 
 def _affecting(
@@ -153,7 +163,7 @@ def _group(observed: Sequence[Observed]) -> _Data:
         for name in fitted_names(scenario)
         if name in block.mean
     )
-    return _Data(scenarios=scenarios, noise=noise, cells=cells)
+    return _Data(scenarios=scenarios, noise=noise, cells=cells, probes=probes(observed))
 
 
 def _errors(
@@ -179,7 +189,12 @@ def _solve(data: _Data, names: tuple[str, ...], start: Calibration, forward: For
     unit = scales(names)
     lower = np.array([COEFFICIENTS[n].lower for n in names]) / unit
     upper = np.array([COEFFICIENTS[n].upper for n in names]) / unit
-    spread = np.array([COEFFICIENTS[n].spread for n in names]) / unit
+    told = [
+        data.probes.get(n, Probe(value=COEFFICIENTS[n].usual, deviation=COEFFICIENTS[n].spread))
+        for n in names
+    ]
+    expected = np.array([probe.value for probe in told]) / unit
+    spread = np.array([probe.deviation for probe in told]) / unit
     misfit = dict.fromkeys(signal, float(np.median(noise)))
     calibration, converged, message = start, True, "nothing to estimate"
     freedom = float(len(data.cells))
@@ -189,7 +204,7 @@ def _solve(data: _Data, names: tuple[str, ...], start: Calibration, forward: For
 
     def residuals(point: Array, deviation: Array) -> Array:
         of_data = _errors(data, data.cells, at(point), forward) / deviation
-        return np.concatenate([of_data, (point - 1) / spread])
+        return np.concatenate([of_data, (point - expected) / spread])
 
     def slopes(point: Array, deviation: Array) -> Array:
         of = [forward.jacobian(scenario, at(point), names) for scenario in data.scenarios]
@@ -197,7 +212,7 @@ def _solve(data: _Data, names: tuple[str, ...], start: Calibration, forward: For
         of_data = np.array(rows).reshape(len(rows), len(names)) / deviation[:, None]
         return np.concatenate([of_data, np.diag(1 / spread)])
 
-    point = np.ones(len(names))
+    point = expected.copy()
     for _ in range(_PASSES if names else 1):
         deviation = np.hypot(noise, [misfit[s] for s in signal])
         if names:

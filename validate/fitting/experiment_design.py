@@ -24,6 +24,8 @@ from validate.fitting.observables import fitted_names, tolerance
 Array = NDArray[np.float64]
 SCHEMA_VERSION = 1
 Criterion = Literal["predictions", "coefficients"]
+_WORTHWHILE = 0.9
+"""A run that leaves more of a standard deviation than this tells nothing worth its while."""
 SETUP_S = 4.0
 """Seconds that a run takes besides its iterations: actors start and stop."""
 USUAL = Calibration(**{name: about.usual for name, about in COEFFICIENTS.items()})
@@ -113,6 +115,39 @@ def design(
         seconds_left -= cost[best]
         choices.append(Choice(scenario=best.name, cost_s=cost[best], widest=_widest(targets, precision)))
     return Design(criterion=criterion, budget_s=budget_s, widest_before=before, choices=tuple(choices))
+
+
+def telling_run(
+    coefficient: str,
+    names: Sequence[str],
+    covariance: Array,
+    candidates: Sequence[Scenario],
+    calibration: Calibration,
+    forward: Forward | None = None,
+) -> tuple[Scenario, float] | None:
+    """The candidate that would tell a coefficient best.
+
+    Parameters
+    ----------
+    covariance
+        Of the coefficients `names` in units of `model_response.scales`, as a fit has it.
+
+    Returns
+    -------
+    The scenario and the ratio of the coefficient's standard deviation after one run of it to that before; None if no
+    candidate narrows it by a tenth.
+    """
+    if coefficient not in names or not candidates:
+        return None
+    forward, index = forward or Forward(), list(names).index(coefficient)
+    precision = np.linalg.inv(covariance)
+    after = {
+        s: np.linalg.inv(precision + _information(s, calibration, names, forward))[index, index]
+        for s in candidates
+    }
+    best = min(after, key=lambda s: after[s])
+    ratio = float(np.sqrt(after[best] / covariance[index, index]))
+    return (best, ratio) if ratio < _WORTHWHILE else None
 
 
 def _information(

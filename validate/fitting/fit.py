@@ -1,7 +1,7 @@
 """The result of a fit: coefficients, their uncertainty, and predictions with intervals."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,9 @@ class Fit:
         Of the machine the runs come from.
     converged
         Whether the least squares reached a minimum; `message` is the solver's word on it.
+    fingerprint
+        Of the machine as it was fitted on (`psmodel.fingerprint`), and the goodput of each kind of link; it goes
+        with the file, so that `psmodel support` can tell whether it still holds.
     """
 
     calibration: Calibration
@@ -95,6 +98,7 @@ class Fit:
     converged: bool
     message: str
     seed: int
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def values(self) -> Array:
@@ -191,6 +195,7 @@ class Fit:
             "residuals": [vars(r) for r in self.residuals],
             "region": self.region.to_json(),
             "environment": dict(self.environment),
+            "fingerprint": dict(self.fingerprint),
             "runs": self.runs,
             "converged": self.converged,
             "message": self.message,
@@ -219,6 +224,7 @@ class Fit:
                 at_bound=tuple(values["at_bound"]),
                 residuals=tuple(Residual(**r) for r in values["residuals"]),
                 region=Region.from_json(values["region"]),
+                fingerprint=dict(values.get("fingerprint", {})),
                 **{key: values[key] for key in plain},
             )
         except CalibrationError:

@@ -48,6 +48,11 @@ class Observed(Protocol):
         """Where it ran."""
         ...
 
+    @property
+    def link_goodput(self) -> Mapping[str, float]:
+        """Bytes/s that a plain TCP stream reached over each kind of link; empty where there are none."""
+        ...
+
 
 def signals(scenario: Scenario, metrics: Metrics) -> dict[str, float]:
     """Name → value of everything that is compared: logarithms of times, and `WAIT`; noise is additive in all."""

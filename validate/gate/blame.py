@@ -62,8 +62,8 @@ def bound_by(scenario: Scenario, metric: str) -> str:
 def host(run: Measurement, role: str, index: int) -> str:
     """The host that an actor of a run was on."""
     name = f"{role} {index}"
-    known = dict(run.hosts)
-    return f"host {known[name]}" if name in known else f"the host of {name}"
+    host_of = dict(run.hosts)
+    return f"host {host_of[name]}" if name in host_of else f"the host of {name}"
 
 
 def _slowest_worker(runs: Sequence[Measurement], metric: str) -> _Suspect | None:
@@ -83,8 +83,8 @@ def _slowest_shard(runs: Sequence[Measurement], metric: str) -> _Suspect | None:
     if len({sizes[k] for k in used}) > 1:
         return None  # the larger shard is the later one
     times = [run.timeline.ingress[run.scenario.warmup or 0 :].T for run in runs]
-    found = _slowest("shard", np.concatenate(times, axis=1)[used])
-    return None if found is None else _Suspect(role="shard", index=used[found.index], ratio=found.ratio)
+    slowest = _slowest("shard", np.concatenate(times, axis=1)[used])
+    return None if slowest is None else _Suspect(role="shard", index=used[slowest.index], ratio=slowest.ratio)
 
 
 def _slowest(role: str, times: NDArray[np.float64]) -> _Suspect | None:

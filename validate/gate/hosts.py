@@ -41,7 +41,7 @@ _MAD = 1.4826
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
+class HostEstimate:
     """One aspect of one host, relative to the others.
 
     Attributes
@@ -82,13 +82,13 @@ class Estimate:
         """What is wrong with it."""
         less = f"{100 * (1 - self.relative):.0f} %"
         if self.aspect in ("up", "down"):
-            said = (
+            text = (
                 f"{'egress' if self.aspect == 'up' else 'ingress'} of host {self.host}: {format_rate(self.value)} "
                 f"({format_rate(self.low)} to {format_rate(self.high)}), {less} less than {self.than}"
             )
             if self.changed is not None:
-                said += f"; it changed meanwhile, to {100 * self.changed:.0f} % of what it was"
-            return said
+                text += f"; it changed meanwhile, to {100 * self.changed:.0f} % of what it was"
+            return text
         what = "CPU" if self.aspect == "CPU" else "calls"
         return (
             f"{what} of host {self.host}: {format_time(self.value)} ({format_time(self.low)} to "
@@ -100,11 +100,11 @@ class Estimate:
 class HostVerdict:
     """Every aspect of every host; `link_rate` (bytes/s) is what links have in common."""
 
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[HostEstimate, ...]
     link_rate: float
 
     @property
-    def slow(self) -> tuple[Estimate, ...]:
+    def slow(self) -> tuple[HostEstimate, ...]:
         """What is slow for certain, the worst first."""
         return tuple(sorted((e for e in self.estimates if e.slow), key=lambda e: e.relative))
 
@@ -118,7 +118,7 @@ class HostVerdict:
         return replace(self, estimates=tuple(replace(e, slow=False) for e in self.estimates))
 
 
-def estimate(survey: HostSurvey, *, alpha: float, known: Known | None = None) -> HostVerdict:
+def estimate(survey: HostSurvey, *, alpha: float, accepted: Known | None = None) -> HostVerdict:
     """Every host's links, computing and calls.
 
     Parameters
@@ -128,13 +128,15 @@ def estimate(survey: HostSurvey, *, alpha: float, known: Known | None = None) ->
     known
         What hosts were when they were accepted; of use only if it has all of them.
     """
-    usual = known if known is not None and set(survey.hosts) <= known.keys() else None
+    usual = accepted if accepted is not None and set(survey.hosts) <= accepted.keys() else None
     # Links, computing and calls are tested apart: 2 H, H and H hypotheses.
     links, rate = _links(survey, alpha / 2, usual)
     cpu = _work(survey.hosts, survey.cpu, "CPU", alpha / 4, usual)
     calls = _work(survey.hosts, survey.calls, "calls", alpha / 4, usual)
-    found = {(e.host, e.aspect): e for e in (*links, *cpu, *calls)}
-    ordered = [found[host, aspect] for host in survey.hosts for aspect in ASPECTS if (host, aspect) in found]
+    results = {(e.host, e.aspect): e for e in (*links, *cpu, *calls)}
+    ordered = [
+        results[host, aspect] for host in survey.hosts for aspect in ASPECTS if (host, aspect) in results
+    ]
     return HostVerdict(estimates=tuple(ordered), link_rate=rate)
 
 
@@ -151,13 +153,13 @@ class _Streams:
         return np.equal(self.sender if aspect == "up" else self.receiver, host)
 
 
-def _shares(survey: HostSurvey, known: Known | None) -> dict[tuple[str, str], float]:
+def _shares(survey: HostSurvey, accepted: Known | None) -> dict[tuple[str, str], float]:
     """(host, way) → logarithm of its link's rate as a part of the fastest one's, when they were accepted."""
     ways = [(host, way) for host in survey.hosts for way in ("up", "down")]
-    if known is None:
+    if accepted is None:
         return dict.fromkeys(ways, 0.0)
-    fastest = max(known[host][way] for host, way in ways)
-    return {(host, way): math.log(known[host][way] / fastest) for host, way in ways}
+    fastest = max(accepted[host][way] for host, way in ways)
+    return {(host, way): math.log(accepted[host][way] / fastest) for host, way in ways}
 
 
 def _streams(survey: HostSurvey, shares: Mapping[tuple[str, str], float]) -> _Streams:
@@ -172,18 +174,18 @@ def _streams(survey: HostSurvey, shares: Mapping[tuple[str, str], float]) -> _St
     )
 
 
-def _links(survey: HostSurvey, alpha: float, known: Known | None) -> tuple[list[Estimate], float]:
-    shares = _shares(survey, known)
+def _links(survey: HostSurvey, alpha: float, accepted: Known | None) -> tuple[list[HostEstimate], float]:
+    shares = _shares(survey, accepted)
     streams = _streams(survey, shares)
     open_links: list[tuple[int, Aspect]] = [(h, a) for h in range(len(survey.hosts)) for a in ("up", "down")]
     noise, freedom = _noise(streams, len(survey.hosts))
     common = _common(streams, len(survey.hosts))
     explained = np.zeros(len(streams.log_rate), bool)
-    found: dict[tuple[int, Aspect], tuple[float, float, float, bool]] = {}
+    results: dict[tuple[int, Aspect], tuple[float, float, float, bool]] = {}
     while open_links:
         level = alpha / len(open_links)
         unexplained = streams.log_rate[~explained]
-        if len(found):
+        if len(results):
             common = float(np.median(unexplained)) if len(unexplained) else common
         scores = {}
         for link in open_links:
@@ -201,14 +203,14 @@ def _links(survey: HostSurvey, alpha: float, known: Known | None) -> tuple[list[
             break
         worst = min(scores, key=lambda link: (scores[link][0], scores[link][1]))
         if scores[worst][0] >= level:
-            found |= {link: (*score, False) for link, score in scores.items()}
+            results |= {link: (*score, False) for link, score in scores.items()}
             break
-        found[worst] = (*scores[worst], True)
+        results[worst] = (*scores[worst], True)
         explained |= streams.of(*worst)
         open_links.remove(worst)
     reach = float(student.isf(0.025, freedom))
     return [
-        Estimate(
+        HostEstimate(
             host=survey.hosts[host],
             aspect=aspect,
             value=math.exp(common + below + shares[survey.hosts[host], aspect]),
@@ -217,10 +219,10 @@ def _links(survey: HostSurvey, alpha: float, known: Known | None) -> tuple[list[
             relative=math.exp(below),
             p_value=p,
             slow=slow,
-            than=_OTHERS if known is None else _BEFORE,
+            than=_OTHERS if accepted is None else _BEFORE,
             changed=_change(streams, host, aspect) if slow else None,
         )
-        for (host, aspect), (p, below, error, slow) in found.items()
+        for (host, aspect), (p, below, error, slow) in results.items()
     ], math.exp(common)
 
 
@@ -274,14 +276,14 @@ def _work(
     times: Mapping[str, Sequence[float]],
     aspect: Aspect,
     alpha: float,
-    known: Known | None,
-) -> list[Estimate]:
+    accepted: Known | None,
+) -> list[HostEstimate]:
     """Times of a work that is the same on each host; in each block against the median of the others."""
     blocks = min((len(times[h]) for h in hosts), default=0)
     if blocks < 2 or len(hosts) < 2:
         return []
     logs = np.log(np.array([times[h][:blocks] for h in hosts]))
-    usual = np.array([0.0 if known is None else math.log(known[h][aspect]) for h in hosts])
+    usual = np.array([0.0 if accepted is None else math.log(accepted[h][aspect]) for h in hosts])
     level = logs - usual[:, None]
     against = np.array([level[i] - np.median(np.delete(level, i, axis=0), axis=0) for i in range(len(hosts))])
     centred = against - np.median(against, axis=1, keepdims=True)
@@ -293,7 +295,7 @@ def _work(
     p = student.sf((slower - math.log1p(WORK_MARGIN)) / error, freedom)
     reach = float(student.isf(0.025, freedom))
     return [
-        Estimate(
+        HostEstimate(
             host=host,
             aspect=aspect,
             value=math.exp(float(np.median(logs[i]))),
@@ -302,7 +304,7 @@ def _work(
             relative=math.exp(-float(slower[i])),
             p_value=float(p[i]),
             slow=bool(p[i] < alpha / len(hosts)),
-            than=_OTHERS if known is None else _BEFORE,
+            than=_OTHERS if accepted is None else _BEFORE,
         )
         for i, host in enumerate(hosts)
     ]

@@ -79,9 +79,9 @@ def _suite(gate: Gate, name: str, properties: dict[str, str]) -> tuple[ET.Elemen
     suite = ET.Element("testsuite", name=_text(name), tests="1", failures="0", errors="0", skipped="0")
     suite.set("timestamp", gate.started_at)
     suite.set("package", _text(gate.suite))
-    listed = ET.SubElement(suite, "properties")
+    parent = ET.SubElement(suite, "properties")
     for key, value in properties.items():
-        ET.SubElement(listed, "property", name=_text(key), value=_text(value))
+        ET.SubElement(parent, "property", name=_text(key), value=_text(value))
     return suite, ET.SubElement(suite, "testcase", name=_text(name), classname=_text(gate.suite))
 
 

@@ -61,8 +61,8 @@ def _family(name: str, help_text: str, samples: Iterable[Sample], *, unit: str =
         lines.append(f"# UNIT {name} {unit}")
     lines.append(f"# HELP {name} {help_text}")
     for labels, value in samples:
-        written = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-        lines.append(f"{name}{{{written}}} {value!r}")
+        pairs = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+        lines.append(f"{name}{{{pairs}}} {value!r}")
     return lines
 
 

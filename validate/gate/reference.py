@@ -49,28 +49,28 @@ class Reference:
             return []
         if self.baseline is not None:
             entries = self.baseline.entries
-            held = [s for s in scenarios if content(s) in entries]
+            answerable = [s for s in scenarios if content(s) in entries]
         else:
-            held = [s for s in scenarios if judged(s)]
-        if not held:
+            answerable = [s for s in scenarios if judged(s)]
+        if not answerable:
             raise BadInput(
                 f"{self.name} says nothing of the suite's scenarios here; `psmodel validate suite` makes their runs, "
                 "of which a fit or a baseline can be made"
             )
-        return held
+        return answerable
 
     def expectations(self, scenarios: Sequence[Scenario]) -> Expectations:
         """What is expected of each of them."""
-        found: dict[str, dict[str, Expectation]] = {}
+        by_content: dict[str, dict[str, Expectation]] = {}
         for scenario in scenarios:
             key = content(scenario)
-            if key in found:
+            if key in by_content:
                 continue
             if self.fit is not None:
-                found[key] = by_fit(self.fit, scenario, self._forward)
+                by_content[key] = by_fit(self.fit, scenario, self._forward)
             elif self.baseline is not None:
-                found[key] = self.baseline.expectation(key)
-        return found
+                by_content[key] = self.baseline.expectation(key)
+        return by_content
 
     def require(self, machines: Iterable[str]) -> None:
         """Refuse to judge runs of machines that it was not made on.

@@ -40,14 +40,14 @@ class Running:
 
 def percentiles(runs: Sequence[Measurement], expectations: Expectations) -> tuple[Running, ...]:
     """Of every metric that something is expected of."""
-    found = []
+    rows = []
     for group in by_scenario(runs):
         for metric, expected in expectations.get(content(group[0].scenario), {}).items():
             logs = [signals(run.scenario, run.metrics).get(metric) for run in group]
             ratios = [math.exp(log - expected.centre) for log in logs if log is not None]
             if ratios:
                 low, middle, high = (float(p) for p in np.percentile(ratios, _PERCENTILES))
-                found.append(
+                rows.append(
                     Running(
                         scenario=group[0].scenario.name,
                         metric=metric,
@@ -57,4 +57,4 @@ def percentiles(runs: Sequence[Measurement], expectations: Expectations) -> tupl
                         p99=high,
                     )
                 )
-    return tuple(found)
+    return tuple(rows)

@@ -57,15 +57,15 @@ class Check:
     def sentence(self) -> str:
         """What was expected, what came, and why."""
         half = max(self.high_s - self.expected_s, self.expected_s - self.low_s)
-        said = (
+        text = (
             f"{PHASES[self.metric]} of {label(self.scenario)}: expected {format_time(self.expected_s)} ± "
             f"{format_time(half)}, got {format_time(self.measured_s)}"
         )
         if self.passed:
-            return said
+            return text
         if self.measured_s < self.expected_s:
-            return f"{said}: faster than expected, so what it is held against is of another system"
-        return f"{said}: {self.cause}"
+            return f"{text}: faster than expected, so what it is held against is of another system"
+        return f"{text}: {self.cause}"
 
 
 def judge(

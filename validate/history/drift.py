@@ -112,17 +112,17 @@ def changes(series: Sequence[Series], q: float = FALSE_DISCOVERIES) -> tuple[Cha
         if len(log) >= LEAST_POINTS
         for split in _splits(number, log, 0, len(log), noise, q)
     ]
-    kept = [
+    survivors = [
         s for s, keep in zip(tried, benjamini_hochberg([s.p_value for s in tried], q), strict=True) if keep
     ]
-    found = []
+    results = []
     for number, of in enumerate(series):
-        own = sorted((s for s in kept if s.series == number), key=lambda s: s.index)
+        own = sorted((s for s in survivors if s.series == number), key=lambda s: s.index)
         edges = [0, *(s.index for s in own), len(of.times)]
         for place, split in enumerate(own, start=1):
             ends = (edges[place - 1], split.index, edges[place + 1])
-            found.append(_change(of, logs[number], noises[number], ends, split.p_value))
-    return tuple(found)
+            results.append(_change(of, logs[number], noises[number], ends, split.p_value))
+    return tuple(results)
 
 
 def _noise(log: Array) -> _Noise:

@@ -81,17 +81,17 @@ def by_fit(fit: Fit, scenario: Scenario, forward: Forward) -> dict[str, Expectat
     centre = forward(scenario, fit.calibration)
     slopes = forward.jacobian(scenario, fit.calibration, fit.names)
     covariance = np.array(fit.covariance).reshape(len(fit.names), -1)
-    found = {}
+    expectations = {}
     for name in judged(scenario):
         slope = slopes[name]
         variance = float(slope @ covariance @ slope) if fit.names else 0.0
-        found[name] = Expectation(
+        expectations[name] = Expectation(
             centre=centre[name],
             shared=math.sqrt(variance + fit.misfit.get(name, 0.0) ** 2),
             noise=fit.noise.get(name, 0.0),
             freedom=fit.degrees_of_freedom,
         )
-    return found
+    return expectations
 
 
 Expectations = Mapping[str, Mapping[str, Expectation]]

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import psmodel
-from validate.machine.guardian import processes_with as processes_with
+from validate.machine.guardian import processes_of as processes_of
+from validate.machine.memory_probe import memory_rates
 
 _TICK = os.sysconf("SC_CLK_TCK")
 STEAL_LIMIT, FOREIGN_LIMIT, SATURATION_LIMIT = 0.02, 0.05, 0.9
@@ -24,7 +25,10 @@ _RESOLUTION_S = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """The machine and the software; runs with different `fingerprint` come from different machines."""
+    """The machine and the software; runs with different `fingerprint` come from different machines.
+
+    The two rates are those of `validate.machine.memory_probe`; None in records of earlier versions.
+    """
 
     host: str
     cpu_model: str
@@ -37,6 +41,8 @@ class Environment:
     psmodel: str
     git_commit: str | None
     machine_id: str
+    memory_alone_bytes_per_s: float | None = None
+    memory_together_bytes_per_s: float | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -91,6 +97,7 @@ def _git_commit() -> str | None:
 @cache
 def this_machine() -> Environment:
     """Of this machine, now."""
+    memory = memory_rates()
     return Environment(
         host=platform.node(),
         cpu_model=_cpu_model(),
@@ -103,6 +110,8 @@ def this_machine() -> Environment:
         psmodel=_version("psmodel"),
         git_commit=_git_commit(),
         machine_id=_machine_id(),
+        memory_alone_bytes_per_s=memory.alone,
+        memory_together_bytes_per_s=memory.together,
     )
 
 

@@ -18,6 +18,7 @@ from psmodel.trace import Span
 from psmodel.wording import label
 from validate.machine.computing import ComputeBy, with_compute_on
 from validate.machine.environment import Environment, Load
+from validate.machine.open_links import opened
 from validate.measurements.record_check import check_samples, record_fields
 
 FORMAT_VERSION = 1
@@ -89,6 +90,8 @@ class Measurement:
         ISO 8601, UTC.
     duration_s
         From the first worker's start until the last one has ended and the last update has been applied.
+    links_probed
+        Whether the scenario left its links open, and has them from a probe.
     hosts
         Actor ("worker 0", "shard 1") and the name of the host that it was on; empty of earlier runs.
     """
@@ -111,18 +114,24 @@ class Measurement:
     instants: Instants
     updates: Updates
     format_version: int = FORMAT_VERSION
+    links_probed: bool = False
     hosts: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
         """What the run answers, see `key`."""
         return key(
-            self.scenario,
+            self.asked_for,
             testbed=self.testbed,
             suite=self.suite,
             repetition=self.repetition,
             compute_by=self.compute_by,
         )
+
+    @property
+    def asked_for(self) -> Scenario:
+        """The scenario as it was asked for, with its links open if they were probed."""
+        return opened(self.scenario) if self.links_probed else self.scenario
 
     @cached_property
     def timeline(self) -> Timeline:
@@ -182,6 +191,7 @@ class Measurement:
             "suspect": list(self.suspect),
             "started_at": self.started_at,
             "duration_s": self.duration_s,
+            **({"links_probed": True} if self.links_probed else {}),
             "hosts": [list(pair) for pair in self.hosts],
         }
 

@@ -1,48 +1,31 @@
-r"""Published clusters, with no hardware: step times of others' parameter servers, predicted from two small sizes.
+"""Published clusters, with no hardware: times of others' parameter servers, predicted from small sizes.
 
-A step on n machines that are workers and servers at once takes one machine's time and what of the communication
-is not hidden behind the backward pass,
-
-.. math:: t(n) = t_1 + (1 - \omega)\, \frac{c(n)}{\varepsilon}, \qquad
-          c(n) = \frac{M}{B}\left(\frac{n-1}{K} + \frac{K-1}{K}\right) = \frac{2(n-1)M}{nB} \;\text{for } K = n,
-
-with model bytes M and link rate B (general form: Jiang et al. 2020, BytePS, OSDI). Unknown are the efficiency ε of
-a cluster and the overlap ω of a model. Only the sizes n ≤ 2 are used. A second machine adds less to a step than
-the 5 % by which published step times shift from repeat to repeat, so that least squares would fit noise; instead
-both unknowns start from a flat prior and the data move it as far as they can.
+`validate.published.posterior` has the model, `validate.published.tables` says which sizes it may learn from.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from validate.comparison import quality
-from validate.comparison.baselines import Point, fit_baselines
-from validate.published.tables import PublishedRow, load
+from validate.published import planning, posterior, rivals
+from validate.published.plausibility import Odd, odd_cells
+from validate.published.posterior import REPEAT_SHIFT
+from validate.published.tables import FITTED, PublishedRow, load_all
 
-Array = NDArray[np.float64]
-SCHEMA_VERSION = 1
-REPEAT_SHIFT = 0.05
-"""Relative standard deviation of one published step time: "shifts of about 5 % are seen" (published/README.md)."""
-LARGEST_FITTED = 2
-"""Machines of the largest size that is fitted."""
-_EFFICIENCY = np.linspace(0.5, 1.0, 51)
-"""Prior of ε: flat; TCP streams reach at least half of a data-centre link."""
-_OVERLAP = np.linspace(0.0, 1.0, 101)
-"""Prior of ω: flat from nothing hidden to everything."""
-_EXPOSED = (1 - _OVERLAP)[None, :] / _EFFICIENCY[:, None]
+SCHEMA_VERSION = 2
 OURS = "psmodel"
+ALL = "all"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """A size that was not fitted: measured and predicted step times (s), by method.
+    """A size that was not fitted: measured and predicted times (s), by method.
 
     `extra_s` is the time over one machine, measured; `predicted_extra_s` each method's own difference to its
-    prediction for one machine; `interval_s` the 95 % prediction interval of our step time.
+    prediction for one machine, which synchronises with nobody; `interval_s` the 95 % prediction interval of ours.
     """
 
     row: PublishedRow
@@ -72,26 +55,33 @@ class MethodScore:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """Result of the check against published tables."""
+    """Result of the check against published tables; `odd` are cells that do not fit to their own table."""
 
     rows: tuple[Scored, ...]
     scores: tuple[MethodScore, ...]
-    efficiency: Mapping[str, float]
-    overlap: Mapping[str, float]
+    networks: Mapping[str, Mapping[str, float]]
+    plans: tuple[planning.SizeChoice, ...]
+    odd: tuple[Odd, ...]
     coverage: float
+
+    def score(self, method: str = OURS, table: str = ALL) -> MethodScore:
+        """That of a method."""
+        return next(s for s in self.scores if (s.method, s.table) == (method, table))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
         return {
             "repeat_shift": REPEAT_SHIFT,
-            "largest_fitted": LARGEST_FITTED,
-            "efficiency": dict(self.efficiency),
-            "overlap": dict(self.overlap),
+            "fitted_machines": {kind: list(sizes) for kind, sizes in FITTED.items()},
+            "networks": {name: dict(values) for name, values in self.networks.items()},
             "coverage": self.coverage,
             "scores": [vars(score) for score in self.scores],
+            "plans": [asdict(p) for p in self.plans],
+            "odd_cells": [o.to_json() for o in self.odd],
             "rows": [
                 {
                     "table": s.row.table,
+                    "network": s.row.network,
                     "model": s.row.model,
                     "batch_per_gpu": s.row.batch_per_gpu,
                     "machines": s.row.machines,
@@ -108,137 +98,150 @@ class Published:
 
 
 def check(rows: Sequence[PublishedRow] | None = None) -> Published:
-    """Fit the sizes up to two machines of each model and score the larger ones.
+    """Fit the small sizes of each job (`tables.FITTED`) and score the larger ones.
 
     Raises
     ------
     ValueError
-        If a model lacks one of the sizes 1 and 2, or has no larger one.
+        If a job lacks one of the small sizes, or has no larger one.
     """
-    groups: dict[str, dict[tuple[str, int], list[PublishedRow]]] = {}
-    for row in load() if rows is None else rows:
-        groups.setdefault(row.table, {}).setdefault((row.model, row.batch_per_gpu), []).append(row)
+    every_row = load_all() if rows is None else rows
+    networks: dict[tuple[str, str], list[PublishedRow]] = {}
+    for row in every_row:
+        if row.rate is not None:
+            networks.setdefault((row.table, row.network), []).append(row)
     scored: list[Scored] = []
-    efficiency: dict[str, float] = {}
-    overlap: dict[str, float] = {}
-    for table, models in groups.items():
-        for (model, batch), sizes in models.items():
-            if [r.machines for r in sorted(sizes, key=lambda r: r.machines)][:2] != [1, 2] or len(sizes) < 3:
-                raise ValueError(
-                    f"{table}: {model} with {batch} per GPU needs the sizes 1 and 2 and a larger one"
-                )
-        weights = _posterior([_small(sizes) for sizes in models.values()])
-        efficiency[table] = float((weights[0].sum(axis=1) * _EFFICIENCY).sum())
-        for weight, ((model, batch), sizes) in zip(weights, models.items(), strict=True):
-            overlap[f"{table} {model} {batch}"] = float((weight.sum(axis=0) * _OVERLAP).sum())
-            scored += _score_model(sizes, weight)
+    plans: list[planning.SizeChoice] = []
+    for cells in networks.values():
+        jobs = _jobs(cells)
+        ours = posterior.fit(cells)
+        for sizes in jobs.values():
+            # Nothing is computed in synchronisations, so that all of a table can share a baseline's coefficients.
+            small_rows = (
+                [r for r in every_row if r.fitted and r.rate is not None and r.table == sizes[0].table]
+                if sizes[0].kind == "synchronisation"
+                else [r for r in sizes if r.fitted]
+            )
+            of_job = _score(sizes, ours, rivals.fit(small_rows))
+            scored += of_job
+            times = {
+                method: {s.row.machines: s.predicted_s[method] for s in of_job}
+                for method in of_job[0].predicted_s
+            }
+            plans.append(planning.plan(sizes, times))
     return Published(
         rows=tuple(scored),
         scores=_scores(scored),
-        efficiency=efficiency,
-        overlap=overlap,
+        networks={f"{t}, {network}": posterior.summary(cells) for (t, network), cells in networks.items()},
+        plans=tuple(plans),
+        odd=odd_cells(every_row),
         coverage=float(np.mean([s.interval_s[0] <= s.row.step_s <= s.interval_s[1] for s in scored])),
     )
 
 
-def _small(sizes: Sequence[PublishedRow]) -> tuple[PublishedRow, PublishedRow]:
-    small = sorted((r for r in sizes if r.machines <= LARGEST_FITTED), key=lambda r: r.machines)
-    return small[0], small[1]
+def _jobs(cells: Sequence[PublishedRow]) -> dict[tuple[str, int], list[PublishedRow]]:
+    jobs: dict[tuple[str, int], list[PublishedRow]] = {}
+    for row in sorted(cells, key=lambda r: r.machines):
+        jobs.setdefault(row.job, []).append(row)
+    for (model, batch), sizes in jobs.items():
+        small = FITTED[sizes[0].kind]
+        if tuple(r.machines for r in sizes)[: len(small)] != small or len(sizes) == len(small):
+            what = f"{model} with {batch} per GPU" if batch else model
+            needed = " and ".join(map(str, small))
+            raise ValueError(
+                f"{sizes[0].table}: {what} needs the size{'s' * (len(small) > 1)} {needed} and a larger one"
+            )
+    return jobs
 
 
-def _posterior(pairs: Sequence[tuple[PublishedRow, PublishedRow]]) -> list[Array]:
-    """Joint weight of (ε, ω) of each model, given that one ε holds for all models of a table.
-
-    With t₁ flat, the two sizes tell of (1 − ω)/ε by their difference alone, whose variance is the sum of both.
-    """
-    likelihoods = []
-    for one, two in pairs:
-        deviation = (two.step_s - one.step_s - _EXPOSED * two.communication_s) / (
-            REPEAT_SHIFT * np.hypot(one.step_s, two.step_s)
-        )
-        likelihoods.append(np.exp(-(deviation**2) / 2))
-    of_efficiency = np.prod([li.mean(axis=1) for li in likelihoods], axis=0)
-    weights = [li / li.mean(axis=1, keepdims=True) * of_efficiency[:, None] for li in likelihoods]
-    return [w / w.sum() for w in weights]
-
-
-def _score_model(sizes: Sequence[PublishedRow], weight: Array) -> list[Scored]:
-    one, two = _small(sizes)
-    fits = fit_baselines(
-        [_point(one, one.step_s), _point(two, one.step_s)], [one.step_s, two.step_s]
-    )  # the plain formula takes what one machine needs as given
-    scored = []
+def _score(
+    sizes: Sequence[PublishedRow], ours: posterior.Predict, others: Mapping[str, rivals.Predict]
+) -> list[Scored]:
+    one = next((row for row in sizes if row.machines == 1), None)
+    of_job = []
     for row in sizes:
-        if row.machines <= LARGEST_FITTED:
+        if row.fitted:
             continue
-        mean, deviation = _predict(row, one, two, weight)
-        base, _ = _predict(one, one, two, weight)
-        steps = {OURS: mean} | {f.name: f.predict(_point(row, one.step_s)) for f in fits}
-        bases = {OURS: base} | {f.name: f.predict(_point(one, one.step_s)) for f in fits}
-        scored.append(
+        outcome = ours(row)
+        steps = {OURS: outcome.mean_s} | {name: predict(row) for name, predict in others.items()}
+        # One machine that only synchronises has nobody to do it with.
+        bases = {OURS: outcome.one_machine_s} | {
+            name: predict(one) if one is not None else 0.0 for name, predict in others.items()
+        }
+        of_job.append(
             Scored(
                 row=row,
                 predicted_s=steps,
-                interval_s=(mean - 1.96 * deviation, mean + 1.96 * deviation),
-                extra_s=row.step_s - one.step_s,
+                interval_s=(
+                    outcome.mean_s - 1.96 * outcome.deviation_s,
+                    outcome.mean_s + 1.96 * outcome.deviation_s,
+                ),
+                extra_s=row.step_s - (one.step_s if one is not None else 0.0),
                 predicted_extra_s={name: step - bases[name] for name, step in steps.items()},
             )
         )
-    return scored
-
-
-def _point(row: PublishedRow, one_machine_s: float) -> Point:
-    return Point(scale=row.machines, machines=row.machines, plain_s=one_machine_s + row.plain_s)
-
-
-def _predict(row: PublishedRow, one: PublishedRow, two: PublishedRow, weight: Array) -> tuple[float, float]:
-    """Mean and standard deviation (s) of the step time that would be published for this size."""
-    alone = (one.step_s + two.step_s - _EXPOSED * two.communication_s) / 2
-    step = alone + _EXPOSED * row.communication_s
-    mean = float((weight * step).sum())
-    spread = float((weight * (step - mean) ** 2).sum())
-    alone_variance = (REPEAT_SHIFT * one.step_s) ** 2 / 2
-    return mean, float(np.sqrt(spread + alone_variance + (REPEAT_SHIFT * mean) ** 2))
+    return of_job
 
 
 def _scores(scored: Sequence[Scored]) -> tuple[MethodScore, ...]:
-    tables = dict.fromkeys(s.row.table for s in scored)
     scores = []
-    for table in (*tables, "all"):
-        rows = [s for s in scored if table in (s.row.table, "all")]
+    for table in (*dict.fromkeys(s.row.table for s in scored), ALL):
+        rows = [s for s in scored if table in (s.row.table, ALL)]
         measured = np.array([s.row.step_s for s in rows])
         extra = np.array([s.extra_s for s in rows])
         for method in rows[0].predicted_s:
-            step_error = np.abs([s.predicted_s[method] for s in rows] - measured) / measured
+            errors = ([s.predicted_s[method] for s in rows] - measured) / measured
             extra_error = np.abs([s.predicted_extra_s[method] for s in rows] - extra)
+            mape = float(np.abs(errors).mean())
             scores.append(
                 MethodScore(
                     method=method,
                     table=table,
-                    step_mape=float(step_error.mean()),
-                    step_max=float(step_error.max()),
+                    step_mape=mape,
+                    step_max=float(np.abs(errors).max()),
                     extra_error=float(extra_error.sum() / np.abs(extra).sum()),
                     extra_median=float(np.median(extra_error / np.abs(extra))),
-                    quality=quality.word(float(step_error.mean())),
-                    bias=quality.direction(([s.predicted_s[method] for s in rows] - measured) / measured),
+                    quality=quality.word(mape),
+                    bias=quality.direction(list(errors)),
                 )
             )
     return tuple(scores)
 
 
 def text(result: Published) -> str:
-    """The scores as a table, and in words where the model fails."""
+    """The scores as a table, and in words where the model fails, or where a table does."""
     lines = [
         f"{'table':34} {'method':26} {'step MAPE':>9} {'max':>7} {'extra error':>11} {'median':>7}  steps"
     ]
     for s in result.scores:
-        errors = f"{s.step_mape:9.1%} {s.step_max:7.1%} {s.extra_error:11.0%} {s.extra_median:7.0%}"
+        errors = f"{s.step_mape:9.1%} {s.step_max:7.1%} {s.extra_error:11.1%} {s.extra_median:7.1%}"
         lines.append(f"{s.table:34} {s.method:26} {errors}  {s.quality}; {s.bias}")
-    worst = max(result.rows, key=lambda s: abs(s.predicted_extra_s[OURS] - s.extra_s))
-    lines.append(
-        f"Fitted on 1 and {LARGEST_FITTED} machines; {result.coverage:.0%} of the larger sizes lie in the 95 % "
-        f"interval. Worst extra time: {worst.row.model}, {worst.row.batch_per_gpu} per GPU, on "
-        f"{worst.row.machines} machines of {worst.row.table}: {worst.predicted_extra_s[OURS]:.3f} s predicted, "
-        f"{worst.extra_s:.3f} s measured."
-    )
+    sizes = "; ".join(f"{kind} on {' and '.join(map(str, small))}" for kind, small in FITTED.items())
+    lines += [
+        f"Fitted: {sizes} machines. {result.coverage:.0%} of the {len(result.rows)} larger sizes lie in the 95 % "
+        "interval.",
+        _worst(result),
+        _planning(result),
+        *(f"Left as printed, but odd: {odd.sentence}." for odd in result.odd),
+    ]
     return "\n".join(lines)
+
+
+def _worst(result: Published) -> str:
+    worst = max(result.rows, key=lambda s: abs(s.predicted_s[OURS] / s.row.step_s - 1))
+    batch = f", {worst.row.batch_per_gpu} per GPU," if worst.row.batch_per_gpu else ""
+    return (
+        f"Worst: {worst.row.model}{batch} on {worst.row.machines} machines of {worst.row.table} "
+        f"({worst.row.network}): {worst.predicted_s[OURS]:.3f} s predicted, {worst.row.step_s:.3f} s measured."
+    )
+
+
+def _planning(result: Published) -> str:
+    methods = (OURS, planning.DLROVER)
+    right = {m: sum(p.choices[m] == p.measured for p in result.plans) for m in methods}
+    over = {m: sum(p.choices[m] > p.measured for p in result.plans) for m in methods}
+    verdicts = "; ".join(f"{m} right for {right[m]}, too large for {over[m]}" for m in methods)
+    return (
+        f"Planning, the largest size at which a machine still does {planning.EFFICIENCY:.0%} of the smallest's work, "
+        f"{len(result.plans)} jobs: {verdicts}."
+    )

@@ -147,6 +147,13 @@ def _figures(report: Report) -> list[dict[str, str]]:
             "Relative error of each held-out prediction with its 95 % interval, beside the run-to-run noise.",
             plots.errors(comparison.rows, max(comparison.noise.values(), default=0.0)),
         )
+        levels, shares = zip(*comparison.calibration_curve, strict=True)
+        add(
+            "Do the intervals hold?",
+            f"Share of {sum(r.runs for r in comparison.rows)} single values inside intervals of 10 to 95 %; grey: "
+            f"where it lies by chance if they hold, for {comparison.scenarios} scenarios.",
+            plots.calibration(levels, shares, comparison.scenarios),
+        )
         overall = [s for s in comparison.scores if s.metric == "all"]
         add(
             "Beside other models",
@@ -272,7 +279,7 @@ def _tables(report: Report) -> list[dict[str, Any]]:
         "text": f"Estimated from {report.fit.runs} runs; the interval is that of the parametric bootstrap.",
         "columns": ("coefficient", "estimate", "95 % interval", "meaning"),
         "text_columns": ("95 % interval", "meaning"),
-        "rows": coefficient_rows(report.fit),
+        "rows": coefficient_rows(report.fit, report.telling),
     }
     noise = {
         "heading": "Noise",

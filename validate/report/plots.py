@@ -12,11 +12,13 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from scipy.stats import binom
 
 from psmodel.trace import Span
 from psmodel.units import format_time
 from psmodel.wording import label
 from validate.comparison.comparisons import ComparisonRow
+from validate.report.claim import Step
 
 _INK, _MUTED = "#222222", "#666666"
 _STYLES: Mapping[str, tuple[str, str, str]] = {
@@ -47,6 +49,8 @@ _RC: Any = {
     # Names are somebody's: a dollar in one begins no formula.
     "text.parse_math": False,
 }
+_LEAST_PERCENT = 0.1
+"""Where the axis of models' errors begins at the earliest."""
 _LONGEST = 40
 """Letters of a name in a picture."""
 
@@ -126,7 +130,7 @@ def errors(rows: Sequence[ComparisonRow], noise: float) -> Figure:
         axes.axvline(0, color=_MUTED, lw=0.8)
         metrics = [m for m in _STYLES if any(p.metric == m for p in rows)]
         for position, metric in enumerate(metrics):
-            label, colour, marker = _STYLES[metric]
+            phase, colour, marker = _STYLES[metric]
             points = [p for p in rows if p.metric == metric]
             offset = (position - (len(metrics) - 1) / 2) * 0.18
             x = np.array([100 * p.error for p in points])
@@ -141,7 +145,7 @@ def errors(rows: Sequence[ComparisonRow], noise: float) -> Figure:
                 ms=4.5,
                 color=colour,
                 elinewidth=0.8,
-                label=label,
+                label=phase,
             )
         axes.set_yticks(range(len(names)), list(names.values()), color=_INK)
         axes.set_ylim(len(names) - 0.4, -0.6)
@@ -206,22 +210,52 @@ def resources(rows: Sequence[tuple[str, Mapping[str, float], float]]) -> Figure:
 
 
 def model_errors(names: Sequence[str], mean: Sequence[float], largest: Sequence[float]) -> Figure:
-    """Mean absolute percentage error of each model on the held-out runs, with its largest error as a tick."""
+    """Mean absolute percentage error of each model on the held-out runs, with its largest error as a tick.
+
+    On a logarithmic axis: a baseline that is off by a thousand percent must not make the others' bars invisible.
+    """
     with rc_context(_RC):
         figure = Figure(figsize=(7.2, 0.8 + 0.3 * len(names)), layout="constrained")
         axes = figure.subplots()
+        left = max(_LEAST_PERCENT, 50 * min((value for value in mean if value > 0), default=1.0))
+        right = 100 * max(*largest, left / 100)
         for index, (value, most) in enumerate(zip(mean, largest, strict=True)):
-            axes.barh(index, 100 * value, 0.6, color="#0072B2" if index == 0 else "#BBBBBB", lw=0)
+            colour = "#0072B2" if index == 0 else "#BBBBBB"
+            axes.barh(index, max(100 * value - left, 0.0), 0.6, left=left, color=colour, lw=0)
+            axes.plot([max(100 * most, left)] * 2, [index - 0.3, index + 0.3], color=_INK, lw=1.2)
             axes.annotate(
-                f" {100 * value:.1f} % (max {100 * most:.0f} %)",
-                (100 * value, index),
+                f"{100 * value:.1f} %, at most {100 * most:.0f} %",
+                (1.01, index),
+                xycoords=("axes fraction", "data"),
                 va="center",
                 fontsize=8,
             )
         axes.set_yticks(range(len(names)), names, color=_INK)
         axes.invert_yaxis()
-        axes.set_xlim(0, 100 * max(mean) * 1.3)
-        axes.set_xlabel("mean absolute error on held-out runs, %")
+        axes.set(xscale="log", xlim=(left, 1.3 * right))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel("mean absolute error on held-out runs (line: largest), %, logarithmic")
+        return figure
+
+
+def calibration(levels: Sequence[float], shares: Sequence[float], scenarios: int) -> Figure:
+    """Share of held-out values inside their interval over the share that the interval claims to hold.
+
+    The band is where 95 % of the shares lie if the intervals hold: exact binomial quantiles of as many independent
+    values as there are scenarios, for repetitions and phases of one scenario err together.
+    """
+    with rc_context(_RC):
+        figure = Figure(figsize=(4.4, 4.2), layout="constrained")
+        axes = figure.subplots()
+        grid = np.linspace(0.0, 1.0, 101)
+        low, high = (100 * binom.ppf(q, scenarios, grid) / scenarios for q in (0.025, 0.975))
+        axes.fill_between(100 * grid, low, high, color="#EEEEEE", lw=0)
+        axes.plot([0, 100], [0, 100], color=_MUTED, lw=0.8)
+        axes.plot([100 * x for x in levels], [100 * y for y in shares], "o-", color="#0072B2", ms=4, lw=1)
+        axes.set(xlim=(0, 100), ylim=(0, 102), aspect="equal")
+        axes.set_xlabel("interval, %")
+        axes.set_ylabel("held-out values inside, %")
         return figure
 
 
@@ -248,6 +282,38 @@ def waterfall(bound_s: float, losses: Sequence[tuple[str, float]], measured_s: f
         axes.invert_yaxis()
         axes.set_xlim(0, axes.get_xlim()[1] * 1.15)
         axes.set_xlabel("iteration time, ms")
+        return figure
+
+
+def claim(made: Sequence[Step]) -> Figure:
+    """Push time against the number of shards: measured, predicted, and what links alone would take."""
+    with rc_context(_RC):
+        figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+        axes = figure.subplots()
+        shards = np.array([step.shards for step in made])
+        low, high = np.array([(step.low_s, step.high_s) for step in made]).T
+        axes.fill_between(shards, low, high, color="#0072B2", alpha=0.18, lw=0)
+        predicted = [step.predicted_s for step in made]
+        axes.plot(shards, predicted, color="#0072B2", label="predicted from K = 1, 95 % interval")
+        links = [step.links_s for step in made]
+        axes.plot(shards, links, color=_MUTED, ls=":", label="links alone: max(N·M/(K·B), M/B)")
+        for step in made:
+            axes.errorbar(
+                [step.shards],
+                [step.measured_s],
+                yerr=[[step.measured_s - step.measured_low_s], [step.measured_high_s - step.measured_s]],
+                fmt="o",
+                color="#D55E00",
+                mfc="white" if step.calibration else "#D55E00",
+                elinewidth=0.8,
+                label="measured" if step is made[-1] else None,
+            )
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(shards, [str(k) for k in shards])
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_time(value)))
+        axes.set_ylim(0, 1.1 * max(step.measured_high_s for step in made))
+        axes.set(xlabel="shards", ylabel="push time")
+        axes.legend(frameon=False, fontsize=8)
         return figure
 
 

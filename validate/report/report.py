@@ -1,22 +1,30 @@
 """The report: what was predicted, what was measured, how far apart; on the terminal, as HTML and as JSON."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from psmodel.calibration import COEFFICIENTS
 from psmodel.errors import BadInput
+from psmodel.fingerprint import MEMORY
+from psmodel.scenario import Scenario
 from psmodel.wording import label
+from validate.comparison import quality
 from validate.comparison.comparisons import OURS, Comparison, Score, compare
 from validate.comparison.rivals import Rivals
 from validate.comparison.staleness import Staleness, mean
 from validate.comparison.staleness import compare as compare_staleness
 from validate.fitting.estimate import fit
+from validate.fitting.experiment_design import telling_run
 from validate.fitting.fit import Fit, impersonal
+from validate.fitting.model_response import Forward
+from validate.fitting.probes import oddities
 from validate.measurements.measurement import Measurement
-from validate.measurements.selection import believable, by_scenario
+from validate.measurements.selection import believable, by_scenario, content
 from validate.measurements.stored import read
 from validate.measurements.suspect_runs import suspicions
 from validate.suites.parts import Parts, split
@@ -42,6 +50,8 @@ class Report:
         Of the updates in held-out runs out of step; in step the order of the updates alone decides it.
     notes
         What was left out of the fit and of the scores, and why.
+    telling
+        Coefficient that the runs do not tell → which run would.
     """
 
     title: str
@@ -51,6 +61,7 @@ class Report:
     calibration: tuple[Measurement, ...]
     held_out: tuple[Measurement, ...]
     notes: tuple[str, ...] = ()
+    telling: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def runs(self) -> tuple[Measurement, ...]:
@@ -71,6 +82,8 @@ class Report:
             "staleness": [s.to_json() for s in self.staleness],
             "sums_ok": self.sums_ok,
             "notes": list(self.notes),
+            "verdict": verdict(self),
+            "telling": dict(self.telling),
             "runs": [
                 m.record() | {"environment": impersonal(m.environment), "metrics": m.metrics.to_json()}
                 for m in self.runs
@@ -144,8 +157,11 @@ def _made(
         # A fit takes minutes: whatever else could fail for want of runs comes before it.
         rivals = Rivals(by_scenario(calibration))
         fitted = fit(calibration, free=free, mix_machines=mix_machines, seed=seed)
+        fitted = replace(fitted, fingerprint=_fingerprint(calibration))
         advance(1, "")
-        compared = compare(fitted, held_out, calibration_runs=calibration, rivals=rivals)
+        forward = Forward()
+        compared = compare(fitted, held_out, calibration_runs=calibration, rivals=rivals, forward=forward)
+        telling = _telling(fitted, [m.scenario for m in calibration + held_out], forward)
         advance(1, "")
         stale = compare_staleness(fitted.calibration, (m for m in held_out if m.scenario.mode != "bsp"))
         advance(1, "")
@@ -157,7 +173,38 @@ def _made(
         calibration=tuple(calibration),
         held_out=tuple(held_out),
         notes=notes + parts.notes,
+        telling=telling,
     )
+
+
+def _fingerprint(runs: Sequence[Measurement]) -> dict[str, Any]:
+    """What the fit depends on, as it was when the runs were made; records of earlier versions have no memory probe."""
+    then = runs[0].environment
+    items: dict[str, Any] = {
+        "cpu_model": then.cpu_model, "cores": then.cores, "kernel": then.kernel, "ray": then.ray,
+    }  # fmt: skip
+    copied = [r for run in runs if (r := run.environment.memory_alone_bytes_per_s) is not None]
+    if copied:
+        items[MEMORY] = float(np.median(copied))
+    goodput: dict[str, list[float]] = {}
+    for run in runs:
+        for link, rate in run.link_goodput.items():
+            goodput.setdefault(link, []).append(rate)
+    return items | {"link_goodput": {link: float(np.median(rates)) for link, rates in goodput.items()}}
+
+
+def _telling(fitted: Fit, scenarios: Sequence[Scenario], forward: Forward) -> dict[str, str]:
+    """Coefficient that the runs do not tell → what would, among the scenarios of the report."""
+    candidates = list({content(s): s for s in scenarios}.values())
+    covariance = np.array(fitted.covariance)
+    sentences = {}
+    for name in fitted.unidentified:
+        best = telling_run(name, fitted.names, covariance, candidates, fitted.calibration, forward)
+        sentences[name] = (
+            "no scenario here tells it" if best is None
+            else f"one run of {label(best[0].name)} would leave {100 * best[1]:.0f} % of its uncertainty"
+        )  # fmt: skip
+    return sentences
 
 
 def percent(share: float) -> str:
@@ -171,6 +218,23 @@ def of_rows(score: Score, report: Report) -> str:
     return score.model if score.values == whole else f"{score.model} (of {score.values} of {whole} values)"
 
 
+def verdict(report: Report) -> str:
+    """What the numbers come to, in one plain sentence: how far off, which way, and whether anything simpler does it."""
+    comparison = report.comparison
+    if not comparison.rows:
+        return "Nothing was held out, so that nobody can say how good the predictions are."
+    ours, best = comparison.score(), comparison.best_baseline
+    way = "to neither side" if ours.bias == quality.NO_DIRECTION else f"on average {ours.bias}"
+    error, largest = percent(ours.mape), percent(ours.largest)
+    sentence = f"For runs that it had not seen the model is {error} off, {way}, {largest} at worst"
+    if best is None or ours.mape == 0:
+        return f"{sentence}."
+    ratio = best.mape / ours.mape
+    if ratio >= 1:
+        return f"{sentence}; the best of the simpler models, {best.model}, is {ratio:.1f} times as far off."
+    return f"{sentence}; a simpler model, {best.model}, is closer ({percent(best.mape)})."
+
+
 def summary(report: Report) -> str:
     """How far the predictions were from what was measured, in a sentence or two."""
     comparison = report.comparison
@@ -178,11 +242,15 @@ def summary(report: Report) -> str:
         return f"{len(report.calibration)} calibration runs; none were held out, so that nothing is scored."
     ours = comparison.score()
     parts = [
+        verdict(report),
         f"Held-out runs: mean absolute error {percent(ours.mape)} ({ours.quality}), largest {percent(ours.largest)} "
-        f"({len(comparison.rows)} values of {comparison.scenarios} scenarios); predictions: {ours.bias}."
+        f"({len(comparison.rows)} values of {comparison.scenarios} scenarios); predictions: {ours.bias}.",
     ]
     if comparison.coverage is not None:
-        parts.append(f"{percent(comparison.coverage)} of single runs lie in the 95 % prediction interval.")
+        parts.append(
+            f"{percent(comparison.coverage)} of single runs lie in the 95 % prediction interval, "
+            f"{percent(comparison.coverage_80 or 0.0)} in that of 80 %."
+        )
     if comparison.noise:
         largest = max(comparison.noise.values())
         smallest = min(comparison.noise.values())
@@ -213,9 +281,10 @@ def warnings(report: Report) -> list[str]:
     return sentences
 
 
-def coefficient_rows(fit: Fit) -> list[tuple[str, str, str, str]]:
-    """Coefficient, estimate, 95 % interval and, where the runs do not tell it, why; meaning."""
+def coefficient_rows(fit: Fit, telling: Mapping[str, str] | None = None) -> list[tuple[str, str, str, str]]:
+    """Coefficient, estimate, 95 % interval; where the runs do not tell it, why, and which run would; meaning."""
     rows = []
+    odd = oddities(fit.calibration, fit.names, fit.environment.get("memory_together_bytes_per_s"))
     for name, about in COEFFICIENTS.items():
         value = getattr(fit.calibration, name)
         phrases = []
@@ -224,6 +293,10 @@ def coefficient_rows(fit: Fit) -> list[tuple[str, str, str, str]]:
             phrases.append(f"{low:.3g} to {high:.3g}")
         if name in fit.unidentified:
             phrases.append(f"not identified: {fit.unidentified[name]}")
+            if telling and name in telling:
+                phrases.append(telling[name])
+        if name in odd:
+            phrases.append(odd[name])
         rows.append((name, f"{value:.4g} {about.unit}", "; ".join(phrases) or "not asked for", about.meaning))
     return rows
 

@@ -60,6 +60,6 @@ def show(report: Report, *, err: bool = False) -> None:
     table = Table(box=None, pad_edge=False, title="Coefficients", title_justify="left")
     for heading in ("coefficient", "estimate", "95 % interval"):
         table.add_column(heading)
-    for name, estimate, interval, _ in coefficient_rows(report.fit):
+    for name, estimate, interval, _ in coefficient_rows(report.fit, report.telling):
         table.add_row(name, estimate, interval)
     console.print(table)

@@ -21,7 +21,7 @@ Advance = Callable[[int, str], None]
 
 
 @dataclass(kw_only=True)
-class Course:
+class GateCourse:
     """What a gate's runs have come to so far.
 
     Attributes
@@ -81,7 +81,7 @@ def cycle(
     bed: Testbed,
     surveying: Surveying | None,
     store: Store,
-    course: Course,
+    course: GateCourse,
     *,
     suite: str,
     shaped: Scenario | None,
@@ -102,7 +102,7 @@ def cycle(
         repetition = course.repetitions[content(scenario)]
         course.repetitions[content(scenario)] += 1
         try:
-            made = run(
+            measurement = run(
                 scenario,
                 bed,
                 repetition=repetition,
@@ -118,8 +118,8 @@ def cycle(
         except CannotRun as error:
             course.untried.append((scenario.name, str(error)))
         else:
-            store.add(made)
-            course.runs.append(made)
+            store.add(measurement)
+            course.runs.append(measurement)
         advance(1, "")
     second = None if course.lost else _survey(bed, surveying, shaped, seed, advance, turned=True)
     if first is not None:

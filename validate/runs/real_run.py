@@ -19,12 +19,17 @@ from psmodel.errors import CannotRun
 from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import model_only
+from psmodel.units import format_time
+from validate.actors.clocks import Track
 from validate.actors.dtypes import epsilon
 from validate.actors.presence import ProcessReport
 from validate.machine.computing import compute_by, with_compute_on
-from validate.machine.environment import Load, Watch, processes_with, this_machine
+from validate.machine.environment import Load, Watch, processes_of, this_machine
+from validate.machine.open_links import is_open, require_links
 from validate.measurements.measurement import Instants, Measurement, Updates
+from validate.runs.allowance import NoTime
 from validate.runs.disturbance import retransmissions, silence
+from validate.runs.forecast import expected_s
 from validate.runs.logs import keep
 from validate.runs.run_actors import Actors, Observation, used
 from validate.testbeds.base import Testbed, host_names, require_iterations
@@ -34,6 +39,8 @@ from validate.testbeds.vigil import RunFailed, Signs, TestbedLost, Vigil, start_
 __all__ = ["Observation", "RunFailed", "TestbedLost", "run"]
 
 _LOOKS_AFTER_ERROR = 8
+_LOOKS_AT_DOORS = 28
+"""Of other machines only ports can be asked, once a second; three refusals say that a host's Ray has ended."""
 _KILL_S = 5.0
 
 
@@ -48,6 +55,7 @@ def run(
     on_observation: Callable[[Observation], None] | None = None,
     observe_every_s: float = 1.0,
     logs: Path | None = None,
+    at_most_s: float | None = None,
 ) -> Measurement:
     """Run a scenario for real on a testbed that has been entered.
 
@@ -63,13 +71,15 @@ def run(
         Called now and then with what the shards say meanwhile.
     logs
         Folder to keep the log of a process in that died of the run.
+    at_most_s
+        Seconds after which it has to be over.
 
     Raises
     ------
     BadInput
         If the scenario does not say how many iterations.
     CannotRun
-        If the testbed cannot host the scenario.
+        If the testbed cannot host the scenario; `NoTime` if it is predicted to take longer than `at_most_s`.
     RunFailed
         If an actor died or stopped for good, Ray broke off the run, or it took 10 times as long as predicted.
     TestbedLost
@@ -80,18 +90,22 @@ def run(
     scenario = with_compute_on(scenario, spent)
     if unreal := model_only(scenario):
         raise CannotRun(f"scenario {scenario.name} has {unreal[0]}, which the model has but no testbed makes")
+    require_links(scenario, testbed.name)
     placement = testbed.prepare(scenario)
+    links_probed, scenario = is_open(scenario), placement.scenario or scenario
+    if at_most_s is not None and expected_s(scenario) > at_most_s:
+        raise NoTime(
+            f"scenario {scenario.name} takes {format_time(expected_s(scenario))} or more, and --max-duration leaves "
+            f"{format_time(at_most_s)}"
+        )
     goodput = testbed.link_goodput() if link_goodput is None else link_goodput
     rates = [math.inf] if scenario.bandwidth is None else [rate for _, rate in scenario.bandwidth]
     signs = testbed.signs()
     vigil = Vigil(signs, f"scenario {scenario.name} on {testbed.name}", slowest_rate=min(rates))
     try:
-        watch = _watched(
-            partial(Actors, scenario, placement, repetition=repetition, compute_by=spent),
-            vigil,
-            on_observation,
-            observe_every_s,
-        )
+        actors = partial(Actors, scenario, placement, repetition=repetition, compute_by=spent)
+        most_s = math.inf if at_most_s is None else at_most_s
+        watch = _watched(actors, vigil, on_observation, observe_every_s, most_s)
     except RunFailed as failed:
         raise _with_log(failed, signs, logs) from None
     finally:
@@ -116,6 +130,7 @@ def run(
             *vigil.suspicions(),
             *signs.disturbances(),
             *retransmissions(watch.before, watch.after),
+            *watch.actors.clock_suspicions(),
             *silence(instants, (updates.begin, updates.end), watch.actors.longest_step_s),
         ),
         started_at=watch.started_at.isoformat(timespec="seconds"),
@@ -123,6 +138,7 @@ def run(
         hosts=watch.hosts,
         instants=Instants(**instants),
         updates=updates,
+        links_probed=links_probed,
     )
 
 
@@ -153,17 +169,18 @@ def _timed(scenario: Scenario, watch: _Seen) -> tuple[dict[str, Array], Updates,
     """Instants and updates on one clock, in s since the first worker started; and how far clocks may be apart."""
     actors = watch.actors
     ticks = np.stack(
-        [ns - offset.ns for (ns, _), offset in zip(watch.worker_logs, actors.worker_offsets, strict=True)]
+        [track.ours(ns) for (ns, _), track in zip(watch.worker_logs, actors.worker_clocks, strict=True)]
     )
     origin = int(ticks[:, 0, 0].min())
     updates = _updates(
         used(scenario),
         [log for log, _, _ in watch.shard_logs],
-        [offset.ns + origin for offset in actors.shard_offsets],
+        actors.shard_clocks,
+        origin,
     )
     columns: list[Array] = list(np.moveaxis((ticks - origin) * 1e-9, 2, 0))
-    offsets = actors.worker_offsets + actors.shard_offsets
-    uncertainty_s = 2e-9 * max(offset.uncertainty_ns for offset in offsets)
+    tracks = actors.worker_clocks + actors.shard_clocks
+    uncertainty_s = 2e-9 * max(track.uncertainty_ns for track in tracks)
     return dict(zip(actors.columns, columns, strict=True)), updates, uncertainty_s
 
 
@@ -181,6 +198,7 @@ def _watched(
     vigil: Vigil,
     on_observation: Callable[[Observation], None] | None,
     observe_every_s: float,
+    at_most_s: float,
 ) -> _Seen:
     """Make the actors, let them work, ask them; all of it looked after by the vigil."""
     import ray
@@ -196,7 +214,10 @@ def _watched(
         started_at = datetime.now(UTC)
         watch = Watch(_ours)
         limit = upper_limit(actors.scenario)
-        vigil.limit(limit, f"it had not ended after {limit:.0f} s, 10 times its prediction and a minute")
+        if at_most_s < limit:
+            vigil.limit(at_most_s, f"--max-duration had left {format_time(at_most_s)} for it")
+        else:
+            vigil.limit(limit, f"it had not ended after {limit:.0f} s, 10 times its prediction and a minute")
         worker_logs = guarded(partial(actors.work, on_observation, observe_every_s), vigil.look)
         load = watch.load()
         shard_logs, after, names = guarded(
@@ -205,7 +226,7 @@ def _watched(
         finished = True
     except (ray.exceptions.RayError, ConnectionError) as error:
         # Who has died is seen below /proc at about the time when Ray says that somebody has.
-        for _ in range(_LOOKS_AFTER_ERROR):
+        for _ in range(_LOOKS_AFTER_ERROR if vigil.sees_processes else _LOOKS_AT_DOORS):
             vigil.look()
             time.sleep(EVERY_S)
         raise RunFailed(f"{vigil.what} broke off: {_in_a_sentence(error)}") from error
@@ -236,16 +257,18 @@ def _in_a_sentence(error: Exception) -> str:
 
 
 def _ours() -> list[int]:
-    """Processes of this run: all that were started with the testbed's token, and this one."""
-    token = os.environ.get("RAY_AUTH_TOKEN_PATH", "")
-    return list({os.getpid(), *processes_with("RAY_AUTH_TOKEN_PATH", token)})
+    """Processes of this run: all that belong to the testbed's directory, and this one."""
+    directory = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "")).parent
+    return list({os.getpid(), *processes_of(directory)})
 
 
-def _updates(shards: Sequence[int], logs: Sequence[NDArray[np.int64]], origins: Sequence[int]) -> Updates:
-    """The logs of these shards as one table, instants in s from the run's origin in each shard's own clock."""
+def _updates(
+    shards: Sequence[int], logs: Sequence[NDArray[np.int64]], tracks: Sequence[Track], origin: int
+) -> Updates:
+    """The logs of these shards as one table, instants in s from the run's origin (ns on the driver's clock)."""
     table = np.concatenate(logs)
     counts = [len(log) for log in logs]
-    since = table[:, 3:] - np.repeat(np.array(origins, np.int64), counts)[:, None]
+    since = np.concatenate([track.ours(log[:, 3:]) for log, track in zip(logs, tracks, strict=True)]) - origin
     return Updates(
         shard=np.repeat(np.array(shards), counts),
         worker=table[:, 0],

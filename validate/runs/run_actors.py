@@ -83,24 +83,45 @@ class Actors:
                 zip(times_by_worker, placement.worker_options, strict=True)
             )
         ]
-        self.worker_offsets: list[clocks.Offset] = []
-        self.shard_offsets: list[clocks.Offset] = []
+        self._offsets: list[tuple[clocks.Offset, int]] = []
+        self.worker_clocks: list[clocks.Track] = []
+        self.shard_clocks: list[clocks.Track] = []
 
     def connect(self) -> dict[str, ProcessReport]:
         """Wait until all are there, and see how their clocks stand; who is where, by name."""
-        import ray
-
         there = self.presence()
+        self._offsets = self._clocks()
+        return there
+
+    def _clocks(self) -> list[tuple[clocks.Offset, int]]:
+        """Of workers and shards, in this order: how far each is ahead of ours, and what it says about now."""
+        import ray
 
         def ask(actor: Any) -> clocks.ClockReading:
             reading: clocks.ClockReading = ray.get(actor.clock.remote())
             return reading
 
-        self.worker_offsets, self.shard_offsets = (
-            [clocks.offset(partial(ask, actor)) for actor in actors]
-            for actors in (self._workers, self.shards)
-        )
-        return there
+        read = []
+        for actor in (*self._workers, *self.shards):
+            offset = clocks.offset(partial(ask, actor))
+            read.append((offset, time.monotonic_ns() + offset.ns))
+        return read
+
+    def _tracks(self) -> tuple[list[clocks.Track], list[clocks.Track]]:
+        """Of the clocks of workers and of shards, from `connect` until now."""
+        tracks = [
+            clocks.Track(before=before, after=after, begin_ns=begin, end_ns=end)
+            for (before, begin), (after, end) in zip(self._offsets, self._clocks(), strict=True)
+        ]
+        return tracks[: len(self._workers)], tracks[len(self._workers) :]
+
+    def clock_suspicions(self) -> tuple[str, ...]:
+        """A sentence for each host whose clock drifted too fast."""
+        tracks = [(f"worker {i}", track) for i, track in enumerate(self.worker_clocks)]
+        tracks += [
+            (f"shard {k}", track) for k, track in zip(used(self.scenario), self.shard_clocks, strict=True)
+        ]
+        return tuple(sentence for name, track in tracks for sentence in track.suspicions(f"{name}'s host"))
 
     def presence(self) -> dict[str, ProcessReport]:
         """Actor's name → its process and what TCP did on its host."""
@@ -131,9 +152,10 @@ class Actors:
         return logs
 
     def finish(self) -> list[tuple[NDArray[np.int64], float, float]]:
-        """What each shard logged, and its least and largest parameter."""
+        """What each shard logged, and its least and largest parameter; how the clocks stand is seen once more."""
         import ray
 
+        self.worker_clocks, self.shard_clocks = self._tracks()
         logs: list[tuple[NDArray[np.int64], float, float]] = ray.get(
             [shard.finish.remote() for shard in self.shards]
         )

@@ -9,9 +9,12 @@ from typing import Any, Self
 from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
 from validate.machine.computing import compute_by
+from validate.machine.open_links import is_open
 from validate.measurements.measurement import Measurement, key
 from validate.measurements.store import Store
 from validate.runs import failures, supervised
+from validate.runs.allowance import Allowance, NoTime
+from validate.runs.forecast import traffic
 from validate.runs.real_run import RunFailed, TestbedLost, run
 from validate.suites.suite import PlannedRun, Suite
 from validate.testbeds import on_this_machine
@@ -20,6 +23,7 @@ from validate.testbeds.base import Testbed
 Enter = Callable[[Sequence[Scenario]], AbstractContextManager[Testbed]]
 Progress = Callable[[int | None, str], AbstractContextManager[Callable[[int, str], None]]]
 
+UNLIMITED = Allowance()
 _LOST_IN_A_ROW = 3
 """After so many lost testbeds the machine is to blame, and the suite ends."""
 
@@ -38,6 +42,8 @@ class Outcome:
         Scenario name and reason of every run that could not be made.
     left
         How many were not even tried, since the testbed was lost and has to be started anew.
+    over
+        Why what is left was not tried, if time was over.
     given_up
         Keys of the runs that failed.
     lost_in_a_row
@@ -49,6 +55,7 @@ class Outcome:
     suspect: int
     failed: tuple[tuple[str, str], ...]
     left: int = 0
+    over: str = ""
     given_up: tuple[str, ...] = ()
     lost_in_a_row: int = 0
 
@@ -60,6 +67,7 @@ class Outcome:
             "suspect": self.suspect,
             "failed": [{"scenario": scenario, "reason": reason} for scenario, reason in self.failed],
             "left": self.left,
+            "over": self.over,
         }
 
     def handed_on(self) -> dict[str, Any]:
@@ -75,9 +83,14 @@ class Outcome:
         return cls(**{**handed_on, "failed": failed, "given_up": tuple(handed_on["given_up"])})
 
 
-def missing(suite: Suite, store: Store, *, testbed: str) -> list[PlannedRun]:
-    """The suite's runs that the store does not hold, in the suite's order, as they are on this machine."""
-    keys = store.keys()
+def missing(
+    suite: Suite, store: Store, *, testbed: str, skip: frozenset[str] = frozenset()
+) -> list[PlannedRun]:
+    """The suite's runs that the store does not hold, in the suite's order, as they are on this machine.
+
+    `skip` are keys of runs that another store holds.
+    """
+    keys = store.keys() | skip
     planned = [replace(r, scenario=on_this_machine(r.scenario, testbed)) for r in suite.runs()]
     return [r for r in planned if _key(r, suite, testbed) not in keys]
 
@@ -90,6 +103,9 @@ def run_suite(
     entered: Enter,
     progress: Progress,
     earlier: Outcome | None = None,
+    allowance: Allowance = UNLIMITED,
+    skip: frozenset[str] = frozenset(),
+    on_run: Callable[[Measurement], None] | None = None,
 ) -> Outcome:
     """Make every missing run and store it before the next one begins.
 
@@ -104,9 +120,15 @@ def run_suite(
         Shows how far it is, as `psmodel.cli.options.progress`.
     earlier
         What became of the suite on a testbed that was lost: its failed runs are not tried again.
+    allowance
+        What the runs may take of a cluster that others use too; what is left when time is over is not tried.
+    skip
+        Keys of runs that are not to be made, since another store holds them.
+    on_run
+        Called with each run once it is stored.
     """
     before = earlier or Outcome(made=0, found=0, suspect=0, failed=())
-    todo = missing(suite, store, testbed=testbed)
+    todo = missing(suite, store, testbed=testbed, skip=skip)
     reused = len(suite.runs()) - len(todo) if earlier is None else earlier.found
     todo = [r for r in todo if _key(r, suite, testbed) not in before.given_up]
     if not todo:
@@ -116,7 +138,15 @@ def run_suite(
         with entered([r.scenario for r in todo]) as bed:
             with progress(len(todo), f"Suite {suite.name}") as advance:
                 outcome, loss = _make_all(
-                    todo, suite, store, bed, testbed, advance, replace(before, found=reused)
+                    todo,
+                    suite,
+                    store,
+                    bed,
+                    testbed,
+                    advance,
+                    replace(before, found=reused),
+                    allowance,
+                    on_run,
                 )
             if loss is not None:
                 if outcome.left and outcome.lost_in_a_row < _LOST_IN_A_ROW and supervised.inside():
@@ -137,6 +167,8 @@ def _make_all(
     testbed: str,
     advance: Callable[[int, str], None],
     before: Outcome,
+    allowance: Allowance,
+    on_run: Callable[[Measurement], None] | None,
 ) -> tuple[Outcome, TestbedLost | None]:
     measurements: list[Measurement] = []
     broken: list[tuple[PlannedRun, RunFailed | CannotRun]] = []
@@ -144,24 +176,35 @@ def _make_all(
     goodput: dict[object, Mapping[str, float]] = {}
     remaining = len(todo)
     loss: TestbedLost | None = None
+    over = before.over
     for runs, remark, step in ((todo, "", 1), (again, ", once more", 0)):
         for planned in runs:
-            if loss is not None:
+            if loss is not None or over:
                 break
             advance(0, f"{planned.scenario.name}{remark}")
-            remaining -= step
+            began = allowance.clock()
             try:
-                measurement = _make(planned, suite, bed, goodput, store.path.parent / "logs")
+                measurement = _make(
+                    planned, suite, bed, goodput, store.path.parent / "logs", allowance.left_s()
+                )
+            except NoTime as error:
+                over = str(error)
+                break
             except (RunFailed, CannotRun) as error:
                 broken.append((planned, error))
                 loss = error if isinstance(error, TestbedLost) else None
                 _write_down(store.path, planned, suite, testbed, error)
             else:
                 store.add(measurement)
+                if on_run is not None:
+                    on_run(measurement)
                 measurements.append(measurement)
                 if measurement.suspect and runs is todo:
                     again.append(planned)
+            remaining -= step
             advance(step, "")
+            if remaining > 0 or again:
+                over = _paused(allowance, planned.scenario, began)
     outcome = Outcome(
         made=before.made + len(measurements),
         found=before.found,
@@ -169,9 +212,19 @@ def _make_all(
         failed=before.failed + tuple((run.scenario.name, str(error)) for run, error in broken),
         left=remaining,
         given_up=before.given_up + tuple(_key(run, suite, testbed) for run, _ in broken),
+        over=over,
         lost_in_a_row=(loss is not None) + (0 if measurements else before.lost_in_a_row),
     )
     return outcome, loss
+
+
+def _paused(allowance: Allowance, scenario: Scenario, began: float) -> str:
+    """Pause after a run as far as need be; why no other run is made, if so."""
+    try:
+        allowance.pause(max(traffic(scenario).values()), began)
+    except NoTime as error:
+        return str(error)
+    return ""
 
 
 def _write_down(store: Path, planned: PlannedRun, suite: Suite, testbed: str, error: Exception) -> None:
@@ -191,6 +244,7 @@ def _make(
     bed: Testbed,
     goodput: dict[object, Mapping[str, float]],
     logs: Path,
+    at_most_s: float | None,
 ) -> Measurement:
     scenario = planned.scenario
     links = (scenario.bandwidth, scenario.placement)
@@ -200,8 +254,9 @@ def _make(
         repetition=planned.repetition,
         suite=f"{suite.name}@{suite.version}",
         part=planned.part,
-        link_goodput=goodput.get(links),
+        link_goodput=None if is_open(scenario) else goodput.get(links),
         logs=logs,
+        at_most_s=at_most_s,
     )
     # The same links need not be measured again before each run.
     goodput[links] = measurement.link_goodput

@@ -48,11 +48,11 @@ class Surveying:
         here = ray.get_runtime_context().get_node_id()
         names = host_names()
         others = {node: name for node, name in names.items() if node != here}
-        chosen = others if len(others) >= 2 else names
-        if len(set(chosen.values())) < len(chosen):
-            chosen = {node: f"{name}-{node[:6]}" for node, name in chosen.items()}
+        nodes = others if len(others) >= 2 else names
+        if len(set(nodes.values())) < len(nodes):
+            nodes = {node: f"{name}-{node[:6]}" for node, name in nodes.items()}
         surveyor = ray.remote(Surveyor)
-        for node, name in sorted(chosen.items(), key=lambda pair: pair[1]):
+        for node, name in sorted(nodes.items(), key=lambda pair: pair[1]):
             self._actors[name] = surveyor.options(
                 num_cpus=0,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),

@@ -145,7 +145,7 @@ def _by_file(file: Suite, runs: Sequence[Measurement], notes: list[str]) -> list
         for s in scenarios:
             left_open = tuple(key for key in _FILLED_IN if getattr(s, key) is None)
             parts.setdefault(left_open, {})[content(s)] = part
-    parts_of_runs = [_part_in(parts, run.scenario) for run in runs]
+    parts_of_runs = [_part_in(parts, run.asked_for) for run in runs]
     strangers = [run.scenario for run, part in zip(runs, parts_of_runs, strict=True) if part is None]
     if strangers:
         notes.append(

@@ -23,6 +23,7 @@ from psmodel.records import sentence
 from psmodel.scenario import Scenario, from_mapping, parse_toml
 from psmodel.units import format_rate, format_size
 from psmodel.wording import label
+from validate.machine.open_links import LEFT_OPEN, REMOTE, is_open
 from validate.measurements.selection import content
 from validate.testbeds import check_name
 
@@ -126,7 +127,7 @@ def parse(values: Table, source: str) -> tuple[SuiteFile, dict[str, tuple[Scenar
             f"{MOST_SCENARIOS} scenarios and {MOST_RUNS} runs"
         )
     parts = {
-        part: [s for table in rows for s in _expand(table, f"{source}: {part}")]
+        part: [s for table in rows for s in _expand(table, f"{source}: {part}", file.testbed)]
         for part, rows in tables.items()
     }
     by_content = _named([*parts["calibration"], *parts["held_out"]], source)
@@ -164,10 +165,12 @@ def _count(table: Table) -> int:
     return math.prod(len(values) for values in _grids(table).values())
 
 
-def _expand(table: Table, source: str) -> Iterator[Scenario]:
+def _expand(table: Table, source: str, testbed: str) -> Iterator[Scenario]:
     grids = _grids(table)
     for values in itertools.product(*grids.values()):
         settings = {**table, "name": table.get("name", ""), **dict(zip(grids, values, strict=True))}
+        if testbed in REMOTE and settings.get("placement") != "single-host":
+            settings.setdefault("bandwidth", LEFT_OPEN)
         scenario = from_mapping(settings, source)
         if scenario.is_steady:
             raise BadInput(
@@ -207,7 +210,7 @@ def _usual_name(scenario: Scenario) -> str:
         f"K{scenario.shards}",
         format_size(scenario.total_bytes).replace(" ", ""),
     ]
-    if scenario.bandwidth is not None and scenario.placement != "single-host":
+    if scenario.bandwidth is not None and scenario.placement != "single-host" and not is_open(scenario):
         parts.append(format_rate(scenario.bandwidth.shard_down).replace(" ", ""))
     if scenario.mode != "bsp":
         parts.append(

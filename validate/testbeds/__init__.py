@@ -7,14 +7,20 @@ as ``factory(scenarios, address=..., on_progress=...)`` and gives the testbed.
 
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from psmodel.errors import BadInput
 from psmodel.limits import machine
 from psmodel.scenario import Scenario
 from validate.machine.computing import with_compute_on
+from validate.machine.open_links import require_links
 from validate.testbeds.base import Testbed, require_iterations
 
-PACKAGED = ("local", "netns", "cluster")
+if TYPE_CHECKING:
+    from validate.testbeds.spark import SparkOptions
+
+PACKAGED = ("local", "netns", "cluster", "spark")
 ENTRY_POINTS = "psmodel.testbeds"
 
 Progress = Callable[[int, int, str], None]
@@ -55,6 +61,7 @@ def on_this_machine(scenario: Scenario, testbed: str, *, burn: bool = False) -> 
         If it does not say how many iterations a run has.
     """
     require_iterations(scenario)
+    require_links(scenario, testbed)
     scenario = with_compute_on(scenario, "burn" if burn else "sleep")
     if scenario.cores_per_host is not None or scenario.total_cores is not None:
         return scenario
@@ -64,7 +71,16 @@ def on_this_machine(scenario: Scenario, testbed: str, *, burn: bool = False) -> 
     return scenario.replace(total_cores=cores) if testbed == "netns" else scenario
 
 
-def make(name: str, scenarios: Sequence[Scenario], *, address: str | None, on_progress: Progress) -> Testbed:
+def make(
+    name: str,
+    scenarios: Sequence[Scenario],
+    *,
+    address: str | None,
+    on_progress: Progress,
+    survey_file: Path | None = None,
+    wait_s: float = 1.0,
+    spark: "SparkOptions | None" = None,
+) -> Testbed:
     """The testbed of that name, large enough for each of the scenarios; not entered yet.
 
     Raises
@@ -82,13 +98,32 @@ def make(name: str, scenarios: Sequence[Scenario], *, address: str | None, on_pr
 
             return NetnsTestbed.for_scenarios(scenarios, on_progress=on_progress)
         case "cluster":
-            from validate.testbeds.cluster import ClusterTestbed
+            from validate.testbeds.cluster import ClusterTestbed, hosts_of
 
             if address is None:
                 raise BadInput(
                     "testbed cluster needs --address; write the head's, like --address 10.0.0.1:6379"
                 )
-            return ClusterTestbed(address=address)
+            return ClusterTestbed(
+                address=address,
+                machines=max(map(hosts_of, scenarios)),
+                survey_file=survey_file,
+                wait_s=wait_s,
+                on_progress=on_progress,
+            )
+        case "spark":
+            from validate.testbeds.cluster import hosts_of
+            from validate.testbeds.spark import SparkTestbed
+
+            if spark is None:
+                raise BadInput("testbed spark needs --master, like --master spark://10.0.0.1:7077")
+            return SparkTestbed(
+                spark,
+                machines=max(map(hosts_of, scenarios)),
+                survey_file=survey_file,
+                wait_s=wait_s,
+                on_progress=on_progress,
+            )
         case _:
             (entry, *_) = entry_points(group=ENTRY_POINTS, name=check_name(name))
             testbed: Testbed = entry.load()(scenarios, address=address, on_progress=on_progress)

@@ -43,11 +43,14 @@ class Placement:
         One mapping per worker / shard for ``Actor.options(**mapping)``.
     coordinator_options
         The same for the coordinator (barrier) actor; it lives with the driver, on no measured link.
+    scenario
+        The scenario as it is there, if the testbed tells its links; None: as it was asked for.
     """
 
     worker_options: Sequence[Mapping[str, Any]]
     shard_options: Sequence[Mapping[str, Any]]
     coordinator_options: Mapping[str, Any] = field(default_factory=dict)
+    scenario: Scenario | None = None
 
 
 def require_iterations(scenario: Scenario) -> None:
@@ -132,12 +135,12 @@ def host_names() -> dict[str, str]:
     """Ray's id of each living node → its host's name: the testbed's own, or the machine's where it has none."""
     import ray
 
-    named = {}
+    names = {}
     for node in ray.nodes():
         if node["Alive"]:
             own = [key.removeprefix("host:") for key in node["Resources"] if key.startswith("host:")]
-            named[node["NodeID"]] = own[0] if own else node["NodeManagerHostname"]
-    return named
+            names[node["NodeID"]] = own[0] if own else node["NodeManagerHostname"]
+    return names
 
 
 def first_line(error: Exception) -> str:

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 from psmodel.limits import machine
 from psmodel.units import format_size
+from validate.machine.memory_probe import memory_rates
 from validate.testbeds import sandbox
 
 _ENOUGH_MEMORY = 4e9
@@ -34,7 +35,7 @@ class Finding:
 
 def findings() -> list[Finding]:
     """Everything that decides what this machine can do."""
-    return [_python(), _ray(), _cores(), _memory(), _shared_memory(), *_extras(), *_namespaces()]
+    return [_python(), _ray(), _cores(), _memory(), _copies(), _shared_memory(), *_extras(), *_namespaces()]
 
 
 def _python() -> Finding:
@@ -76,6 +77,15 @@ def _memory() -> Finding:
         "" if enough else f"; {format_size(_ENOUGH_MEMORY)} are good"
     )
     return Finding(what="memory", ok=enough, sentence=sentence, for_what="real runs")
+
+
+def _copies() -> Finding:
+    rates = memory_rates()
+    together = f"{format_size(rates.together)}/s by {rates.cores} cores at once"
+    sentence = f"{format_size(rates.alone)}/s by one core, " + (
+        together if rates.cores > 1 else "and no more by several at once: they share the channels"
+    )
+    return Finding(what="memory copies", ok=True, sentence=sentence, for_what="predictions of one machine")
 
 
 def _shared_memory() -> Finding:
@@ -134,13 +144,14 @@ def _shaped_links() -> Finding:
     tries = {
         "bridge": "ip link add test0 type bridge",
         "veth": "ip link add test1 type veth peer name test2",
-        "tbf": "tc qdisc add dev test1 root tbf rate 1mbit burst 5kb limit 10kb",
+        "htb": "tc qdisc add dev test1 root handle 1: htb default 1",
+        "u32": "tc filter add dev test1 parent 1: protocol ip prio 1 u32 match u16 0 0xff00 at 2 flowid 1:1",
     }
     script = " && ".join(f"({command} || {{ echo {name}; exit 1; }})" for name, command in tries.items())
     process = subprocess.run(
         sandbox.command(["sh", "-c", script]), capture_output=True, text=True, timeout=60
     )
-    sentence = "the kernel has bridge, veth and tbf"
+    sentence = "the kernel has bridge, veth, htb and u32"
     if process.returncode:
         reason = (process.stderr.strip().splitlines() or ["no reason given"])[-1]
         sentence = f"the kernel refuses {process.stdout.strip()}: {reason}"
@@ -149,8 +160,16 @@ def _shaped_links() -> Finding:
     )
 
 
+_OF_NETNS = ("Ray", "iproute2", "namespaces", "shaped links")
+
+
+def obstacle(results: list[Finding]) -> str | None:
+    """Why the testbed ``netns`` cannot run here, in words; None if it can."""
+    bad = [f for f in results if f.what in _OF_NETNS and not f.ok]
+    return f"{bad[0].what}: {bad[0].sentence}" if bad else None
+
+
 def abilities(results: list[Finding]) -> dict[str, bool]:
     """Testbed → whether it can run here."""
     ok = {f.what: f.ok for f in results}
-    netns = ("iproute2", "namespaces", "shaped links")
-    return {"local": ok["Ray"], "netns": ok["Ray"] and all(ok.get(what, False) for what in netns)}
+    return {"local": ok["Ray"], "netns": all(ok.get(what, False) for what in _OF_NETNS)}

@@ -1,57 +1,94 @@
 """Testbed ``cluster``: an existing Ray cluster, every worker and shard on a machine of its own.
 
 The cluster's owner has started it and holds its token: ``RAY_AUTH_TOKEN`` or ``RAY_AUTH_TOKEN_PATH`` must be in
-the environment (or ``RAY_AUTH_MODE=disabled`` for a cluster without authentication).
+the environment (or ``RAY_AUTH_MODE=disabled`` for a cluster without authentication). This very code is sent along, so
+that its hosts need Ray and NumPy, and nothing of this project.
 """
 
 import logging
 import os
 import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
 from psmodel.scenario import Scenario
+from psmodel.scenario.parts import ROLES
+from psmodel.units import format_rate
+from validate.machine.open_links import is_open
+from validate.testbeds import link_survey
 from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush, own_signals
+from validate.testbeds.link_ends import code_digest, packages
+from validate.testbeds.link_survey import Survey
 from validate.testbeds.patience import bounded
-from validate.testbeds.vigil import Signs, TestbedLost
+from validate.testbeds.vigil import Signs
 
 _SHARE = 0.001
 """CPUs that a bundle reserves: placement needs an amount above 0, and the actors are not to be counted."""
 _PLACEMENT_TIMEOUT_S = 60.0
-_PROBE_BYTES = 32_000_000
-_PROBES = 3
-_PROBE_TIMEOUT_S = 120.0
+_LOOK_S = 0.5
+_FREE_S = 120.0
+_FASTER, _SLOWER = 1.25, 0.67
+"""A link may be so many times what a scenario says of it; else the scenario is not about this cluster."""
+Progress = Callable[[int, int, str], None]
 
 
-class _Peer:
-    """An actor that sends or receives an array, to see how fast the link between two machines is."""
-
-    def make(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        return np.ones(_PROBE_BYTES, np.uint8)
-
-    def take(self, array: np.ndarray[Any, np.dtype[np.uint8]]) -> int:
-        return array.nbytes
+def _silent(_done: int, _total: int, _what: str) -> None:
+    pass
 
 
 class ClusterTestbed:
-    """Places scenarios on the cluster at `address` by ``STRICT_SPREAD`` placement groups.
+    """Places scenarios on the cluster at `address`, each host of theirs on a machine of its own.
 
     Parameters
     ----------
     address
         ``host:port`` of the cluster's head, or ``auto``.
+    machines
+        How many the largest scenario needs; so many are probed. None: all that there are.
+    survey_file
+        Where the survey of the links is kept from run to run.
+    wait_s
+        How long to wait until so many have joined.
+    on_progress
+        Called with (streams done, streams in all, what is being done).
+
+    Attributes
+    ----------
+    remarks
+        What was found there, a sentence each.
     """
 
     name = "cluster"
 
-    def __init__(self, *, address: str) -> None:
+    def __init__(
+        self,
+        *,
+        address: str,
+        machines: int | None = None,
+        survey_file: Path | None = None,
+        wait_s: float = 0.0,
+        on_progress: Progress = _silent,
+    ) -> None:
         self.address = address
+        self.remarks: list[str] = []
+        self.survey = Survey()
+        self._machines, self._survey_file, self._on_progress = machines, survey_file, on_progress
+        self._wait_s = wait_s
         self._group: Any = None
-        self._bundles: dict[str, int] = {}
+        self._goodput: dict[str, float] = {}
 
     def __enter__(self) -> Self:
+        self._connect()
+        try:
+            self._look_around()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
+        return self
+
+    def _connect(self) -> None:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.update(RAY_ENVIRONMENT)
         if os.environ["RAY_AUTH_MODE"] == "token" and not (
@@ -66,11 +103,41 @@ class ClusterTestbed:
         hush()
         try:
             with own_signals():
-                ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
+                ray.init(
+                    address=self.address,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    runtime_env={"py_modules": [str(folder) for folder in packages()]},
+                )
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise CannotRun(f"no Ray cluster answers at --address {self.address}: {reason}") from None
-        return self
+
+    def _look_around(self) -> None:
+        """Choose the machines, in the order in which roles are given to them, and probe their links."""
+        until = time.monotonic() + self._wait_s
+        while len(nodes := self._usable()) < (self._machines or 1) and time.monotonic() < until:
+            self._on_progress(0, 1, f"{len(nodes)} of {self._machines} hosts have joined the cluster")
+            time.sleep(_LOOK_S)
+        count = min(len(nodes), self._machines or len(nodes))
+        if count < 2:
+            self.survey = Survey()
+            return
+        chosen = nodes[:count]
+        hosts = [(_host(node), node["NodeManagerAddress"]) for node in chosen]
+        fresh = link_survey.survey(hosts, [_on(node) for node in chosen], code_digest(), self._on_progress)
+        self.survey, changes = link_survey.kept(fresh, self._survey_file)
+        self.remarks += [*self.survey.sentences(), *changes]
+
+    def _usable(self) -> list[dict[str, Any]]:
+        """Machines with a CPU to give; the driver's comes last, for the coordinator lives there."""
+        import ray
+
+        here = ray.get_runtime_context().get_node_id()
+        usable = [n for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU", 0) >= _SHARE]
+        return sorted(
+            usable, key=lambda n: (n["NodeID"] == here, _numbers(n["NodeManagerAddress"]), _host(n))
+        )
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
@@ -78,7 +145,7 @@ class ClusterTestbed:
         import ray
 
         if ray.is_initialized():
-            bounded(self._free, _PROBE_TIMEOUT_S)
+            bounded(self._free, _FREE_S)
             disconnect(exc)
 
     def _free(self) -> None:
@@ -94,35 +161,64 @@ class ClusterTestbed:
         from ray.util.placement_group import placement_group
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        workers, shards = _bundles(scenario)
+        workers, shards = bundles(scenario)
         needed = max(*workers, *shards) + 1
-        # The driver's machine serves nobody else: the coordinator lives there.
-        usable = [n for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU", 0) >= _SHARE]
+        usable = self._usable()
         if len(usable) < needed:
             raise CannotRun(
                 f"scenario {scenario.name} with placement {scenario.placement!r} needs {needed} machines with a free "
                 f"CPU; the cluster at {self.address} has {len(usable)}"
             )
+        by_host = {_host(node): node for node in usable}
+        gone = [link.host for link in self.survey.hosts[:needed] if link.host not in by_host]
+        if gone:
+            raise CannotRun(
+                f"host {gone[0]} of the cluster at {self.address} is gone since its links were probed"
+            )
+        chosen = [by_host[link.host] for link in self.survey.hosts[:needed]] or usable[:needed]
+        described = self._described(scenario, workers, shards)
         self._free()
-        self._group = placement_group([{"CPU": _SHARE}] * needed, strategy="STRICT_SPREAD")
+        reserved = [{"CPU": _SHARE, f"node:{n['NodeManagerAddress']}": _SHARE} for n in chosen]
+        self._group = placement_group(reserved, strategy="STRICT_SPREAD")
         if not self._group.wait(_PLACEMENT_TIMEOUT_S):
             self._free()
             raise CannotRun(
                 f"the cluster at {self.address} did not grant {needed} machines within {_PLACEMENT_TIMEOUT_S:.0f} s; "
                 "something else may be using them"
             )
-        self._bundles = {"worker": workers[0], "shard": shards[0]}
         here = ray.get_runtime_context().get_node_id()
         return Placement(
-            worker_options=[self._on(bundle) for bundle in workers],
-            shard_options=[self._on(bundle) for bundle in shards],
+            worker_options=[self._in_bundle(bundle) for bundle in workers],
+            shard_options=[self._in_bundle(bundle) for bundle in shards],
             coordinator_options={
                 "num_cpus": 0,
                 "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False),
             },
+            scenario=described,
         )
 
-    def _on(self, bundle: int) -> dict[str, Any]:
+    def _described(self, scenario: Scenario, workers: Sequence[int], shards: Sequence[int]) -> Scenario:
+        """The scenario with the links that the survey found, if it leaves them open; else it has to agree."""
+        self._goodput = {}
+        if scenario.placement == "single-host":
+            return scenario
+        first_on = {role: list(dict.fromkeys(hosts)) for role, hosts in (("w", workers), ("s", shards))}
+        there = self.survey.described(scenario.replace(slow_links=[]), first_on["w"], first_on["s"])
+        assert there.bandwidth is not None
+        self._goodput = dict(there.bandwidth)
+        if is_open(scenario):
+            return there
+        for role in ROLES:
+            said, is_ = getattr(scenario.bandwidth, role), getattr(there.bandwidth, role)
+            if not _SLOWER * said < is_ < _FASTER * said:
+                raise CannotRun(
+                    f"scenario {scenario.name} has bandwidth.{role} = {format_rate(said)}, but plain TCP between the "
+                    f"hosts of the cluster reaches {format_rate(is_)}; leave bandwidth out (or say --probe-links), "
+                    "and the links are taken as they are"
+                )
+        return scenario
+
+    def _in_bundle(self, bundle: int) -> dict[str, Any]:
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
         strategy = PlacementGroupSchedulingStrategy(self._group, placement_group_bundle_index=bundle)
@@ -136,47 +232,40 @@ class ClusterTestbed:
         if self._group is not None:
             ours |= set(placement_group_table(self._group)["bundles_to_node_id"].values())
         alive = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] in ours]
-        doors = {n["NodeManagerHostname"]: (n["NodeManagerAddress"], n["NodeManagerPort"]) for n in alive}
+        doors = {_host(n): (n["NodeManagerAddress"], n["NodeManagerPort"]) for n in alive}
         return Signs(doors=doors)
 
     def link_goodput(self) -> dict[str, float]:
-        """Bytes/s of a large array from one actor to another, the fastest of a few, in both directions."""
-        import ray
-
-        if len(set(self._bundles.values())) < 2:
-            return {}
-        peers = {
-            role: ray.remote(_Peer).options(**self._on(bundle)).remote()
-            for role, bundle in self._bundles.items()
-        }
-        worker, shard = peers["worker"], peers["shard"]
-        up, down = self._fastest(worker, shard), self._fastest(shard, worker)
-        for peer in peers.values():
-            ray.kill(peer)
-        # A transfer crosses the sender's up and the receiver's down link; the slower one of them is what it shows.
-        return {"worker_up": up, "shard_down": up, "shard_up": down, "worker_down": down}
-
-    @staticmethod
-    def _fastest(src: Any, dst: Any) -> float:
-        import ray
-
-        rates: list[float] = []
-        for _ in range(_PROBES + 1):  # the first one also opens the connection
-            reference = src.make.remote()
-            ray.wait([reference], fetch_local=False, timeout=_PROBE_TIMEOUT_S)
-            begin = time.monotonic()
-            try:
-                nbytes = ray.get(dst.take.remote(reference), timeout=_PROBE_TIMEOUT_S)
-            except ray.exceptions.GetTimeoutError:
-                raise TestbedLost(
-                    f"{_PROBE_BYTES / 1e6:.0f} MB had not got from one machine to another "
-                    f"after {_PROBE_TIMEOUT_S:.0f} s"
-                ) from None
-            rates.append(nbytes / (time.monotonic() - begin))
-        return max(rates[1:])
+        """Bytes/s of plain TCP over the links of each kind, as the survey found them; the fastest of each kind."""
+        return dict(self._goodput)
 
 
-def _bundles(scenario: Scenario) -> tuple[list[int], list[int]]:
+def _host(node: Mapping[str, Any]) -> str:
+    """A node's name: what its owner calls it, or its machine."""
+    own = [key.removeprefix("host:") for key in node["Resources"] if key.startswith("host:")]
+    return str(own[0] if own else node["NodeManagerHostname"])
+
+
+def _numbers(address: str) -> tuple[int | str, ...]:
+    """Orders 10.0.0.9 before 10.0.0.10."""
+    parts = address.split(".")
+    return tuple(int(part) for part in parts) if all(map(str.isdecimal, parts)) else (0, address)
+
+
+def _on(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that put an actor on that node."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)}
+
+
+def hosts_of(scenario: Scenario) -> int:
+    """How many machines a scenario needs."""
+    workers, shards = bundles(scenario)
+    return max(*workers, *shards) + 1
+
+
+def bundles(scenario: Scenario) -> tuple[list[int], list[int]]:
     """Which machine, by number, each worker and each shard is on."""
     n, k = scenario.workers, scenario.shards
     match scenario.placement:

@@ -4,7 +4,7 @@ Nothing should be left (`runs.supervised`, `machine.guardian`); this is for what
 everything at once or an earlier version did leave. What is ours is told by marks that nobody else makes:
 
 - a directory ``psm-UID-…`` of this user with our lock file in it, which no living owner holds;
-- a process whose Ray token is in such a directory (``RAY_AUTH_TOKEN_PATH``), if its owner is not alive;
+- a process of Ray's that belongs to such a directory (`guardian.directory_of`), if its owner is not alive;
 - a sandbox: the process that runs our sandbox file, if the process that holds it is gone.
 
 Shared memory and network namespaces are those processes' and go with them: Ray unlinks its object store once it is
@@ -23,10 +23,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from validate.machine.guardian import clear
+from validate.machine.guardian import clear, directory_of
 from validate.testbeds import sandbox
 
-_TOKEN = "RAY_AUTH_TOKEN_PATH"
 _CONTENTS = {"lock", "token", "ray", "tmp", "pycache"}
 """Whatever else is in a directory, it is not a testbed's."""
 _BEING_MADE_S = 60.0
@@ -145,29 +144,26 @@ def _locked(lock: Path) -> bool:
 
 
 def _token_processes(places: Iterable[Path], abandoned: set[Path]) -> list[int]:
-    """Processes whose token was in a directory of ours that is abandoned, or gone."""
-    patterns = [re.compile(rf"{re.escape(str(base / prefix()))}[^/]+$") for base in places]
+    """Processes of a directory of ours that is abandoned, or gone."""
+    # The kernel names files without links in their path.
+    patterns = [
+        re.compile(rf"{re.escape(str(name / prefix()))}[^/]+$")
+        for base in places
+        for name in (base, base.resolve())
+    ]
+    abandoned = abandoned | {directory.resolve() for directory in abandoned}
     pids = []
-    for pid, environment in _environments():
-        token = environment.get(_TOKEN)
-        if token is None or pid == os.getpid() or _in_sandbox(pid):
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
-        directory = Path(token).parent
+        directory = directory_of(int(entry.name))
+        if directory is None or _in_sandbox(int(entry.name)):
+            continue
         if any(p.match(str(directory)) for p in patterns) and (
             directory in abandoned or not directory.exists()
         ):
-            pids.append(pid)
+            pids.append(int(entry.name))
     return pids
-
-
-def _environments() -> Iterable[tuple[int, dict[str, str]]]:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                text = (entry / "environ").read_bytes().decode(errors="replace")
-            except OSError:
-                continue  # it has ended, or is another user's
-            yield int(entry.name), dict(v.split("=", 1) for v in text.split("\0") if "=" in v)
 
 
 def _in_sandbox(pid: int) -> bool:

@@ -21,8 +21,7 @@ from typing import Self
 from psmodel.limits import machine
 from psmodel.scenario import Scenario
 from psmodel.units import format_size
-from validate.machine.environment import processes_with
-from validate.machine.guardian import clear, watch_over
+from validate.machine.guardian import clear, processes_of, watch_over
 from validate.testbeds import ray_node as raynode
 from validate.testbeds import sandbox
 from validate.testbeds.base import (
@@ -39,7 +38,7 @@ from validate.testbeds.vigil import Signs, Vital
 
 _SMALLEST_STORE = 200_000_000
 _SPARE = 100_000_000
-_LINGER = 2
+_LINGER = 4
 """Ray frees objects in batches, so that as much as is in use may lie there unused."""
 _SOCKET_PATH_LIMIT = 107
 _LONGEST_SOCKET = "/ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store.1"
@@ -105,6 +104,9 @@ class LocalTestbed:
             "TMPDIR": str(directory / "tmp"),
             # Else Ray takes the address of another interface, and listens on all of them.
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            # Else the kernel finds memory for each page of the object store when it is first written to, which doubles
+            # the time of a put until all of the store has been used once: minutes into a run, by chance.
+            "RAY_preallocate_plasma_memory": "1",
             **RAY_ENVIRONMENT,
         }
         if sys.dont_write_bytecode:
@@ -139,7 +141,7 @@ class LocalTestbed:
             Exception
         ) as error:  # Ray raises bare ones, on a machine that is too busy to start it in time say
             raise CannotRun(f"Ray does not start on this machine: {first_line(error)}") from error
-        self._vital = raynode.vital(processes_with(_TOKEN_PATH, str(directory / "token")))
+        self._vital = raynode.vital(processes_of(directory))
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
@@ -173,11 +175,11 @@ class LocalTestbed:
         )
 
     def signs(self) -> Signs:
-        token = os.environ.get(_TOKEN_PATH, "")
+        directory = Path(os.environ.get(_TOKEN_PATH, "")).parent
         return Signs(
             here=True,
             processes=self._vital,
-            scan=lambda: processes_with(_TOKEN_PATH, token),
+            scan=lambda: processes_of(directory),
             log_files=self._log_files,
         )
 
@@ -194,7 +196,9 @@ def _bytes_in_use(scenario: Scenario) -> int:
     """Most bytes of objects at a time: what all workers pull, and the pushes that may be under way."""
     pushes = 0 if scenario.push == "none" else 1
     if scenario.push == "fire-and-forget":
-        pushes = scenario.max_in_flight_pushes or scenario.total_iterations
+        # Calls reach an actor in order, so that a pull waits for the worker's push before it.
+        pushes = 2 if scenario.pull != "none" else scenario.total_iterations
+        pushes = min(pushes, scenario.max_in_flight_pushes or pushes)
     return scenario.workers * scenario.total_bytes * (pushes + (scenario.pull != "none"))
 
 

@@ -245,11 +245,20 @@ def _lost_if_broken() -> Iterator[None]:
 
 
 def _rates(scenario: Scenario, workers: list[str], shards: list[str]) -> dict[str, netlink.Rates]:
-    b = scenario.bandwidth
+    b, shares = scenario.bandwidth, scenario.link_shares
     if b is None:
         return {}
     of_worker = netlink.Rates(up=b.worker_up, down=b.worker_down)
     of_shard = netlink.Rates(up=b.shard_up, down=b.shard_down)
+    if shares:
+        return {
+            host: netlink.Rates(
+                up=rates.up * shares.get(f"{role}-{i}.up", 1.0),
+                down=rates.down * shares.get(f"{role}-{i}.down", 1.0),
+            )
+            for role, rates, hosts in (("worker", of_worker, workers), ("shard", of_shard, shards))
+            for i, host in enumerate(dict.fromkeys(hosts))
+        }
     if scenario.placement == "colocated" and of_worker != of_shard:
         raise CannotRun(
             f"scenario {scenario.name}: workers and shards share a link, so their rates must be equal"

@@ -159,6 +159,11 @@ class Vigil:
         self._stopped_s: dict[str, float] = {}
         self._until = (float("inf"), "")
 
+    @property
+    def sees_processes(self) -> bool:
+        """Whether the actors' processes are this machine's."""
+        return self._signs.here
+
     def meet(self, actors: Mapping[int, str]) -> None:
         """From now on these processes belong to it, id → name; those of other machines cannot be looked at."""
         self._met = True

@@ -92,10 +92,10 @@ class Selection:
         BadInput
             If there are none.
         """
-        chosen = [run for run in runs if self.holds(run)]
-        if not chosen:
+        members = [run for run in runs if self.holds(run)]
+        if not members:
             raise BadInput(f"selection {label(self.text)!r} has none of the store's {len(runs)} runs")
-        return chosen
+        return members
 
 
 def _instant(text: str, key: str, value: str | None) -> datetime | None:
@@ -169,9 +169,9 @@ def side_by_side(runs: Sequence[Measurement], first: Selection, second: Selectio
         )
     names = labels([groups[0][key][0].scenario for key in common])
     # One noise for both sides: the same scenarios, and more repetitions to tell it from.
-    listed = [side[key] for side in groups for key in common]
-    noise = run_to_run([[signals(r.scenario, r.metrics) for r in group] for group in listed])
-    freedom = sum(len(group) - 1 for group in listed) + _PRIOR_RUNS
+    every_group = [side[key] for side in groups for key in common]
+    noise = run_to_run([[signals(r.scenario, r.metrics) for r in group] for group in every_group])
+    freedom = sum(len(group) - 1 for group in every_group) + _PRIOR_RUNS
     rows = []
     for place, key in enumerate(common):
         blocks = noise.blocks[place], noise.blocks[len(common) + place]

@@ -16,7 +16,7 @@ _START_S = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class GatePlan:
     """Scenarios in the order of their runs, repeated ones again and again; what is left out for want of time."""
 
     runs: tuple[Scenario, ...]
@@ -28,7 +28,7 @@ def plan(
     scenarios: Sequence[Scenario],
     seconds: float,
     calibration: Calibration,
-) -> Plan:
+) -> GatePlan:
     """First one run of each scenario, as many as fit, then repetitions of those.
 
     Scenarios that differ in how they pull and push, or in what binds, take turns, so that a short gate has seen each
@@ -45,20 +45,20 @@ def plan(
         if turn < len(of)
     ]
     costs = {id(s): _START_S + _duration(s, calibration) for s in order}
-    chosen: list[Scenario] = []
+    planned: list[Scenario] = []
     spent = 0.0
     for scenario in order:
-        if not chosen or spent + costs[id(scenario)] <= seconds:
-            chosen.append(scenario)
+        if not planned or spent + costs[id(scenario)] <= seconds:
+            planned.append(scenario)
             spent += costs[id(scenario)]
-    first = tuple(chosen)
+    first = tuple(planned)
     while added := [s for s in first if spent + costs[id(s)] <= seconds]:
         for scenario in added:
             if spent + costs[id(scenario)] <= seconds:
-                chosen.append(scenario)
+                planned.append(scenario)
                 spent += costs[id(scenario)]
-    return Plan(
-        runs=tuple(chosen), left_out=tuple(s for s in order if all(s is not c for c in first)), seconds=spent
+    return GatePlan(
+        runs=tuple(planned), left_out=tuple(s for s in order if all(s is not c for c in first)), seconds=spent
     )
 
 
