@@ -26,7 +26,7 @@ def _cell(name: str, value: Any) -> str:
     if name.endswith("difference"):
         return f"{value:.0e}"
     if isinstance(value, float):
-        return f"{value:.3g}×" if name == "ratio" else f"{value:.3g}"
+        return f"{value:.3g}×" if name.endswith("ratio") else f"{value:.3g}"
     if isinstance(value, list | tuple):
         return ", ".join(_cell("", item) for item in value)
     return f"{value:,}" if isinstance(value, int) else str(value)

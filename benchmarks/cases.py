@@ -24,18 +24,25 @@ _SINGLE_UP_TO = 200
 
 def _beside_simgrid(star: Star, patience_s: float, *, single: bool, repeats: int = 3) -> Row:
     """Both sides one after the other, `repeats` times where that takes seconds; the shortest of each counts."""
-    ours = measured("star", links=star.to_json(), bundled=True)
+    solving = float(measured("star", links=star.to_json(), bundled=True, repeats=repeats)["seconds"])
+    # A whole process loads compiled functions only where that pays, as anybody's does.
+    runs = [_process(star, bundled=True) for _ in range(repeats)]
+    ours = min(runs, key=lambda run: float(run["process_s"]))
     row: Row = {
         "N": len(star.up),
         "K": len(star.down),
         "flows": len(star.up) * len(star.down),
-        "psmodel_s": ours["seconds"],
+        "psmodel_s": solving,
         "psmodel_process_s": ours["process_s"],
         "psmodel_peak_bytes": ours["peak_bytes"],
     }
     if single:
-        alone = measured("star", links=star.to_json(), bundled=False)
-        row |= {"unbundled_s": alone["seconds"], "unbundled_difference": _difference(alone, ours["ends"])}
+        alone = _process(star, bundled=False)
+        row |= {
+            "unbundled_s": alone["seconds"],
+            "unbundled_process_s": alone["process_s"],
+            "unbundled_difference": _difference(alone, ours["ends"]),
+        }
     peer = simgrid()
     if peer is None:
         return row | {"simgrid": "not installed"}
@@ -45,18 +52,25 @@ def _beside_simgrid(star: Star, patience_s: float, *, single: bool, repeats: int
             return row | {"simgrid": "not run"}
         return row | {
             "simgrid": f"stopped after {patience_s:g} s",
-            "ratio_above": patience_s / ours["seconds"],
+            "ratio_above": patience_s / solving,
+            "process_ratio_above": patience_s / ours["process_s"],
         }
-    seconds = [theirs.seconds]
-    while len(seconds) < repeats and theirs.seconds < _SOON_S and (again := peer.run(star, patience_s)):
-        seconds.append(again.seconds)
+    all_runs = [theirs]
+    while len(all_runs) < repeats and theirs.seconds < _SOON_S and (again := peer.run(star, patience_s)):
+        all_runs.append(again)
+    seconds, process_s = (min(getattr(run, name) for run in all_runs) for name in ("seconds", "process_s"))
     return row | {
-        "simgrid_s": min(seconds),
-        "simgrid_process_s": theirs.process_s,
+        "simgrid_s": seconds,
+        "simgrid_process_s": process_s,
         "simgrid_peak_bytes": theirs.peak_bytes,
-        "ratio": min(seconds) / ours["seconds"],
+        "ratio": seconds / solving,
+        "process_ratio": process_s / ours["process_s"],
         "difference": _difference(ours, theirs.ends),
     }
+
+
+def _process(star: Star, *, bundled: bool) -> Row:
+    return measured("star", links=star.to_json(), bundled=bundled, loaded=False, repeats=1)
 
 
 def _difference(run: Row, ends: Sequence[float]) -> float:
@@ -95,7 +109,7 @@ def _training(n: int, k: int, iterations: int) -> Row:
 
 def unsymmetric(patience_s: float) -> Iterator[Row]:
     """3. Every link of another rate and eleven starts: nothing can be bundled."""
-    for n, k in ((37, 23), (200, 20), (100, 60), (120, 80), (200, 200)):
+    for n, k in ((37, 23), (200, 20), (50, 50), (100, 60), (120, 80), (200, 200)):
         yield _beside_simgrid(Star.different(n, k), patience_s, single=False)
 
 

@@ -8,7 +8,8 @@ from typing import Any, Self
 import numpy as np
 import simpy
 
-from psmodel.network.network import FluidNetwork, Host
+from psmodel.network.hosts import Host
+from psmodel.network.network import FluidNetwork
 from psmodel.simulation.garbage import rare_collections
 
 _BANDWIDTH = 1.25e9

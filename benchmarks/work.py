@@ -22,11 +22,14 @@ def _timed(call: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
     return min(times), result
 
 
-def star(*, links: dict[str, Any], bundled: bool, tolerance: float = 0.0, repeats: int = 3) -> dict[str, Any]:
-    """Ends of a star's workers; libraries are loaded before, as on SimGrid's side."""
+def star(
+    *, links: dict[str, Any], bundled: bool, tolerance: float = 0.0, repeats: int = 3, loaded: bool = True
+) -> dict[str, Any]:
+    """Ends of a star's workers; if `loaded`, libraries are loaded before, as on SimGrid's side."""
     from psmodel.network.fluid import load_compiled
 
-    load_compiled()
+    if loaded:
+        load_compiled()
     problem = Star.from_json(links)
     call = partial(problem.bundled_ends, tolerance) if bundled else problem.single_ends
     seconds, ends = _timed(call, repeats)

@@ -96,7 +96,10 @@ Predictor = Callable[[Scenario, Calibration], Prediction]
 
 
 def predictor(method: Method, *, replications: int = 1) -> Predictor:
-    """The function that predicts by `method`; a simulation of random times is repeated `replications` times."""
+    """The function that predicts by `method`; a simulation of random times is repeated `replications` times.
+
+    Simulations come without bounds; see `with_bounds`.
+    """
     if method == "analytic":
         return analytic.predict
     if method == "mva":
@@ -110,8 +113,7 @@ def predictor(method: Method, *, replications: int = 1) -> Predictor:
 def _simulate(scenario: Scenario, coefficients: Calibration, replications: int) -> Prediction:
     from psmodel.simulation.replications import replicate
 
-    prediction = replicate(scenario, coefficients, replications=replications, processes=1)
-    return with_bounds(prediction, scenario, coefficients)
+    return replicate(scenario, coefficients, replications=replications, processes=1)
 
 
 def with_bounds(prediction: Prediction, scenario: Scenario, coefficients: Calibration) -> Prediction:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 SCHEMA_VERSION = 1
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 Method = Literal["analytic", "mva", "simulate"]
 Claim = Literal["exact", "lower bound", "estimate"]
 """What a predictor says of a metric: equal to the simulation, never above it, or near it."""
@@ -47,6 +48,13 @@ class IngressClock:
         self._last_arrival[iteration, shard] = max(self._last_arrival[iteration, shard], time)
         self._delay_sum[iteration, shard] += time - push_start
         self._count[iteration, shard] += 1
+
+    def many_arrived(self, *, iteration: Integers, shard: Integers, push_start: Array, time: Array) -> None:
+        """Many times `arrived`, in the order of time; one number each."""
+        np.minimum.at(self._first_start[:, 0], iteration, push_start)
+        np.maximum.at(self._last_arrival, (iteration, shard), time)
+        np.add.at(self._delay_sum, (iteration, shard), time - push_start)
+        np.add.at(self._count, (iteration, shard), 1.0)
 
     def reserve(self, iterations: int) -> None:
         """Make room for so many rounds."""

@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -195,17 +196,8 @@ class ContinuousTime(TimeDistribution):
         0.56419
         """
         check_rank(rank, n)
-        from scipy.special import log_ndtr, ndtri
-
-        # The density of the order statistic is about this wide in z; the step must resolve it.
-        quantile = rank / (n + 1)
-        centre = ndtri(quantile)
-        width = math.sqrt(quantile * (1 - quantile) / (n + 2) * 2 * math.pi) * math.exp(centre**2 / 2)
-        z = np.arange(-_Z_MAX, _Z_MAX, min(1 / 32, width / 4))
-        log_density = (rank - 1) * log_ndtr(z) + (n - rank) * log_ndtr(-z) - z**2 / 2
-        # Normalised by its own sum: the factor r·C(n,r) from log-gammas would cost digits at large n.
-        density = np.exp(log_density - log_density.max())
-        return float(self._from_normal(z) @ (density / density.sum()))
+        z, weights = _order_statistic(rank, n)
+        return float(self._from_normal(z) @ weights)
 
     def expected_scaled_max(self, factors: Sequence[float]) -> float:
         """∫ 1 − Πᵢ F(x/fᵢ) dx, s, by Gauss–Legendre in log x between quantiles of the scaled times."""
@@ -245,3 +237,19 @@ def distinct_factors(factors: Sequence[float]) -> tuple[Array, Array]:
         )
     scales, counts = np.unique(values, return_counts=True)
     return scales, counts.astype(np.float64)
+
+
+@lru_cache(maxsize=64)
+def _order_statistic(rank: int, n: int) -> tuple[Array, Array]:
+    """Points of a normal variable, and the share of the order statistic's density at each."""
+    from scipy.special import log_ndtr, ndtri
+
+    # The density of the order statistic is about this wide in z; the step must resolve it.
+    quantile = rank / (n + 1)
+    centre = ndtri(quantile)
+    width = math.sqrt(quantile * (1 - quantile) / (n + 2) * 2 * math.pi) * math.exp(centre**2 / 2)
+    z = np.arange(-_Z_MAX, _Z_MAX, min(1 / 32, width / 4))
+    log_density = (rank - 1) * log_ndtr(z) + (n - rank) * log_ndtr(-z) - z**2 / 2
+    # Normalised by its own sum: the factor r·C(n,r) from log-gammas would cost digits at large n.
+    density = np.exp(log_density - log_density.max())
+    return z, density / density.sum()

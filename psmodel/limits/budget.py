@@ -10,6 +10,8 @@ from psmodel.units import format_size
 
 SHARE = 0.5
 """Of the memory that this process may have (and of the disk that is free), which one answer may take."""
+_LITTLE = 1e6
+"""So many bytes are always there; to look would take as long as a small simulation."""
 LONG_S = 60.0
 """An answer that takes longer is announced."""
 MOST_S = 86_400.0
@@ -51,8 +53,7 @@ def check(need: Need, *, folder: Path | None = None) -> None:
     CannotRun
         With one sentence that says what would help.
     """
-    free = SHARE * machine.available_memory()
-    if need.memory_bytes > free:
+    if need.memory_bytes > _LITTLE and need.memory_bytes > (free := SHARE * machine.available_memory()):
         raise CannotRun(
             f"{need.what} takes about {format_size(need.memory_bytes)} of memory, more than {format_size(free)}, "
             f"half of what is available; ask for fewer {need.fewer}"

@@ -8,8 +8,6 @@ number of bundles. `psmodel.network.levels` says how rates are found.
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -31,40 +29,16 @@ from psmodel.network.levels import (
     WEIGHTS,
     WORK,
 )  # fmt: skip
+from psmodel.network.loading import compiled_functions, has_numba
 
 _WORTH_LOADING = 2_000_000
 """So much work takes plain Python about as long as Numba takes to load."""
 _RECOUNT_EVERY = 1000
-HALTED = -1
 _SIZES = {"links": 9, "members": 6, "amounts": 3, "paths": 4, "keys": 2, "entries": 2}
 _TYPES: dict[str, Any] = {
     "links": np.float64, "members": np.int64, "amounts": np.float64, "paths": np.int32, "keys": np.float64,
     "entries": np.int32,
 }  # fmt: skip
-
-
-class Decided(simpy.Event):
-    """An event whose success, once decided, may come after a delay and last of its instant.
-
-    Attributes
-    ----------
-    flow
-        The number of the flow whose end it is, `HALTED` while that stands still; None if it takes no time.
-    """
-
-    __slots__ = ("flow",)
-
-    def __init__(self, env: simpy.Environment) -> None:
-        self.env = env
-        self.callbacks = []
-        self.flow: int | None = None
-
-    def after(self, delay: float, priority: simpy.events.EventPriority = simpy.events.NORMAL) -> "Decided":
-        """Let it succeed in `delay` seconds."""
-        self._ok = True
-        self._value = None
-        self.env.schedule(self, priority, delay)
-        return self
 
 
 class Link:
@@ -107,26 +81,6 @@ class Link:
         self._passed += units
 
 
-@cache
-def has_numba() -> bool:
-    """Whether the extra `fast` is installed."""
-    return find_spec("numba") is not None
-
-
-@cache
-def compiled_functions() -> dict[str, Callable[..., Any]]:
-    """The compiled functions; loading Numba takes half a second, and a first compilation some more.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        If the extra `fast` is not installed.
-    """
-    from psmodel.network.compilation import compiled
-
-    return compiled()
-
-
 def load_compiled() -> None:
     """Load Numba and the compiled functions now rather than when there has been enough to do; nothing without it."""
     if has_numba():
@@ -163,9 +117,9 @@ class Fluid:
         self._arrays = False
         self._functions = _PLAIN
         self._may_compile = compiled is None and has_numba()
-        self._rows: dict[str, Any] = {name: [[] for _ in range(rows)] for name, rows in _SIZES.items()}
-        self._order: Any = []
-        self._counts: Any = [0] * 6
+        self.rows: dict[str, Any] = {name: [[] for _ in range(rows)] for name, rows in _SIZES.items()}
+        self.order: Any = []
+        self.counts: Any = [0] * 6
         self._nothing: Any = []
         self._ended: Any = []
         self._links = 0
@@ -187,9 +141,9 @@ class Fluid:
         """A new link's number."""
         self._links += 1
         number = self._links
-        if number >= len(self._rows["links"][CAPACITY]):
+        if number >= len(self.rows["links"][CAPACITY]):
             self._grow(("links", "members"), 2 * number)
-        self._rows["links"][CAPACITY][number] = capacity
+        self.rows["links"][CAPACITY][number] = capacity
         return number
 
     def add(self, path: Sequence[int], weights: Sequence[float], amount: float, limit: float) -> int:
@@ -203,7 +157,7 @@ class Fluid:
             Upper bound of its rate, units/s.
         """
         if not self._free:
-            size = len(self._rows["amounts"][AMOUNT])
+            size = len(self.rows["amounts"][AMOUNT])
             self._grow(("amounts", "paths"), 2 * size)
             self._free = list(range(2 * size - 1, size - 1, -1))
         flow = self._free.pop()
@@ -214,7 +168,7 @@ class Fluid:
         if limit < math.inf:
             # A limit is a link of the flow's own.
             link = self._limits.pop() if self._limits else self.add_link(limit)
-            self._rows["links"][CAPACITY][link] = limit
+            self.rows["links"][CAPACITY][link] = limit
             self._limit_of[flow] = link
             steps.append(link)
             shares.append(1.0)
@@ -226,27 +180,27 @@ class Fluid:
 
     def settle(self, now: float) -> float:
         """Find the rates from `now` on; returns the instant of the next end, inf if there is none."""
-        if self._may_compile and _Process.work + self._counts[WORK] > _WORTH_LOADING:
+        if self._may_compile and _Process.work + self.counts[WORK] > _WORTH_LOADING:
             self._compile()
-        rows, f = self._rows, self._functions
+        rows, f = self.rows, self._functions
         self._repairs += 1
         if self._repairs % _RECOUNT_EVERY == 0:
             f["recount"](
                 rows["links"], rows["members"], rows["amounts"], rows["paths"], rows["entries"],
-                self._order, self._counts,
+                self.order, self.counts,
             )  # fmt: skip
         if self._may_compile and self._repairs % 16 == 0:
-            _Process.work += self._counts[WORK]
-            self._counts[WORK] = 0
+            _Process.work += self.counts[WORK]
+            self.counts[WORK] = 0
         new = self._started() if self._new else self._nothing
-        while (due := f["settle"](new, now, *rows.values(), self._order, self._counts)) < 0:
-            self._grow(("keys", "entries"), 2 * len(rows["keys"][KEY]))
+        while (due := f["settle"](new, now, *rows.values(), self.order, self.counts)) < 0:
+            self.enlarge()
         return float(due)
 
     def end(self, now: float) -> list[int]:
         """The numbers of the flows whose last unit has left by `now`; they are no more."""
         count = self._functions["end"](
-            now, self._tolerance, self._ended, *self._rows.values(), self._order, self._counts
+            now, self._tolerance, self._ended, *self.rows.values(), self.order, self.counts
         )
         ended: list[int] = self._ended[:count] if not self._arrays else self._ended[:count].tolist()
         self._under_way -= count
@@ -262,38 +216,38 @@ class Fluid:
         if self._new:
             self.settle(now)
         remaining = float(
-            self._functions["take_out"](flow, now, *self._rows.values(), self._order, self._counts)
+            self._functions["take_out"](flow, now, *self.rows.values(), self.order, self.counts)
         )
         self._under_way -= 1
         self._free.append(flow)
         limit = math.inf
         own = self._limit_of.pop(flow, 0)
         if own > 0:
-            limit = float(self._rows["links"][CAPACITY][own])
+            limit = float(self.rows["links"][CAPACITY][own])
             self._limits.append(own)
         path, weights = [], []
         for step in range(self._width):
-            link = int(self._rows["paths"][STEPS + step][flow])
+            link = int(self.rows["paths"][STEPS + step][flow])
             if link > 0 and link != own:
                 path.append(link)
-                weights.append(float(self._rows["amounts"][WEIGHTS + step][flow]))
+                weights.append(float(self.rows["amounts"][WEIGHTS + step][flow]))
         return path, weights, remaining, limit
 
     def rate(self, flow: int) -> float:
         """The rate of a flow, as `settle` has found it."""
-        return float(self._rows["links"][LEVEL][self._rows["paths"][OWNER][flow]])
+        return float(self.rows["links"][LEVEL][self.rows["paths"][OWNER][flow]])
 
     def touched(self, link: int) -> float:
         """The instant up to which the progress of a link's own flows has been worked out."""
-        return float(self._rows["links"][SINCE][link])
+        return float(self.rows["links"][SINCE][link])
 
     def carried(self, link: int, now: float) -> float:
         """Units that have passed through a link by `now`."""
-        links, paths, amounts = (self._rows[name] for name in ("links", "paths", "amounts"))
+        links, paths, amounts = (self.rows[name] for name in ("links", "paths", "amounts"))
         total = float(links[CARRIED][link])
-        if self._rows["members"][FLOWS][link] == 0:
+        if self.rows["members"][FLOWS][link] == 0:
             return total
-        keys = self._rows["keys"]
+        keys = self.rows["keys"]
         volumes = []
         for step in range(len(paths) - STEPS):
             for flow in (np.asarray(paths[STEPS + step]) == link).nonzero()[0].tolist():
@@ -306,11 +260,24 @@ class Fluid:
                     )
         return total + math.fsum(volumes)
 
+    def lend(self, flows: int, width: int) -> None:
+        """Let other compiled functions begin and end all flows: `flows` of them, numbered from 0, on so many links."""
+        self._compile()
+        if width > self._width:
+            self._widen(width)
+        self._grow(("amounts", "paths"), max(flows, len(self.rows["amounts"][AMOUNT])))
+        self.order = _longer(self.order, self._links + 1, arrays=True)
+        self._free = []
+
+    def enlarge(self) -> None:
+        """Make more room for the links' heaps."""
+        self._grow(("keys", "entries"), 2 * len(self.rows["keys"][KEY]))
+
     def _started(self) -> Any:
         """The flows that are to begin, with room for them."""
         room = self._links + 1
-        if room > len(self._order):
-            self._order = _longer(self._order, 2 * room, arrays=self._arrays)
+        if room > len(self.order):
+            self.order = _longer(self.order, 2 * room, arrays=self._arrays)
         self._under_way += len(self._new) // (2 + 2 * self._width)
         if self._under_way > len(self._ended):
             self._ended = _longer(self._ended, 2 * self._under_way, arrays=self._arrays)
@@ -322,19 +289,19 @@ class Fluid:
         self._may_compile = False
         self._arrays = True
         self._nothing = np.zeros(0)
-        for name, rows in self._rows.items():
-            self._rows[name] = np.array(rows, dtype=_TYPES[name])
-        self._order, self._ended, self._counts = (
-            np.array(values, dtype=np.int64) for values in (self._order, self._ended, self._counts)
+        for name, rows in self.rows.items():
+            self.rows[name] = np.array(rows, dtype=_TYPES[name])
+        self.order, self._ended, self.counts = (
+            np.array(values, dtype=np.int64) for values in (self.order, self._ended, self.counts)
         )
 
     def _grow(self, names: Sequence[str], size: int) -> None:
         for name in names:
-            rows = self._rows[name]
+            rows = self.rows[name]
             if self._arrays:
                 larger = np.zeros((len(rows), size), dtype=_TYPES[name])
                 larger[:, : rows.shape[1]] = rows
-                self._rows[name] = larger
+                self.rows[name] = larger
             else:
                 for row in rows:
                     row.extend([0.0 if _TYPES[name] is np.float64 else 0] * (size - len(row)))
@@ -349,9 +316,9 @@ class Fluid:
         self._new = widened
         self._width = steps
         for name in ("amounts", "paths"):
-            rows = self._rows[name]
+            rows = self.rows[name]
             if self._arrays:
-                self._rows[name] = np.pad(rows, ((0, more), (0, 0)))
+                self.rows[name] = np.pad(rows, ((0, more), (0, 0)))
             else:
                 zero = 0.0 if name == "amounts" else 0
                 rows.extend([zero] * len(rows[0]) for _ in range(more))
@@ -363,3 +330,11 @@ def _longer(values: Any, size: int, *, arrays: bool) -> Any:
     larger = np.zeros(size, dtype=np.int64)
     larger[: len(values)] = values
     return larger
+
+
+def tolerance_note(tolerance: float) -> str:
+    """What an answer says that was not computed exactly."""
+    return (
+        f"transfers ended together where they had no more than {tolerance:.3g} of their bytes to go "
+        f"(tolerance = {tolerance:g}): each carries at least {1 - tolerance:.6g} of its bytes"
+    )

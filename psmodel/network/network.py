@@ -6,47 +6,18 @@ into racks, whose uplink and downlink every flow that leaves or enters the rack 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, Protocol
 
 import simpy
 from simpy.events import NORMAL, EventPriority
 
-from psmodel.network.fluid import HALTED, Decided, Fluid, Link
+from psmodel.network.decided import HALTED, Decided, succeed_all
+from psmodel.network.fluid import Fluid, Link
+from psmodel.network.hosts import Host, Rack
 from psmodel.network.levels import TIE
+from psmodel.network.standing import Beginning, Halted
 
 _LAST = EventPriority(2)  # after everything else of the same instant, so that one re-solve serves it all
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Rack:
-    """Hosts whose flows to and from other racks share one uplink and one downlink."""
-
-    name: str
-    up: Link
-    down: Link
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Host:
-    """`count` interchangeable hosts; `up` and `down` are those of a single one."""
-
-    name: str
-    up: Link
-    down: Link
-    count: int = 1
-    rack: Rack | None = None
-
-
-class Network(Protocol):
-    """What carries bytes between hosts."""
-
-    def transfer(self, src: Host, dst: Host, nbytes: float) -> Decided:
-        """Every one of `src.count` hosts sends `nbytes` to every one of `dst.count` hosts.
-
-        The event succeeds at the instant the last byte has arrived, propagation delay included.
-        """
 
 
 class FluidNetwork:
@@ -94,6 +65,7 @@ class FluidNetwork:
             raise ValueError(f"propagation_delay must be finite and at least 0, not {propagation_delay}")
         self.env = env
         self.propagation_delay = propagation_delay
+        self.tolerance = tolerance
         self._head_start = head_start
         self._crossing = crossing
         self.links: list[Link] = []
@@ -105,8 +77,8 @@ class FluidNetwork:
         self._numbers: list[int] = []
         self._delayed: list[bool] = []
         self._heeded: dict[Decided, tuple[Link, Link]] = {}  # links on which others heed a transfer
-        self._beginning: list[_Beginning] = []  # those that began at this instant
-        self._halted: dict[Decided, _Halted] = {}
+        self._beginning: list[Beginning] = []  # those that began at this instant
+        self._halted: dict[Decided, Halted] = {}
         self._started = 0
         self._settling = False
         self._due = math.inf
@@ -172,7 +144,7 @@ class FluidNetwork:
         if not heeded or nbytes == 0 or not any(link.number for link in path):
             return self._start(path, weights, nbytes / weight, math.inf, self.propagation_delay)
         # How many it meets is known once all that begin at this instant have.
-        begun = _Beginning(Decided(self.env), self._started, path, weights, nbytes / weight, abreast, meets)
+        begun = Beginning(Decided(self.env), self._started, path, weights, nbytes / weight, abreast, meets)
         self._beginning.append(begun)
         self._heeded[begun.done] = up, down
         up.flows += 1
@@ -267,7 +239,7 @@ class FluidNetwork:
             halted.times += 1
         elif (flow := end.flow) is not None and flow != HALTED:
             path, weights, remaining, limit = self.fluid.take_out(flow, self.env.now)
-            self._halted[end] = _Halted(
+            self._halted[end] = Halted(
                 self._numbers[flow], path, weights, remaining, limit, self._delayed[flow]
             )
             self._ends_by_flow[flow] = None
@@ -356,10 +328,10 @@ class FluidNetwork:
             (arriving if self._delayed[flow] else through).append(end)
             self._leave(end)
         if arriving:
-            self._call(partial(_succeed, arriving), self.propagation_delay, NORMAL)
+            self._call(partial(succeed_all, arriving), self.propagation_delay, NORMAL)
         self._change()
         if through:
-            _succeed(through)
+            succeed_all(through)
         return True
 
     def _set_timer(self) -> None:
@@ -370,52 +342,3 @@ class FluidNetwork:
         if self._due < math.inf and not self._settling and (not self._timers or self._due < self._timers[-1]):
             self._timers.append(self._due)
             self._call(self._fire, max(0.0, self._due - self.env.now))
-
-
-def tolerance_note(tolerance: float) -> str:
-    """What an answer says that was not computed exactly."""
-    return (
-        f"transfers ended together where they had no more than {tolerance:.3g} of their bytes to go "
-        f"(tolerance = {tolerance:g}): each carries at least {1 - tolerance:.6g} of its bytes"
-    )
-
-
-@dataclass(slots=True)
-class _Halted:
-    """A flow that stands still: what is needed to let it go on, and how many have halted it."""
-
-    number: int
-    path: list[int]
-    weights: list[float]
-    remaining: float
-    limit: float
-    delayed: bool
-    times: int = 1
-
-
-class _Beginning(NamedTuple):
-    """A transfer that has begun at this instant, `order` being that of its start among all."""
-
-    done: Decided
-    order: int
-    path: list[Link]
-    weights: list[float]
-    nbytes: float
-    abreast: int
-    meets: Link | None
-
-
-def _succeed(events: list[Decided], _: simpy.Event | None = None) -> None:
-    """Let events happen one after the other as if each had been scheduled, in a third of the time."""
-    for position, event in enumerate(events):
-        callbacks = event.callbacks
-        assert callbacks is not None
-        event.callbacks = None  # type: ignore[assignment]  # as SimPy does
-        event._ok, event._value = True, None
-        try:
-            for callback in callbacks:
-                callback(event)
-        except BaseException:  # the simulation stops here; it may be run on
-            for later in events[position + 1 :]:
-                later.after(0.0)
-            raise

@@ -5,7 +5,8 @@ from typing import Any
 
 import simpy
 
-from psmodel.network.fluid import Decided, Link
+from psmodel.network.decided import Decided
+from psmodel.network.fluid import Link
 from psmodel.network.network import FluidNetwork
 
 

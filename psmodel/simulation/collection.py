@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from psmodel.backlog import note
-from psmodel.network.network import tolerance_note
+from psmodel.network.fluid import tolerance_note
 from psmodel.results import Prediction, SteadyState, Timeline, ingress_per_shard, metrics
 from psmodel.simulation.usage import Reading, mean_queue, utilisation
 from psmodel.trace import Span

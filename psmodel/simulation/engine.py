@@ -2,38 +2,39 @@
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import simpy
 
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.limits.budget import check
-from psmodel.network.fluid import Link
-from psmodel.network.network import FluidNetwork, Host, Rack
-from psmodel.network.processor import Processor
-from psmodel.random_streams import compute_times, endless_compute_times, failure_gaps, update_costs
+from psmodel.network.hosts import Host
+from psmodel.random_streams import compute_times, endless_compute_times, update_costs
 from psmodel.results import Array
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import repeats
-from psmodel.service_demands import demands, rack_rates
+from psmodel.service_demands import demands
 from psmodel.simulation.bundles import least_need, shards_alike, workers_alike
 from psmodel.simulation.collection import SimulationResult, gather
 from psmodel.simulation.coordinator import Coordinator
 from psmodel.simulation.garbage import rare_collections
+from psmodel.simulation.messages import in_rows
 from psmodel.simulation.monitor import Monitor
 from psmodel.simulation.needs import need
-from psmodel.simulation.presence import Deaths, Presence
+from psmodel.simulation.premises import Premises
+from psmodel.simulation.presence import presences
 from psmodel.simulation.shard import Shard
 from psmodel.simulation.steady import DEFAULT_BUDGET, Budget, settle
 from psmodel.simulation.surroundings import Surroundings
 from psmodel.simulation.usage import Reading, read
 from psmodel.simulation.worker import Worker
 
-_LONG = 1e6
-"""Seconds of background traffic that one flow stands for; then another follows."""
+if TYPE_CHECKING:
+    from psmodel.simulation.messages.exchange import Exchange
+
 _CHUNK = 1024
 """Events between two looks at the budget."""
 
@@ -108,24 +109,13 @@ class Run:
     ) -> None:
         check(least_need(scenario))
         self.scenario, self.tolerance = scenario, tolerance
-        self._on_progress = on_progress or _silent
+        self._on_progress = on_progress or (lambda *_: None)
         self._events, self._began = 0, time.monotonic()
         self.demands = demands(scenario, calibration)
         self._replication = replication
         self._env = simpy.Environment()
-        self._network = FluidNetwork(
-            self._env,
-            propagation_delay=self.demands.propagation_delay,
-            head_start=self.demands.head_start,
-            crossing=self.demands.crossing,
-            tolerance=tolerance,
-        )
-        self._all_cores = (
-            None if scenario.total_cores is None else self._network.add_link("cores", scenario.total_cores)
-        )
-        self._copies = calibration.memory_s_per_byte > 0
-        self._all_memory = self._memory("memory") if scenario.total_cores is not None else None
-        self._shared_host: tuple[Host, Processor] | None = None
+        self._premises = Premises(self._env, scenario, self.demands, calibration, tolerance=tolerance)
+        self._network = self._premises.network
         self._shard_groups = self._group_shards()
         n = scenario.workers
         self._worker_counts = [n] if workers_alike(scenario, self.demands) else [1] * n
@@ -139,14 +129,14 @@ class Run:
         self.monitor.may_trace = trace
         self.under_way = 0
         self._drained = self._env.event()
-        self._pairs: dict[tuple[str, int], tuple[Host, Processor]] = {}
-        self._racks = self._make_racks()
         self._coordinator = Coordinator(self._env, scenario)
         # The deaths come first, so that one at 0 s is before all else that happens then.
-        self._presences = self._make_presences()
+        self._presences = presences(
+            self._network, self.monitor, scenario, replication, progress=lambda: self._coordinator.ended
+        )
         self.shards = self._make_shards()
         self._workers = self._make_workers()
-        self._disturb()
+        self._premises.disturb()
 
     def _group_shards(self) -> list[tuple[int, int]]:
         sizes = self.scenario.shard_sizes
@@ -155,75 +145,10 @@ class Run:
         groups = [list(members) for _, members in groupby(range(len(sizes)), key=sizes.__getitem__)]
         return [(members[0], len(members)) for members in groups]
 
-    def _processor(self, name: str) -> Processor:
-        cores = self.scenario.cores_per_host
-        if self._all_cores is not None:
-            return Processor(self._network, self._all_cores, self._all_memory)
-        return Processor(
-            self._network,
-            None if cores is None else self._network.add_link(f"{name}.cores", cores),
-            self._memory(f"{name}.memory"),
-        )
-
-    def _memory(self, name: str) -> Link | None:
-        """A machine's memory channels: one second of copying per second, for all who copy."""
-        return self._network.add_link(name, 1.0) if self._copies else None
-
-    def _host(self, role: str, index: int, count: int) -> tuple[Host, Processor]:
-        d, placement = self.demands, self.scenario.placement
-        if placement == "single-host":
-            if self._shared_host is None:
-                host = self._network.add_host("host", up=d.worker_up, down=d.worker_down)
-                self._shared_host = host, self._processor("host")
-            return self._shared_host
-        key = ("shard" if placement == "colocated" else role, index)
-        if key in self._pairs:
-            return self._pairs[key]
-        up, down = (d.worker_up, d.worker_down) if role == "worker" else (d.shard_up, d.shard_down)
-        shares = self.scenario.link_shares
-        up, down = (
-            rate * shares.get(f"{role}-{index}.{way}", 1.0) for way, rate in (("up", up), ("down", down))
-        )
-        rack = self._racks[index % len(self._racks)] if self._racks else None
-        host = self._network.add_host(f"{role}-{index}", up=up, down=down, count=count, rack=rack)
-        pair = self._pairs[key] = host, self._processor(host.name)
-        return pair
-
-    def _make_racks(self) -> list[Rack]:
-        if self.scenario.racks is None:
-            return []
-        rates = rack_rates(self.scenario, self.demands.rates)
-        return [self._network.add_rack(f"rack-{i}", up=up, down=down) for i, (up, down) in enumerate(rates)]
-
-    def _disturb(self) -> None:
-        """Set off the background traffic."""
-        links = {link.name: link for link in self._network.links}
-        for traffic in self.scenario.background:
-            self._env.process(self._flood(links[traffic.link], traffic.rate))
-
-    def _flood(self, link: Link, rate: float) -> Generator[simpy.Event, Any, None]:
-        while True:
-            yield self._network.flow([link], rate * _LONG, max_rate=rate)
-
-    def _make_presences(self) -> dict[tuple[str, int], Presence]:
-        """That of every worker and shard that may die, with its outages set off."""
-        scenario, deaths = self.scenario, Deaths(lambda: self._coordinator.ended)
-        presences: dict[tuple[str, int], Presence] = {}
-        for position, failure in enumerate(scenario.failures):
-            count = scenario.workers if failure.role == "worker" else scenario.shards
-            for index in range(count) if failure.index is None else [failure.index]:
-                key = (failure.role, index)
-                if key not in presences:
-                    name = f"{failure.role}-{index}"
-                    presences[key] = Presence(self._network, self.monitor, name=name, deaths=deaths)
-                gaps = failure_gaps(scenario, position, index, self._replication)
-                self._env.process(presences[key].outages(position, failure, gaps))
-        return presences
-
     def _make_shards(self) -> list[Shard]:
         shards: list[Shard] = []
         for position, (first, count) in enumerate(self._shard_groups):
-            host, processor = self._host("shard", first // self.scenario.shards_per_host, count)
+            host, processor = self._premises.host("shard", first // self.scenario.shards_per_host, count)
             shards.append(
                 Shard(
                     self._env,
@@ -241,13 +166,20 @@ class Run:
     def _make_workers(self) -> list[Worker]:
         scenario = self.scenario
         iterations = math.inf
-        times: Sequence[Iterator[float]] = endless_compute_times(scenario, self._replication)
-        if not scenario.is_steady:
+        times: Sequence[Iterator[float]]
+        if scenario.is_steady:
+            times = endless_compute_times(scenario, self._replication)
+        else:
             iterations = scenario.total_iterations
             times = [iter(row.tolist()) for row in compute_times(scenario, self._replication)]
         costs = update_costs(scenario, self._replication)[: len(self.shards)]
         shards = [shard for shard in self.shards if shard.size > 0]
         costs = [cost for cost, shard in zip(costs, self.shards, strict=True) if shard.size > 0]
+        hosts = [
+            self._premises.host("worker", index // scenario.workers_per_host, count)
+            for index, count in enumerate(self._worker_counts)
+        ]
+        self._exchange = self._make_exchange(shards, [host for host, _ in hosts], costs)
         shared = Surroundings(
             env=self._env,
             scenario=scenario,
@@ -259,10 +191,10 @@ class Run:
             iterations=iterations,
             update_cost=costs,
             outstanding=self._count,
+            exchange=self._exchange,
         )
         workers = []
-        for index, count in enumerate(self._worker_counts):
-            host, processor = self._host("worker", index // scenario.workers_per_host, count)
+        for index, (count, (host, processor)) in enumerate(zip(self._worker_counts, hosts, strict=True)):
             worker = Worker(
                 shared,
                 index=index,
@@ -278,6 +210,28 @@ class Run:
             assert process.callbacks is not None
             process.callbacks.append(lambda _: self._count(-1))
         return workers
+
+    def _make_exchange(
+        self, shards: Sequence[Shard], hosts: Sequence[Host], update_cost: Sequence[Iterator[float]]
+    ) -> "Exchange | None":
+        """What carries the messages in rows of numbers, if that can be and pays."""
+        scenario = self.scenario
+        if self.monitor.may_trace or self._premises.copies_meet:
+            return None
+        if not in_rows(scenario, hosts, len(shards)):
+            return None
+        from psmodel.simulation.messages.exchange import Exchange
+
+        return Exchange(
+            self._env,
+            network=self._network,
+            demands=self.demands,
+            monitor=self.monitor,
+            shards=shards,
+            workers=[*zip(hosts, self._worker_counts, strict=True)],
+            scenario=scenario,
+            update_cost=update_cost,
+        )
 
     def _count(self, change: int) -> None:
         self.under_way += change
@@ -298,16 +252,20 @@ class Run:
         """Go on until every worker has finished so many iterations; False if the budget ends before."""
         monitor, step = self.monitor, self._env.step
         monitor.aim_at(iterations)
+        exchange = self._exchange
         while not monitor.reached:
-            if budget and budget.is_spent(events=self._events, records=monitor.records, began=self._began):
-                return False
+            events = self._events + (exchange.events if exchange else 0)
+            if budget and budget.is_spent(events=events, records=monitor.records, began=self._began):
+                break
             for _ in range(_CHUNK):
                 step()
                 if monitor.reached:
                     break
             self._events += _CHUNK
             self._on_progress(self.finished, iterations)
-        return True
+        if exchange:
+            exchange.report()
+        return monitor.reached
 
     def result(self) -> SimulationResult:
         """All of a finite run, which ends when nothing is under way any more."""
@@ -318,11 +276,15 @@ class Run:
                 if drained.callbacks is None:
                     break
             self._on_progress(self.finished, self.scenario.total_iterations)
+        if self._exchange:
+            self._exchange.report()
         return gather(self, self.reading())
 
     def open(self, iterations: float = math.inf) -> Reading:
         """Keep what happens from now on, of the next `iterations` of each worker."""
         self.monitor.keep_from_now(iterations)
+        if self._exchange:
+            self._exchange.watch_anew()
         for shard in self.shards:
             shard.watch_anew()
         return self.reading()
@@ -334,8 +296,8 @@ class Run:
             self.shards,
             self._workers,
             links=self.scenario.placement != "single-host",
-            cores=self._all_cores or (self._shared_host[1].cores if self._shared_host else None),
-            memory=self._all_memory or (self._shared_host[1].memory if self._shared_host else None),
+            cores=self._premises.shared_cores,
+            memory=self._premises.shared_memory,
         )
 
     def state(self) -> Array:
@@ -356,7 +318,3 @@ class Run:
             names = (f"shard-{shard.index}", shard.host.up.name, shard.host.down.name)
             rows |= dict.fromkeys(names, (first, count))
         return {row: members for row, members in rows.items() if members[1] > 1}
-
-
-def _silent(*_: int) -> None:
-    """Nobody wants to know how far it is."""

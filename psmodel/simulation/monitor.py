@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from psmodel.results import Array, IngressClock, Timeline
+from psmodel.results import Array, IngressClock, Integers, Timeline
 from psmodel.scenario import Scenario
 from psmodel.trace import Span
 
@@ -137,6 +137,37 @@ class Monitor:
             for position in range(self._worker_counts[worker]):
                 # Of those that arrive together one after the other is staler, unless they are of one round.
                 self.staleness[staleness + position * (not self._in_step)] += self._shard_counts[shard]
+
+    def updates_begin(
+        self, worker: Integers, iteration: Integers, shard: Integers, staleness: Integers, time: Array
+    ) -> None:
+        """Many times `update_begins`, in the order of their time; one number each."""
+        row = iteration - np.array(self._row)[worker]
+        counted = row >= 0
+        if not counted.all():
+            row, of, at, when = row[counted], worker[counted], shard[counted], time[counted]
+            push_start = self.computed[of, iteration[counted]]
+        else:
+            of, at, when, push_start = worker, shard, time, self.computed[worker, iteration]
+        self._ingress.many_arrived(iteration=row, shard=at, push_start=push_start, time=when)
+        members = np.array(self._worker_counts)[worker]
+        weights = np.array(self._shard_counts)[shard]
+        self._updates += int((members * weights).sum())
+        if not self._pulls:
+            return
+        age = iteration - np.array(self._first)[worker]
+        counted = (age >= 0) & (age < self._end)
+        members, weights, stale = members[counted], weights[counted], staleness[counted]
+        if not self._in_step:
+            # See `update_begins`.
+            before = np.cumsum(members) - members
+            position = np.arange(int(members.sum())) - np.repeat(before, members)
+            stale, weights = np.repeat(stale, members) + position, np.repeat(weights, members)
+        else:
+            weights = weights * members
+        values, index = np.unique(stale, return_inverse=True)
+        for value, number in zip(values.tolist(), np.bincount(index, weights).tolist(), strict=True):
+            self.staleness[value] += int(number)
 
     def update_ends(self, *, worker: int, iteration: int, time: float) -> None:
         """One more shard has applied the updates of a worker (group)."""

@@ -6,8 +6,10 @@ from typing import Any
 import simpy
 
 from psmodel.errors import BadInput
-from psmodel.network.fluid import Decided
+from psmodel.network.decided import Decided
 from psmodel.network.network import FluidNetwork
+from psmodel.random_streams import failure_gaps
+from psmodel.scenario import Scenario
 from psmodel.scenario.parts import Failure
 from psmodel.simulation.monitor import Monitor
 from psmodel.units import format_time
@@ -118,3 +120,28 @@ class Presence:
             self._network.resume(transfer)
         back, self.back = self.back, self._env.event()
         back.succeed()
+
+
+def presences(
+    network: FluidNetwork,
+    monitor: Monitor,
+    scenario: Scenario,
+    replication: int,
+    *,
+    progress: Callable[[], int],
+) -> dict[tuple[str, int], Presence]:
+    """Role and index → the presence of every worker and shard that may die, with its outages set off.
+
+    `progress` as in `Deaths`.
+    """
+    deaths = Deaths(progress)
+    there: dict[tuple[str, int], Presence] = {}
+    for position, failure in enumerate(scenario.failures):
+        count = scenario.workers if failure.role == "worker" else scenario.shards
+        for index in range(count) if failure.index is None else [failure.index]:
+            key = (failure.role, index)
+            if key not in there:
+                there[key] = Presence(network, monitor, name=f"{failure.role}-{index}", deaths=deaths)
+            gaps = failure_gaps(scenario, position, index, replication)
+            network.env.process(there[key].outages(position, failure, gaps))
+    return there

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import simpy
 
-from psmodel.network.fluid import Decided
+from psmodel.network.decided import Decided
 from psmodel.network.network import FluidNetwork
 from psmodel.network.processor import when
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import simpy
 
-from psmodel.network.network import Host
+from psmodel.network.hosts import Host
 from psmodel.network.processor import Processor, when
 from psmodel.simulation.presence import Presence
 
@@ -44,6 +44,8 @@ class Shard:
         How many of them belong to each iteration.
     busy_s
         Its thread's CPU time.
+    calls
+        How many are here, the one that is worked on included.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Shard:
         self.rounds: Counter[int] = Counter()
         self.busy_s = 0.0
         self.response_sum_s = 0.0
-        self.longest_queue = 0
+        self.calls = self.longest_queue = 0
         self.waiting_bytes = 0.0
         self.most_waiting_bytes = 0.0
         self.processor = processor
@@ -78,14 +80,9 @@ class Shard:
         if presence is not None:
             presence.on_death = self._die
 
-    @property
-    def calls(self) -> int:
-        """How many are here, the one that is worked on included."""
-        return len(self._queue)
-
     def watch_anew(self) -> None:
         """Forget how long the queue has been before."""
-        self.longest_queue = len(self._queue)
+        self.longest_queue = self.calls
 
     def accepts(self, iteration: int, count: int) -> bool:
         """Whether `count` updates of an iteration, which arrive now, are among the first."""
@@ -131,7 +128,8 @@ class Shard:
                 service=service, memory=memory, arrived=self.env.now, nbytes=nbytes, begin=begin, reply=reply
             )
         )
-        self.longest_queue = max(self.longest_queue, len(self._queue))
+        self.calls += 1
+        self.longest_queue = max(self.longest_queue, self.calls)
         self.waiting_bytes += nbytes
         self.most_waiting_bytes = max(self.most_waiting_bytes, self.waiting_bytes)
         if not self._running:
@@ -164,6 +162,7 @@ class Shard:
 
     def _finish(self) -> None:
         call = self._queue.popleft()
+        self.calls -= 1
         self.response_sum_s += self.env.now - call.arrived
         self.waiting_bytes -= call.nbytes
         call.reply()

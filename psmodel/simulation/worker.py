@@ -7,8 +7,9 @@ from typing import Any
 
 import simpy
 
-from psmodel.network.fluid import Decided, Link
-from psmodel.network.network import Host
+from psmodel.network.decided import Decided
+from psmodel.network.fluid import Link
+from psmodel.network.hosts import Host
 from psmodel.network.processor import Processor, after, when
 from psmodel.service_demands import Push
 from psmodel.simulation.presence import Presence
@@ -52,11 +53,12 @@ class Worker:
         self._iterations = shared.iterations
         self._update_cost = shared.update_cost
         self._outstanding = shared.outstanding
-        self._trace_transfer = shared.trace_transfer
+        self._trace_transfer, self._trace_iteration = shared.trace_transfer, shared.trace_iteration
         self._compute_times = enumerate(compute_times)
         self._presence = presence
         if presence is not None:
             presence.on_death = self._die
+        self._exchange = shared.exchange
         self._name = f"worker-{index}"
         self._thread = Thread(shared.env, processor, presence)
         self._accelerator = Processor(shared.network, None)
@@ -85,7 +87,8 @@ class Worker:
             if self._scenario.mode != "asp" and self._demands.ask > 0:
                 yield env.timeout(self._demands.ask)
             monitor.released[me, iteration] = env.now
-            self._trace(iteration)
+            if monitor.may_trace:
+                self._trace_iteration(self.index, self._name, iteration)
             following = self._coordinator.following(iteration)
             monitor.skip(me, iteration + 1, following, env.now)
             monitor.finish(me, following)
@@ -138,7 +141,7 @@ class Worker:
     @property
     def busy_s(self) -> float:
         """Seconds of its thread's work, computing included, wherever that takes place."""
-        return self._thread.busy_s
+        return self._thread.busy_s + (self._exchange.busy_s(self.index) if self._exchange else 0.0)
 
     def _die(self) -> None:
         for pull in self._open:
@@ -153,6 +156,8 @@ class Worker:
 
     def _ask(self, iteration: int) -> Generator[simpy.Event, Any, Pull]:
         """Ask every shard for its parameters, one after the other waiting for each if so said."""
+        if self._exchange is not None:
+            return (yield from self._exchange.pull(self.index, iteration, self._thread))
         sequential = self._scenario.pull == "sequential"
         pull = Pull(self.env, iteration=iteration, shards=len(self._shards))
         self._open = [one for one in self._open if not one.arrived.event.triggered] + [pull]
@@ -258,6 +263,9 @@ class Worker:
         return applied
 
     def _push(self, iteration: int, push: Push, applied: Countdown, *, last: bool) -> Process:
+        if self._exchange is not None:
+            self._exchange.push(self.index, iteration, applied.event)
+            return
         sequential = self._scenario.push == "sequential"
         for position, shard in enumerate(self._shards):
             yield from self._thread.works(push.send[shard.member], memory_s=push.send_memory[shard.member])
@@ -321,14 +329,8 @@ class Worker:
         if accepted:
             memory = push.apply_memory[shard.member]
             service = push.apply[shard.member] + (next(self._update_cost[position], 0.0) if last else 0.0)
-        size = push.sizes[shard.member]
-        shard.call(
-            service * self.count,
-            finish,
-            memory=memory * self.count,
-            begin=start,
-            nbytes=size * self.count,
-        )
+        nbytes = push.sizes[shard.member] * self.count
+        shard.call(service * self.count, finish, memory=memory * self.count, begin=start, nbytes=nbytes)
 
     def _staleness(self, pull: Pull, shard: Shard, position: int, iteration: int) -> int:
         """Updates since the pull; in bulk-synchronous mode those of other rounds."""
@@ -343,16 +345,3 @@ class Worker:
         if self._fewer_in_flight is not None:
             waiting, self._fewer_in_flight = self._fewer_in_flight, None
             waiting.succeed()
-
-    def _trace(self, iteration: int) -> None:
-        monitor, i = self._monitor, (self.index, iteration)
-        edges = (
-            monitor.start[i],
-            monitor.pulled[i],
-            monitor.computed[i],
-            monitor.pushed[i],
-            monitor.released[i],
-        )
-        for name, begin, end in zip(("pull", "compute", "push", "wait"), edges, edges[1:], strict=False):
-            if end > begin:
-                monitor.span(self._name, name, float(begin), float(end), iteration=iteration)

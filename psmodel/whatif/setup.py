@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -101,7 +101,7 @@ class Setup:
     def key(self, scenario: Scenario, point: Point) -> str:
         """A hash of everything the row depends on, and of psmodel's version."""
         question = {
-            "psmodel": version("psmodel"),
+            "psmodel": _version(),
             "method": self.method,
             "replications": self.replications,
             "known": self.calibrated.to_json(),
@@ -112,6 +112,11 @@ class Setup:
             "point": {k: str(v) for k, v in point.items()},
         }
         return hashlib.sha256(json.dumps(question | resolved, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@cache
+def _version() -> str:
+    return version("psmodel")
 
 
 @lru_cache(maxsize=256)

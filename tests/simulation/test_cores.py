@@ -64,7 +64,7 @@ def test_no_core_works_twice_and_none_idles_while_there_is_work(factors, cores, 
     run = Run(scenario, IDEAL, replication=0, trace=False)
     last = float(run.result().timeline.computed.max())
     longest, total = max(factors), math.fsum(factors)
-    used = run._shared_host[1].cores.carried
+    used = run._premises.shared_cores.carried
     if on == "accelerator":
         assert last == pytest.approx(longest)
         assert used == 0

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from psmodel import simulation
 from psmodel.calibration import IDEAL
-from psmodel.network.network import FluidNetwork, Host
+from psmodel.network.hosts import Host
+from psmodel.network.network import FluidNetwork
 from psmodel.scenario import load
 from psmodel.simulation import engine
 from tests.reference.fluid_reference import Bundle, completion_times, filling_rates, lp_rates

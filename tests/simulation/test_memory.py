@@ -5,6 +5,7 @@ import tracemalloc
 import pytest
 
 from psmodel import simulation
+from psmodel.network.fluid import load_compiled
 from psmodel.scenario import Scenario
 
 _HOSTS = 8
@@ -35,6 +36,7 @@ def peak_bytes(iterations: int, *, trace: bool) -> int:
 @pytest.mark.parametrize(("trace", "least", "most"), [(False, 0, 40), (True, 200, 10_000)])
 def test_memory_per_message(trace, least, most) -> None:
     """Bytes that one more message takes; the record of a worker's iteration is 80, shared by its messages."""
+    load_compiled()
     few, many = 5, 20
     peak_bytes(few, trace=trace)  # what is loaded on first use
     growth = peak_bytes(many, trace=trace) - peak_bytes(few, trace=trace)

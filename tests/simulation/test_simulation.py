@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from psmodel import analytic, simulation
 from psmodel.calibration import Calibration
-from psmodel.network.fluid import Decided
-from psmodel.network.network import Host
+from psmodel.network.decided import Decided
+from psmodel.network.hosts import Host
 from psmodel.scenario import Scenario, load
 from psmodel.simulation.engine import Run
 from tests.strategies import bandwidths, calibrations, rates, seconds
@@ -118,7 +118,7 @@ def test_never_beats_a_lower_bound(scenario, calibration) -> None:
 
 @given(scenario=scenarios(placements=("dedicated", "colocated")))
 def test_every_byte_is_carried_once(scenario) -> None:
-    run = Run(scenario, Calibration(), replication=0, trace=False)
+    run = Run(scenario, Calibration(), replication=0, trace=True)  # with a trace every message is one by one
     network, supplied = run._network, dict.fromkeys(run._network.hosts.values(), 0.0)
     transfer, received = network.transfer, dict(supplied)
 
