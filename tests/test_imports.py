@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "validate.comparison": "measurements fitting",
     "validate.published": "comparison",
     "validate.history": "measurements fitting",
-    "validate.gate": "measurements fitting history",
+    "validate.gate": "machine measurements fitting history",
     "validate.report": "measurements suites fitting comparison",
     "validate.plugin": "measurements",
     "validate.launch": "testbeds measurements suites",

@@ -83,7 +83,7 @@ def _answered(scenario: Scenario, method: Method, calibrated: Calibrated) -> Ans
         def step(scenario: Scenario, coefficients: Calibration) -> Prediction:
             prediction = predict_one(scenario, coefficients)
             advance(1, "")
-            return prediction
+            return prediction if method == "mva" else with_bounds(prediction, scenario, coefficients)
 
         return answer(scenario, step, calibrated)
 

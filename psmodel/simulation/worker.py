@@ -141,7 +141,7 @@ class Worker:
     @property
     def busy_s(self) -> float:
         """Seconds of its thread's work, computing included, wherever that takes place."""
-        return self._thread.busy_s + (self._exchange.busy_s(self.index) if self._exchange else 0.0)
+        return self._thread.busy_s
 
     def _die(self) -> None:
         for pull in self._open:
@@ -264,7 +264,7 @@ class Worker:
 
     def _push(self, iteration: int, push: Push, applied: Countdown, *, last: bool) -> Process:
         if self._exchange is not None:
-            self._exchange.push(self.index, iteration, applied.event)
+            self._exchange.push(self.index, iteration, applied.event, self._thread)
             return
         sequential = self._scenario.push == "sequential"
         for position, shard in enumerate(self._shards):

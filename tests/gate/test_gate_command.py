@@ -50,6 +50,10 @@ iterations = 2
 warmup = 1
 pull = "none"
 
+[[calibration]]
+model_size = "1MB"
+bandwidth = "100Mbps"
+
 [[held_out]]
 model_size = "2MB"
 bandwidth = "100Mbps"

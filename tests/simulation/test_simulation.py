@@ -122,11 +122,11 @@ def test_every_byte_is_carried_once(scenario) -> None:
     network, supplied = run._network, dict.fromkeys(run._network.hosts.values(), 0.0)
     transfer, received = network.transfer, dict(supplied)
 
-    def watched(src: Host, dst: Host, nbytes: float) -> Decided:
+    def watched(src: Host, dst: Host, nbytes: float, **others: Any) -> Decided:
         if src is not dst:
             supplied[src] += nbytes * dst.count
             received[dst] += nbytes * src.count
-        return transfer(src, dst, nbytes)
+        return transfer(src, dst, nbytes, **others)
 
     network.transfer = watched  # type: ignore[method-assign]
     run.result()

@@ -9,10 +9,20 @@ import click
 
 from psmodel.cli.options import json_option, percentage
 from psmodel.errors import BadInput
+from psmodel.scenario import Scenario
 from psmodel.units import parse_time
 from validate.cli.gate_output import show_soak, tell
-from validate.cli.options import address_option, caution, store_option, supervised, testbed_option
-from validate.gate.levels import LEVELS
+from validate.cli.options import (
+    address_option,
+    allowance,
+    caution,
+    limit_options,
+    show_forecast,
+    store_option,
+    supervised,
+    testbed_option,
+)
+from validate.gate.levels import LEVELS, GatePlan, plan
 from validate.measurements.selection import content
 from validate.measurements.store import Store
 
@@ -61,6 +71,7 @@ _GATES = "gate:"
 @click.option("--seed", type=int, default=0, show_default=True, help="Of who sends to whom in the survey.")
 @testbed_option
 @address_option
+@limit_options
 @store_option
 @json_option
 @click.pass_context
@@ -108,16 +119,24 @@ def _now(context: click.Context, inputs: "GateOptions") -> int:
     if not inputs.mix_machines:
         against.require([this_machine().fingerprint])
     scenarios = [on_this_machine(s, testbed) for s in definition.scenarios]
+    made_for = f"{_GATES}{definition.label}"
+    repetitions, links = _earlier(inputs.store_path, made_for)
+    against = replace(against, links=links)
     covered = against.covered(scenarios)
+    if inputs.dry_run:
+        _forecast(
+            inputs, plan(covered, LEVELS[inputs.level], against.calibration, against.with_links), testbed
+        )
+        return 0
     accepted = None if inputs.accept_hosts else accepted_hosts.load(inputs.store_path)
     supervised(context, testbed)
     from validate.cli.gate_course import Asked, hold
 
-    made_for = f"{_GATES}{definition.label}"
     outcome = hold(
         Asked(
             suite=definition.label, label=made_for, scenarios=scenarios, covered=covered,
-            repetitions=_earlier(inputs.store_path, made_for), accepted=accepted, against=against,
+            repetitions=repetitions, accepted=accepted, against=against,
+            allowance=allowance(inputs.max_bandwidth, inputs.max_duration),
             level=inputs.level, duration_s=seconds, alpha=inputs.false_alarms, margin=inputs.margin,
             seed=inputs.seed, testbed=testbed, address=inputs.address, wait_s=inputs.wait,
             store=inputs.store_path,
@@ -157,8 +176,25 @@ class GateOptions:
     testbed: str | None
     address: str | None
     wait: float
+    dry_run: bool
+    max_bandwidth: float | None
+    max_duration: float | None
     store_path: Path
     as_json: bool
+
+
+def _forecast(inputs: GateOptions, planned: GatePlan, testbed: str) -> None:
+    """Say what would be asked of the hosts and their links."""
+    from validate.runs.surveying import MOST_ROUNDS, ROUND_S
+
+    if not inputs.as_json and testbed != "local":
+        click.echo(
+            f"Before and after the runs hosts send to each other at full rate, {MOST_ROUNDS} × {ROUND_S} s."
+        )
+    show_forecast(
+        planned.runs, testbed=testbed, store=inputs.store_path, max_bandwidth=inputs.max_bandwidth,
+        max_duration=inputs.max_duration, as_json=inputs.as_json,
+    )  # fmt: skip
 
 
 def _check(inputs: GateOptions) -> None:
@@ -170,12 +206,21 @@ def _check(inputs: GateOptions) -> None:
             check_file(path)
 
 
-def _earlier(store: Path, suite: str) -> Counter[str]:
-    """How often gates of that label have run each scenario (by its `content`)."""
-    if not store.exists():
-        return Counter()
-    with Store(store, write=False) as outcome:
-        return Counter(content(run.scenario) for run in outcome.measurements(suite=suite))
+def _earlier(store: Path, suite: str) -> tuple[Counter[str], dict[str, Scenario]]:
+    """How often gates of that label have run each scenario; and scenarios with the links that a probe told since.
+
+    Gates' own runs do not tell what links should be.
+    """
+    repetitions: Counter[str] = Counter()
+    links: dict[str, Scenario] = {}
+    if store.exists():
+        with Store(store, write=False) as history:
+            for run in history.measurements():
+                if run.suite == suite:
+                    repetitions[content(run.asked_for)] += 1
+                elif run.links_probed and not (run.suite or "").startswith(_GATES):
+                    links[content(run.asked_for)] = run.scenario
+    return repetitions, links
 
 
 def _seconds(duration: str) -> float:

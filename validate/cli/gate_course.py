@@ -21,6 +21,7 @@ from validate.gate.verdict import judge
 from validate.history.expectation import Expectations
 from validate.machine.environment import this_machine
 from validate.measurements.store import Store
+from validate.runs.allowance import Allowance
 from validate.runs.gating import GateCourse, alike, can_survey, cycle
 from validate.runs.real_run import TestbedLost
 from validate.runs.surveying import Surveying
@@ -49,6 +50,7 @@ class Asked:
     scenarios: Sequence[Scenario]
     covered: Sequence[Scenario]
     repetitions: Counter[str]
+    allowance: Allowance
     accepted: Known | None
     against: Reference
     level: str
@@ -80,7 +82,9 @@ def hold(request: Asked) -> Held:
     CannotRun
         If there is nothing to run: no scenario of which something is expected, and no two hosts to compare.
     """
-    planned = plan(request.covered, LEVELS[request.level], request.against.calibration)
+    planned = plan(
+        request.covered, LEVELS[request.level], request.against.calibration, request.against.with_links
+    )
     shaped, survey = alike(request.scenarios, request.testbed), can_survey(request.scenarios, request.testbed)
     if not planned.runs and not survey:
         raise CannotRun(
@@ -89,7 +93,7 @@ def hold(request: Asked) -> Held:
         )
     expectations = request.against.expectations(planned.runs)
     needed = [*planned.runs, *([shaped] if shaped else [])] or list(request.scenarios)
-    course = GateCourse(repetitions=request.repetitions)
+    course = GateCourse(repetitions=request.repetitions, allowance=request.allowance)
     number, notes = 0, list[str]()
     began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     gate = None

@@ -1,5 +1,6 @@
 """A gate of runs that are stored already: made by a job that has handed them over."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,18 +39,27 @@ def of_stored(
     selection = Selection.parse(select)
     stored = read(store)
     caution(stored.notes)
-    of_suite = Named(name=suite.name, version=str(suite.version))
+    of_suite = Named(name=suite.name)
     runs = [m for m in stored.runs if of_suite.holds(m) and selection.holds(m)]
+    versions = sorted({m.suite or "" for m in runs})
+    if versions and suite.label not in versions:
+        caution([f"the runs are of {', '.join(map(label, versions))}, and the suite's file is {suite.label}"])
+    elif len(versions) > 1:
+        runs = [m for m in runs if m.suite == suite.label]
     if against.fit is not None:
         runs = [m for m in runs if m.part != "calibration"]
     if not runs:
         raise BadInput(
-            f"{store} has no {'held-out ' if against.fit else ''}runs of suite {suite.label} in selection "
+            f"{store} has no {'held-out ' if against.fit else ''}runs of suite {suite.name} in selection "
             f"{label(select)!r}"
         )
     if not mix_machines:
         against.require({m.environment.fingerprint for m in runs})
-    questions = {content(m.scenario): m.scenario for m in runs}
+    questions = {content(m.asked_for): m.asked_for for m in runs}
+    # Links as they were when the first of these runs was made: one that has become slow since is to be found.
+    against = replace(
+        against, links={content(m.asked_for): m.scenario for m in reversed(runs) if m.links_probed}
+    )
     expectations = {key: of for key, of in against.expectations(list(questions.values())).items() if of}
     began = datetime.now(UTC)
     checks = judge(runs, expectations, alpha=alpha, margin=margin)

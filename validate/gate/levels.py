@@ -1,6 +1,6 @@
 """Which runs of a suite a gate makes in the time that it has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from psmodel.calibration import Calibration
@@ -28,15 +28,21 @@ def plan(
     scenarios: Sequence[Scenario],
     seconds: float,
     calibration: Calibration,
+    with_links: Callable[[Scenario], Scenario] = lambda scenario: scenario,
 ) -> GatePlan:
     """First one run of each scenario, as many as fit, then repetitions of those.
 
     Scenarios that differ in how they pull and push, or in what binds, take turns, so that a short gate has seen each
     kind; at least one run is made, however long it takes.
+
+    Parameters
+    ----------
+    with_links
+        Gives a scenario the links that it will have, where it leaves them to a probe.
     """
     turns: dict[tuple[str, ...], list[Scenario]] = {}
     for s in scenarios:
-        kind = (s.mode, s.pull, s.push, *(bound_by(s, metric) for metric in judged(s)))
+        kind = (s.mode, s.pull, s.push, *(bound_by(with_links(s), metric) for metric in judged(s)))
         turns.setdefault(kind, []).append(s)
     order = [
         of[turn]
@@ -44,7 +50,7 @@ def plan(
         for of in turns.values()
         if turn < len(of)
     ]
-    costs = {id(s): _START_S + _duration(s, calibration) for s in order}
+    costs = {id(s): _START_S + _duration(with_links(s), calibration) for s in order}
     planned: list[Scenario] = []
     spent = 0.0
     for scenario in order:

@@ -9,7 +9,7 @@ import numpy as np
 from validate.fitting.observables import signals
 from validate.history.expectation import Expectations
 from validate.measurements.measurement import Measurement
-from validate.measurements.selection import by_scenario, content
+from validate.measurements.selection import by_question, content
 
 _PERCENTILES = (50, 95, 99)
 
@@ -41,8 +41,8 @@ class Running:
 def percentiles(runs: Sequence[Measurement], expectations: Expectations) -> tuple[Running, ...]:
     """Of every metric that something is expected of."""
     rows = []
-    for group in by_scenario(runs):
-        for metric, expected in expectations.get(content(group[0].scenario), {}).items():
+    for group in by_question(runs):
+        for metric, expected in expectations.get(content(group[0].asked_for), {}).items():
             logs = [signals(run.scenario, run.metrics).get(metric) for run in group]
             ratios = [math.exp(log - expected.centre) for log in logs if log is not None]
             if ratios:

@@ -12,7 +12,7 @@ from validate.gate.blame import cause
 from validate.history.expectation import Expectations
 from validate.history.several_tests import holm
 from validate.measurements.measurement import Measurement
-from validate.measurements.selection import by_scenario, content, labels
+from validate.measurements.selection import by_question, content, labels
 
 ALPHA, MARGIN = 0.01, 0.02
 """Probability of a false alarm in a whole gate; what a time may be off, relative, before it is anybody's concern."""
@@ -79,11 +79,11 @@ def judge(
 
     With probability at least 1 − alpha nothing fails if all is as expected (Holm's rule over all checks).
     """
-    groups = [_believable(g) for g in by_scenario(runs) if content(g[0].scenario) in expectations]
-    names = labels([g[0].scenario for g in groups])
+    groups = [_believable(g) for g in by_question(runs) if content(g[0].asked_for) in expectations]
+    names = labels([g[0].asked_for for g in groups])
     checks: list[Check] = []
     for group in groups:
-        key = content(group[0].scenario)
+        key = content(group[0].asked_for)
         logs = [signals(run.scenario, run.metrics) for run in group]
         for metric, expected in expectations[key].items():
             values = [of[metric] for of in logs if metric in of]
@@ -104,7 +104,7 @@ def judge(
                     passed=True,
                 )
             )
-    return _decide(checks, {content(g[0].scenario): g for g in groups}, expectations, alpha, margin)
+    return _decide(checks, {content(g[0].asked_for): g for g in groups}, expectations, alpha, margin)
 
 
 def _believable(runs: Sequence[Measurement]) -> list[Measurement]:

@@ -19,7 +19,7 @@ from validate.fitting.model_response import Forward, scales, with_values
 from validate.fitting.noise import run_to_run
 from validate.fitting.observables import fitted_names, signals, tolerance
 from validate.measurements.measurement import Measurement
-from validate.measurements.selection import by_scenario, content
+from validate.measurements.selection import by_question, content
 
 LEAST_SHARE = 0.5
 """Part of the change that a coefficient has to explain to be named."""
@@ -104,7 +104,7 @@ def moved(before: Sequence[Measurement], after: Sequence[Measurement], forward: 
 
 
 def _cells(before: Sequence[Measurement], after: Sequence[Measurement]) -> list[_Cell]:
-    sides = [{content(g[0].scenario): g for g in by_scenario(part)} for part in (before, after)]
+    sides = [{content(g[0].asked_for): g for g in by_question(part)} for part in (before, after)]
     common = [key for key in sides[0] if key in sides[1]]
     both_sides = [side[key] for side in sides for key in common]
     noise = run_to_run([[signals(r.scenario, r.metrics) for r in group] for group in both_sides])

@@ -19,7 +19,7 @@ from validate.fitting.noise import run_to_run
 from validate.fitting.observables import signals
 from validate.history.expectation import Expectation, judged
 from validate.measurements.measurement import Measurement
-from validate.measurements.selection import by_scenario, content
+from validate.measurements.selection import by_question, content
 
 SCHEMA_VERSION = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -76,13 +76,13 @@ class Baseline:
         check_name(name)
         if not runs:
             raise BadInput(f"baseline {name}: there are no runs to make it from")
-        groups = by_scenario(runs)
+        groups = by_question(runs)
         noise = run_to_run([[signals(r.scenario, r.metrics) for r in group] for group in groups])
         entries = {}
         for group, block in zip(groups, noise.blocks, strict=True):
             scenario = group[0].scenario
             names = [metric for metric in judged(scenario) if metric in block.mean]
-            entries[content(scenario)] = Entry(
+            entries[content(group[0].asked_for)] = Entry(
                 scenario=scenario.name,
                 runs=len(group),
                 mean={metric: block.mean[metric] for metric in names},

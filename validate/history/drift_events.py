@@ -11,7 +11,7 @@ from validate.history.attribution import Moved, moved
 from validate.history.drift import Change, Series
 from validate.history.expectation import judged
 from validate.measurements.measurement import Measurement
-from validate.measurements.selection import by_scenario, content, labels
+from validate.measurements.selection import by_question, content, labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +42,15 @@ def series_of(runs: Sequence[Measurement]) -> list[tuple[Series, list[Measuremen
     """One series for each scenario and metric, in the order of the runs' starts."""
     results = []
     ordered = sorted(runs, key=_started)
-    groups = by_scenario(ordered)
-    names = labels([group[0].scenario for group in groups])
+    groups = by_question(ordered)
+    names = labels([group[0].asked_for for group in groups])
     for group in groups:
         for metric in judged(group[0].scenario):
             usable = [
                 (m, value) for m in group if (value := getattr(m.metrics, metric)) is not None and value > 0
             ]
             if usable:
-                name = f"{names[content(group[0].scenario)]} {metric.removesuffix('_time_s')}"
+                name = f"{names[content(group[0].asked_for)]} {metric.removesuffix('_time_s')}"
                 series = Series(
                     name=name,
                     labels=tuple(f"{m.started_at[:19]} (Ray {m.environment.ray})" for m, _ in usable),
@@ -112,11 +112,11 @@ def _event(
     after: Sequence[Measurement],
     forward: Forward,
 ) -> Event:
-    common = {content(r.scenario) for r in before} & {content(r.scenario) for r in after}
+    common = {content(r.asked_for) for r in before} & {content(r.asked_for) for r in after}
     coefficients: tuple[Moved, ...] = ()
     note = ""
     try:
-        sides = [[r for r in part if content(r.scenario) in common] for part in (before, after)]
+        sides = [[r for r in part if content(r.asked_for) in common] for part in (before, after)]
         coefficients = moved(sides[0], sides[1], forward)
     except BadInput as error:
         note = f"the runs before cannot be fitted: {error}"

@@ -15,7 +15,7 @@ from validate.fitting.observables import signals, to_seconds
 from validate.history.expectation import judged
 from validate.history.several_tests import benjamini_hochberg
 from validate.measurements.measurement import Measurement
-from validate.measurements.selection import by_scenario, content, labels
+from validate.measurements.selection import by_question, content, labels
 
 SCHEMA_VERSION = 1
 FALSE_DISCOVERIES = 0.05
@@ -161,13 +161,13 @@ def side_by_side(runs: Sequence[Measurement], first: Selection, second: Selectio
         If one is empty, or they have no scenario in common.
     """
     parts = [selection.of(runs) for selection in (first, second)]
-    groups = [{content(g[0].scenario): g for g in by_scenario(part)} for part in parts]
+    groups = [{content(g[0].asked_for): g for g in by_question(part)} for part in parts]
     common = [key for key in groups[0] if key in groups[1]]
     if not common:
         raise BadInput(
             f"selections {label(first.text)!r} and {label(second.text)!r} have no scenario in common"
         )
-    names = labels([groups[0][key][0].scenario for key in common])
+    names = labels([groups[0][key][0].asked_for for key in common])
     # One noise for both sides: the same scenarios, and more repetitions to tell it from.
     every_group = [side[key] for side in groups for key in common]
     noise = run_to_run([[signals(r.scenario, r.metrics) for r in group] for group in every_group])

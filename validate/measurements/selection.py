@@ -18,12 +18,18 @@ class _OfScenario(Protocol):
     def scenario(self) -> Scenario: ...
 
 
+class _OfQuestion(Protocol):
+    @property
+    def asked_for(self) -> Scenario: ...
+
+
 class _Judged(_OfScenario, Protocol):
     @property
     def suspect(self) -> tuple[str, ...]: ...
 
 
 AnyRun = TypeVar("AnyRun", bound=_OfScenario)
+AskedRun = TypeVar("AskedRun", bound=_OfQuestion)
 JudgedRun = TypeVar("JudgedRun", bound=_Judged)
 
 
@@ -55,6 +61,14 @@ def by_scenario(runs: Iterable[AnyRun]) -> list[list[AnyRun]]:
     groups: dict[str, list[AnyRun]] = {}
     for run in runs:
         groups.setdefault(content(run.scenario), []).append(run)
+    return list(groups.values())
+
+
+def by_question(runs: Iterable[AskedRun]) -> list[list[AskedRun]]:
+    """The same by what was asked for: where links are probed, they may be others each time."""
+    groups: dict[str, list[AskedRun]] = {}
+    for run in runs:
+        groups.setdefault(content(run.asked_for), []).append(run)
     return list(groups.values())
 
 

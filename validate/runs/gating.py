@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from validate.measurements.measurement import Measurement, key
 from validate.measurements.selection import content
 from validate.measurements.store import Store
 from validate.runs import failures
+from validate.runs.allowance import Allowance, NoTime
+from validate.runs.forecast import traffic
 from validate.runs.real_run import RunFailed, TestbedLost, run
 from validate.runs.surveying import Surveying
 from validate.testbeds.base import Testbed
@@ -32,6 +35,8 @@ class GateCourse:
         Name of a scenario and why it was not run.
     repetitions
         How often each scenario (by its `content`) has been run by gates of this suite, in earlier ones too.
+    allowance
+        What the runs may take of a cluster that others use too.
     """
 
     runs: list[Measurement] = field(default_factory=list)
@@ -40,6 +45,7 @@ class GateCourse:
     survey: HostSurvey | None = None
     lost: TestbedLost | None = None
     repetitions: Counter[str] = field(default_factory=Counter)
+    allowance: Allowance = field(default_factory=Allowance)
 
 
 def alike(scenarios: Sequence[Scenario], testbed: str) -> Scenario | None:
@@ -101,6 +107,7 @@ def cycle(
         advance(0, scenario.name)
         repetition = course.repetitions[content(scenario)]
         course.repetitions[content(scenario)] += 1
+        began = course.allowance.clock()
         try:
             measurement = run(
                 scenario,
@@ -110,6 +117,7 @@ def cycle(
                 part="held_out",
                 link_goodput={},
                 logs=store.path.parent / "logs",
+                at_most_s=course.allowance.left_s(),
             )
         except RunFailed as error:
             course.broken.append((scenario.name, str(error)))
@@ -120,6 +128,8 @@ def cycle(
         else:
             store.add(measurement)
             course.runs.append(measurement)
+            with suppress(NoTime):  # the next run says it
+                course.allowance.pause(max(traffic(measurement.scenario).values()), began)
         advance(1, "")
     second = None if course.lost else _survey(bed, surveying, shaped, seed, advance, turned=True)
     if first is not None:

@@ -119,6 +119,7 @@ class Exchange:
             for row, costs in zip(self._draws, update_cost, strict=True):
                 row[:] = [*islice(costs, len(row))]
         self._waiting: list[list[Any]] = [[None] * members for _ in range(2)]
+        self._threads: dict[int, Thread] = {}  # those that push
         self._wakes: list[tuple[float, int]] = []
         self._callbacks = [self._wake]
 
@@ -138,9 +139,11 @@ class Exchange:
         yield from thread.works(instant - self._env.now)
         return pull
 
-    def push(self, worker: int, iteration: int, applied: simpy.Event) -> None:
-        """A worker sends its update to all shards, one after the other."""
+    def push(self, worker: int, iteration: int, applied: simpy.Event, thread: Thread) -> None:
+        """A worker's thread sends its update to all shards, one after the other."""
         self._waiting[1][worker] = applied
+        self._threads[worker] = thread
+        self._wf[r.WORK, worker] = thread.busy_s
         self._enter()
         self._push(
             worker, iteration, self._times, self._events, self.n, self._x, self._wi, self._wf, self._si, self._sf,
@@ -149,13 +152,11 @@ class Exchange:
         self._leave()
         self._set_wake()
 
-    def busy_s(self, worker: int) -> float:
-        """Seconds that a worker's thread has worked for its messages, besides asking."""
-        return float(self._wf[r.WORK, worker])
-
     def report(self) -> None:
-        """Tell the monitor and the shards what has been up to now."""
+        """Tell the monitor, the shards and the workers' threads what has been up to now."""
         self._flush()
+        for worker, thread in self._threads.items():
+            thread.busy_s = float(self._wf[r.WORK, worker])
         for i, shard in enumerate(self._shards):
             ints, floats = self._si[:, i].tolist(), self._sf[:, i].tolist()
             shard.version, shard.calls, shard.longest_queue = ints[r.VERSION], ints[r.LENGTH], ints[r.LONGEST]
@@ -190,6 +191,7 @@ class Exchange:
             event._ok, event._value = True, None
             heappush(env._queue, (now, simpy.events.NORMAL, key - r.NORMAL, event))
             if is_push:
+                self._threads.pop(worker).busy_s = float(self._wf[r.WORK, worker])
                 iteration = int(self._wi[r.PUSH_ITERATION, worker])
                 self._monitor.update_ends(
                     worker=worker, iteration=iteration, time=float(self._wf[r.APPLIED, worker])
