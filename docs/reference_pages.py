@@ -98,11 +98,11 @@ def features() -> str:
     """What each predictor and the real run make of every optional feature."""
     rows = []
     for feature in FEATURES:
-        made = [
-            f"{made.claim}: leaves out {made.leaves_out}" if made.leaves_out else made.claim
-            for made in (feature.closed_form, feature.mva)
+        result = [
+            f"{result.claim}: leaves out {result.leaves_out}" if result.leaves_out else result.claim
+            for result in (feature.closed_form, feature.mva)
         ]
-        rows.append([f"`{feature.name}`", feature.label, *made, "yes" if feature.real_run else "no"])
+        rows.append([f"`{feature.name}`", feature.label, *result, "yes" if feature.real_run else "no"])
     return table(["key", "feature", "closed form", "mean value analysis", "real run"], rows)
 
 
@@ -144,11 +144,11 @@ def _command(command: click.Command, path: str, *, level: int) -> list[str]:
 
 def _help(text: str) -> str:
     """Paragraphs of a help text; those that show commands stay as they are."""
-    shown = []
+    outcome = []
     for paragraph in text.replace("\b", "").split("\n\n"):
         lines = [line.strip() for line in paragraph.strip().splitlines()]
         if lines and all(line.startswith(("psmodel ", "$ ")) for line in lines):
-            shown.append("\n".join(f"    {line}" for line in lines))
+            outcome.append("\n".join(f"    {line}" for line in lines))
         else:
-            shown.append(_prose(" ".join(lines)))
-    return "\n\n".join(shown)
+            outcome.append(_prose(" ".join(lines)))
+    return "\n\n".join(outcome)

@@ -35,6 +35,6 @@ def draw(rows: Rows, style: Style) -> Figure:
     draw_transfers(below, rows, _LINKS, style)
     below.set(xlabel="time since the start of the iteration, ms", ylabel="transfers")
     below.legend(loc="upper right", ncols=2)
-    above.set_xlim(0, max(r["end_ms"] for r in rows))
+    above.set_xlim(0, 1.02 * max(r["end_ms"] for r in rows))
     figure.legend(handles=phase_handles(rows, style), loc="outside upper center", ncols=5, handlelength=1.6)
     return figure

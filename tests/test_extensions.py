@@ -75,7 +75,7 @@ def test_a_testbed_is_one_file(installed: Path, tmp_path: Path) -> None:
     suite = tmp_path / "suite.toml"
     suite.write_text((ROOT / "validate" / "suites" / "smoke.toml").read_text().replace('"local"', '"moon"'))
     message = psmodel(installed, "validate", "suite", suite, code=2)
-    assert "unknown testbed 'moon'; choose one of local, netns, cluster, neighbours" in message
+    assert "unknown testbed 'moon'; choose one of local, netns, cluster, spark, neighbours" in message
 
 
 @pytest.mark.ray

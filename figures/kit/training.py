@@ -68,7 +68,7 @@ def draw(rows: Rows, style: Style) -> Figure:
         )  # fmt: skip
     axes.set(
         ylim=(len(rows) - 0.5, -0.5),
-        xlim=(0.93 * min(r["low_s"] for r in rows), 1.03 * max(r["high_s"] for r in rows)),
+        xlim=(0.93 * min(r["low_s"] for r in rows), 1.07 * max(r["high_s"] for r in rows)),
         xlabel="iteration time",
     )
     axes.set_ylabel("workers, shards, and what differs")

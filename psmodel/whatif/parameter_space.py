@@ -191,6 +191,8 @@ def _between(text: str) -> tuple[str, Any]:
         )
     whole = not unit and "." not in value and "e" not in value.partition(":log")[0].lower()
     a, b = float(low), float(high)
+    if not (math.isfinite(a) and math.isfinite(b)):
+        raise BadInput(f"{excerpt(text)}: an end of the range is too large")
 
     def at(u: float) -> Any:
         # Whole numbers take each value between the ends, both included, with the same chance.

@@ -21,10 +21,10 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def test_without_arguments_it_shows_the_question_and_the_ways_in(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = run(capsys)
-    assert "100 workers push 100 MB each over 10 Gbit/s: 8 s" in shown
-    assert "80 ms until 100 shards have" in shown
-    assert all(command in shown for _, *commands in _WAYS_IN for command in commands)
+    text = run(capsys)
+    assert "100 workers push 100 MB each over 10 Gbit/s: 8 s" in text
+    assert "80 ms until 100 shards have" in text
+    assert all(command in text for _, *commands in _WAYS_IN for command in commands)
 
 
 @pytest.mark.parametrize(

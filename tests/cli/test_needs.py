@@ -11,7 +11,7 @@ RANDOM = {"kind": "exponential", "mean": "1 s"}
 
 
 def test_the_longest_of_a_sweep_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
-    base = load("ingress-single", compute=RANDOM)
+    base = load("ingress-single", compute=RANDOM, iterations=20)
     calibrated = Calibrated()
     swept = scenarios(
         Setup(method="simulate", calibrated=calibrated), base, grid("workers=2,1_000_000", "shards=4")

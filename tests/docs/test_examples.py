@@ -65,19 +65,19 @@ def test_console(
 ) -> None:
     """A line of the output may be left out, or end, with an ellipsis."""
     monkeypatch.chdir(tmp_path)
-    for command, shown in re.findall(r"^\$ (psmodel .*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+    for command, text in re.findall(r"^\$ (psmodel .*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
         assert not command.startswith(ELSEWHERE)
         with pytest.raises(SystemExit) as stop:
             main(shlex.split(command, comments=True)[1:])
         out, err = capsys.readouterr()
-        assert stop.value.code == (1 if shown.startswith(NO_ANSWER) else 0), err
-        assert_shown(shown, out)
+        assert stop.value.code == (1 if text.startswith(NO_ANSWER) else 0), err
+        assert_shown(text, out)
 
 
-def assert_shown(shown: str, printed: str) -> None:
+def assert_shown(transcript: str, printed: str) -> None:
     """Hold a transcript to what was printed, whatever the spaces and the breaks of lines."""
     where, text = 0, " ".join(printed.split())
-    for part in shown.split("..."):
+    for part in transcript.split("..."):
         quoted = " ".join(part.split())
         assert quoted in text[where:], f"{quoted!r} is not in {text[where:]!r}"
         where = text.index(quoted, where) + len(quoted)

@@ -93,7 +93,7 @@ def test_each_way_has_five_commands(way: str) -> None:
 
 @pytest.mark.ray
 @pytest.mark.netns
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_commands_for_a_running_cluster_run_on_one(tmp_path: Path) -> None:
     if (reason := sandbox.missing()) is not None:
         pytest.skip(f"no network namespaces here: {reason}")

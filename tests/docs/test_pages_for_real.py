@@ -27,15 +27,15 @@ def test_the_commands_of_a_page_work_in_their_order(page: str, tmp_path: Path) -
     if not abilities(findings())["local"]:
         pytest.skip("no real run is possible here")
     for command in commands(page):
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", *shlex.split(command)],
             cwd=tmp_path, env=os.environ | {"NO_COLOR": "1"}, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
+        assert process.returncode == 0, f"{command}\n{process.stdout}\n{process.stderr}"
+        assert "Traceback" not in process.stderr
 
 
 def test_the_tutorial_s_commands_are_those_of_the_guide() -> None:
     """So that running the guide's has run the tutorial's."""
-    done = {command.replace(" --out fit.json", "") for command in commands("guides/validate.md")}
-    assert set(commands("tutorial.md")) <= done
+    process = {command.replace(" --out fit.json", "") for command in commands("guides/validate.md")}
+    assert set(commands("tutorial.md")) <= process

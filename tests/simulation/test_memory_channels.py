@@ -13,7 +13,7 @@ ALONE = 1e-10
 
 def scenario(**changes: object) -> Scenario:
     """Workers that pull and assemble what they have pulled."""
-    given = {
+    values = {
         "name": "copies",
         "workers": 4,
         "shards": 1,
@@ -22,7 +22,7 @@ def scenario(**changes: object) -> Scenario:
         "push": "none",
         "iterations": 1,
     }
-    return Scenario.model_validate(given | changes)
+    return Scenario.model_validate(values | changes)
 
 
 def time(calibration: Calibration, **changes: object) -> float:
@@ -61,7 +61,7 @@ def test_hosts_of_their_own_have_channels_of_their_own() -> None:
 
 def test_memory_is_the_bottleneck_that_is_named() -> None:
     calibration = Calibration(copy_s_per_byte=ALONE, memory_s_per_byte=ALONE / 1.5)
-    made = simulation.predict(scenario(workers=16), calibration).prediction
-    assert made.bottleneck == "memory channels"
-    assert made.utilisation["memory channels"] == pytest.approx(1)
+    result = simulation.predict(scenario(workers=16), calibration).prediction
+    assert result.bottleneck == "memory channels"
+    assert result.utilisation["memory channels"] == pytest.approx(1)
     assert analytic.predict(scenario(workers=16), calibration).bottleneck == "memory channels"

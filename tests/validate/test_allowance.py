@@ -12,7 +12,7 @@ from psmodel.scenario import Scenario
 from tests.feature_examples import BASE
 from validate.machine.open_links import LEFT_OPEN, is_open, opened
 from validate.runs.allowance import Allowance, NoTime
-from validate.runs.forecast import forecast, moved, traffic
+from validate.runs.run_forecast import forecast, moved, traffic
 from validate.testbeds.link_survey import HostLink, Survey, groups
 
 
@@ -75,15 +75,15 @@ def test_what_links_carry_adds_up_to_what_is_moved(changes) -> None:
 def test_a_forecast_of_open_links_says_that_it_does_not_know() -> None:
     left_open = BASE.with_settings({"bandwidth": LEFT_OPEN, "workers": 1, "shards": 1})
     assert is_open(left_open)
-    made = forecast([left_open], remote=True)
-    assert math.isnan(made.expected_s)
-    assert made.to_json()["expected_s"] is None
+    result = forecast([left_open], remote=True)
+    assert math.isnan(result.expected_s)
+    assert result.to_json()["expected_s"] is None
     fast = HostLink(host="a", address="10.0.0.1", cores=2, up=25e6, down=25e6)
     slow = HostLink(host="b", address="10.0.0.2", cores=2, up=15e6, down=15e6)
-    known = forecast([left_open], remote=True, survey=Survey(hosts=(fast, slow)))
-    assert known.expected_s > 0
-    assert known.names == ("a", "b")
-    assert all(0 < share <= 1 for share in known.shares.values())
+    table = forecast([left_open], remote=True, survey=Survey(hosts=(fast, slow)))
+    assert table.expected_s > 0
+    assert table.names == ("a", "b")
+    assert all(0 < share <= 1 for share in table.shares.values())
 
 
 def test_unlike_hosts_become_a_scenario_and_open_again() -> None:

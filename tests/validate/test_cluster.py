@@ -9,7 +9,7 @@ import pytest
 
 from validate.testbeds import sandbox
 
-pytestmark = [pytest.mark.netns, pytest.mark.ray, pytest.mark.long]
+pytestmark = [pytest.mark.netns, pytest.mark.ray, pytest.mark.slow]
 
 # Runs in the sandbox: starts four hosts (the head among them), shapes their links, then runs the commands as a
 # user of that cluster would, who has its address and its token. The hosts' Python has Ray and none of this project, and
@@ -99,10 +99,10 @@ def bare_python(folder: Path) -> None:
     (site,) = folder.glob("lib/python3*/site-packages")
     (installed,) = [path for path in sys.path if path.endswith("site-packages")]
     (site / "others.pth").write_text(installed + "\n")
-    found = subprocess.run(
+    match = subprocess.run(
         [folder / "bin/python", "-c", "import ray, psmodel"], capture_output=True, text=True, cwd=folder
     )
-    assert "No module named 'psmodel'" in found.stderr
+    assert "No module named 'psmodel'" in match.stderr
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +114,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bare_python(folder / "bare")
     (folder / "owner.py").write_text(OWNER)
     (folder / "unlike.toml").write_text(SUITE)
-    done = subprocess.run(
+    process = subprocess.run(
         sandbox.command([sys.executable, "owner.py"]), cwd=folder, capture_output=True, text=True, timeout=500
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     return folder
 
 
@@ -153,10 +153,10 @@ def test_the_fitted_model_predicts_the_cluster(folder: Path) -> None:
     from validate.suites.parts import split
 
     with Store(folder / "c.sqlite") as store:
-        made = list(store.measurements())
-    assert all(run.links_probed and run.sums_ok for run in made)
-    assert sum(run.duration_s for run in made if run.part == "calibration") < 60
-    parts = split(made, str(folder / "unlike.toml"))
+        result = list(store.measurements())
+    assert all(run.links_probed and run.sums_ok for run in result)
+    assert sum(run.duration_s for run in result if run.part == "calibration") < 60
+    parts = split(result, str(folder / "unlike.toml"))
     compared = compare(fit(parts.calibration), parts.held_out, calibration_runs=parts.calibration)
     assert compared.scenarios == 2
     errors = {(row.scenario, row.metric): row.error for row in compared.rows}
@@ -167,9 +167,9 @@ def test_clocks_of_hosts_are_put_side_by_side(folder: Path) -> None:
     from validate.measurements.store import Store
 
     with Store(folder / "c.sqlite") as store:
-        made = list(store.measurements())
+        result = list(store.measurements())
     # worker-1 (whose clock is 5000 s ahead) is a shard of N1 K2, and the shard of N2 K1.
-    apart = [run for run in made if run.scenario.workers + run.scenario.shards == 3]
+    apart = [run for run in result if run.scenario.workers + run.scenario.shards == 3]
     assert apart
     for run in apart:
         assert 0 < run.clock_uncertainty_s < 0.05
@@ -193,9 +193,9 @@ def test_a_cluster_too_small_is_refused_in_a_sentence(runs) -> None:
 
 
 def test_a_lost_node_is_named_and_the_others_serve_on(runs) -> None:
-    lost, after = runs[4:]
-    assert lost["code"] == 1
-    assert "worker-1" in lost["err"].strip().splitlines()[-1], lost["err"]
+    losses, after = runs[4:]
+    assert losses["code"] == 1
+    assert "worker-1" in losses["err"].strip().splitlines()[-1], losses["err"]
     assert after["code"] == 0, after["err"]
     (measurement,) = json.loads(after["out"])["measurements"]
     assert measurement["links_probed"]

@@ -9,7 +9,7 @@ import pytest
 
 from validate.testbeds import sandbox
 
-pytestmark = [pytest.mark.netns, pytest.mark.ray, pytest.mark.long]
+pytestmark = [pytest.mark.netns, pytest.mark.ray, pytest.mark.slow]
 PYTHON = Path(__file__).parents[2] / ".venv-cluster" / "bin" / "python"
 SUITE = """
 name = "NAME"
@@ -82,11 +82,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     (folder / "lab.py").write_text(LAB)
     for name in ("one", "two"):
         (folder / f"{name}.toml").write_text(SUITE.replace("NAME", name))
-    done = subprocess.run(
+    process = subprocess.run(
         sandbox.command([str(PYTHON), "lab.py"]), cwd=folder, capture_output=True, text=True, timeout=500,
         env={name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
     return json.loads((folder / "done.json").read_text())
 
 

@@ -15,6 +15,7 @@ import yaml
 from tests.command_line import run as in_this_process
 from validate.launch import records
 from validate.measurements.store import Store
+from validate.measurements.stored import read
 
 DATA = Path(__file__).parent / "data"
 SUITE = """
@@ -84,9 +85,9 @@ def validator() -> jsonschema.Draft4Validator:
 
 
 def job(psmodel: Callable[..., Done], suite: Path, *options: str) -> dict[str, Any]:
-    done = psmodel("validate", "manifest", str(suite), "--kuberay", "--image", "me/psmodel:1", *options)
-    assert done.returncode == 0, done.stderr
-    config, rayjob = yaml.safe_load_all(done.stdout)
+    process = psmodel("validate", "manifest", str(suite), "--kuberay", "--image", "me/psmodel:1", *options)
+    assert process.returncode == 0, process.stderr
+    config, rayjob = yaml.safe_load_all(process.stdout)
     assert config["kind"] == "ConfigMap"
     assert config["data"]["suite.toml"] == SUITE
     assert (
@@ -151,24 +152,24 @@ def test_the_schema_refuses_what_an_api_server_refuses(
 
 def test_an_sbatch_script_is_a_script_and_holds_the_suite(psmodel, suite: Path, tmp_path: Path) -> None:
     out = tmp_path / "it's mine.sbatch"
-    done = psmodel(
+    process = psmodel(
         "validate", "manifest", str(suite), "--slurm", "--max-duration", "10 min", "--out", str(out)
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     text = out.read_text()
     subprocess.run(["bash", "-n", out], check=True)
     assert SUITE.strip() in text
     assert "#SBATCH --nodes=5\n" in text
     assert "#SBATCH --time=15\n" in text
     # Said before: hosts, bytes; how long is known once the links have been probed.
-    assert "4 runs on at most 4 hosts" in done.stderr or "6 runs on at most 4 hosts" in done.stderr
+    assert "4 runs on at most 4 hosts" in process.stderr or "6 runs on at most 4 hosts" in process.stderr
 
 
 def test_a_manifest_asks_for_no_fewer_machines_than_the_suite_has(psmodel, suite: Path) -> None:
-    done = psmodel("validate", "manifest", str(suite), "--slurm", "--nodes", "2")
-    assert done.returncode == 2
-    assert "needs 4 machines" in done.stderr
-    assert done.stdout == ""
+    process = psmodel("validate", "manifest", str(suite), "--slurm", "--nodes", "2")
+    assert process.returncode == 2
+    assert "needs 4 machines" in process.stderr
+    assert process.stdout == ""
 
 
 def test_runs_come_home_in_a_log_among_other_lines_cut_and_mixed(psmodel, tmp_path: Path) -> None:
@@ -184,8 +185,8 @@ def test_runs_come_home_in_a_log_among_other_lines_cut_and_mixed(psmodel, tmp_pa
         "\n".join(["Host h1 sends.", *mixed, "Traceback: psmodel-record is no record", damaged[0][:-9]])
     )
     assert {run.run_id for run in records.read(log.read_text().splitlines())} == {r.run_id for r in runs[:2]}
-    done = psmodel("validate", "import", str(log), "--store", str(tmp_path / "s.sqlite"))
-    assert done.returncode == 0, done.stderr
+    process = psmodel("validate", "import", str(log), "--store", str(tmp_path / "s.sqlite"))
+    assert process.returncode == 0, process.stderr
     with Store(tmp_path / "s.sqlite") as store:
         again = {run.run_id: run for run in store.measurements()}
     for run in runs[:2]:

@@ -12,7 +12,7 @@ from validate.comparison.comparisons import OURS, UNFITTED, Comparison, compare
 from validate.fitting.estimate import fit
 from validate.fitting.fit import Fit
 from validate.fitting.model_response import simulated
-from validate.fitting.probes import probes
+from validate.fitting.probe_rates import probes
 from validate.measurements.selection import believable
 from validate.measurements.store import read_json
 from validate.report.report import coefficient_rows
@@ -142,11 +142,11 @@ def test_training_out_of_step_is_predicted_from_runs_in_step_alone() -> None:
     out_of_step = {m.scenario.name for m in runs if m.part == "held_out" and m.scenario.mode != "bsp"}
     assert not {r.scenario for r in measured.fit("training").residuals} & out_of_step
     assert not any("asp" in r.scenario for r in measured.fit("training").residuals)
-    found = [
+    match = [
         abs(predicted / real - 1)
         for name, (real, predicted) in _errors("training", "iteration_time_s").items()
         if name in out_of_step
     ]
-    assert len(found) >= 10
-    assert sum(found) / len(found) <= 0.04
-    assert max(found) <= 0.08
+    assert len(match) >= 10
+    assert sum(match) / len(match) <= 0.04
+    assert max(match) <= 0.08

@@ -11,7 +11,7 @@ from psmodel.results import Metrics
 from psmodel.scenario import Scenario
 from validate.fitting.estimate import fit
 from validate.fitting.model_response import Forward
-from validate.fitting.probes import oddities, probes
+from validate.fitting.probe_rates import oddities, probes
 from validate.machine.memory_probe import memory_rates
 
 RATE = 125e6
@@ -49,10 +49,10 @@ def run(*, goodput: float | None = None, memory: float | None = None, slower: fl
 
 
 def test_probes_are_what_was_measured() -> None:
-    told = probes([run(goodput=0.97, memory=2e10), run(goodput=0.97, memory=2e10)])
-    assert told["goodput_factor"].value == pytest.approx(0.97)
-    assert told["memory_s_per_byte"].value == pytest.approx(5e-11)
-    assert all(probe.deviation > 0 for probe in told.values())
+    notice = probes([run(goodput=0.97, memory=2e10), run(goodput=0.97, memory=2e10)])
+    assert notice["goodput_factor"].value == pytest.approx(0.97)
+    assert notice["memory_s_per_byte"].value == pytest.approx(5e-11)
+    assert all(probe.deviation > 0 for probe in notice.values())
 
 
 def test_probes_that_scatter_are_believed_less() -> None:
@@ -69,9 +69,9 @@ def test_the_fit_keeps_to_the_probe_where_runs_are_slow_for_another_reason() -> 
     """Runs 8 % slower than links allow: without the probe the links are blamed, with it they are not."""
     forward = Forward(lambda scenario, calibration: analytic.predict(scenario, calibration).metrics)
     blamed = fit([run(slower=1.08)] * 2, forward=forward).calibration.goodput_factor
-    told = fit([run(slower=1.08, goodput=1.0)] * 2, forward=forward).calibration.goodput_factor
-    assert told == pytest.approx(1.0, abs=0.01)
-    assert abs(told - 1) < abs(blamed - 1)
+    notice = fit([run(slower=1.08, goodput=1.0)] * 2, forward=forward).calibration.goodput_factor
+    assert notice == pytest.approx(1.0, abs=0.01)
+    assert abs(notice - 1) < abs(blamed - 1)
 
 
 def test_a_coefficient_out_of_its_sense_is_said_in_words() -> None:
@@ -79,10 +79,10 @@ def test_a_coefficient_out_of_its_sense_is_said_in_words() -> None:
     odd = Calibration(goodput_factor=1.04, put_s_per_byte=2e-9)
     names = ("goodput_factor", "put_s_per_byte", "call_latency_s")
     assert oddities(sane, names, 15e9) == {}
-    said = oddities(odd, names, 15e9)
-    assert said.keys() == {"goodput_factor", "put_s_per_byte"}
-    assert "4.0 % more than they can" in said["goodput_factor"]
-    assert "500 MB/s" in said["put_s_per_byte"]
+    sentence = oddities(odd, names, 15e9)
+    assert sentence.keys() == {"goodput_factor", "put_s_per_byte"}
+    assert "4.0 % more than they can" in sentence["goodput_factor"]
+    assert "500 MB/s" in sentence["put_s_per_byte"]
     assert oddities(odd, (), 15e9) == {}
 
 

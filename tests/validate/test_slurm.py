@@ -13,7 +13,7 @@ from validate.launch import records
 from validate.measurements.store import Store
 from validate.testbeds import sandbox
 
-pytestmark = [pytest.mark.netns, pytest.mark.ray, pytest.mark.long]
+pytestmark = [pytest.mark.netns, pytest.mark.ray, pytest.mark.slow]
 SUITE = """
 name = "two"
 version = 1
@@ -118,18 +118,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("slurm")
     (folder / "lab.py").write_text(LAB)
     (folder / "two.toml").write_text(SUITE)
-    written = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-m", "psmodel", "validate", "manifest", "two.toml", "--slurm", "--out", "two.sbatch"],
         cwd=folder, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
-    assert written.returncode == 0, written.stderr
+    assert output.returncode == 0, output.stderr
     real_root = [
         word
         for word in sandbox.command([sys.executable, "lab.py"])
         if word not in ("--user", "--map-root-user")
     ]
-    done = subprocess.run(real_root, cwd=folder, capture_output=True, text=True, timeout=400)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(real_root, cwd=folder, capture_output=True, text=True, timeout=400)
+    assert process.returncode == 0, process.stderr
     return folder
 
 
@@ -139,9 +139,9 @@ def test_the_script_runs_the_suite_on_three_nodes_and_leaves_nothing(folder: Pat
     assert code == "0", log.read_text()[-3000:] + (folder / "done.txt").read_text()
     assert left == "0"
     with Store(folder / "psmodel-two.sqlite") as store:
-        made = list(store.measurements())
-    assert {run.scenario.total_bytes for run in made} == {1_000_000, 2_000_000}
-    for run in made:
+        result = list(store.measurements())
+    assert {run.scenario.total_bytes for run in result} == {1_000_000, 2_000_000}
+    for run in result:
         assert run.sums_ok
         assert run.links_probed
         assert all(0.93 < rate / 25e6 < 0.97 for rate in run.link_goodput.values()), run.link_goodput
@@ -153,5 +153,5 @@ def test_the_script_runs_the_suite_on_three_nodes_and_leaves_nothing(folder: Pat
 def test_the_jobs_log_brings_the_runs_home(folder: Path) -> None:
     (log,) = folder.glob("psmodel-two-*.log")
     with Store(folder / "psmodel-two.sqlite") as store:
-        made = {run.run_id for run in store.measurements()}
-    assert {run.run_id for run in records.read(log.read_text().splitlines())} == made
+        result = {run.run_id for run in store.measurements()}
+    assert {run.run_id for run in records.read(log.read_text().splitlines())} == result

@@ -59,7 +59,7 @@ Path("done.json").write_text(json.dumps({"code": ran.returncode, "out": ran.stdo
 
 @pytest.mark.netns
 @pytest.mark.ray
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_scenario_runs_on_ray_on_two_spark_workers(tmp_path: Path) -> None:
     if not (PYTHON.exists() and list(PYTHON.parents[1].glob("lib/*/site-packages/pyspark"))):
         pytest.skip("no Spark here: make .venv-cluster/ready brings it")
@@ -69,11 +69,11 @@ def test_a_scenario_runs_on_ray_on_two_spark_workers(tmp_path: Path) -> None:
         pytest.skip(f"no network namespaces here: {reason}")
     (tmp_path / "lab.py").write_text(LAB)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    done = subprocess.run(
+    process = subprocess.run(
         sandbox.command([str(PYTHON), "lab.py"]), cwd=tmp_path, capture_output=True, text=True, timeout=400,
         env=environment,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
     ran = json.loads((tmp_path / "done.json").read_text())
     assert ran["code"] == 0, ran["err"]
     (measurement,) = json.loads(ran["out"])["measurements"]

@@ -8,7 +8,7 @@ from validate.cli.gate_command import gate
 from validate.cli.history import baseline, compare, drift
 from validate.cli.runs import run, testbed
 from validate.cli.stored_runs import export, import_runs, list_runs
-from validate.cli.suites import manifest, suite, suites
+from validate.cli.suite_commands import manifest, suite, suites
 
 
 @click.group()

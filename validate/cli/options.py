@@ -92,7 +92,7 @@ def with_probed_links(
     BadInput
         If the scenario is none.
     """
-    given = any(text.partition("=")[0] == "bandwidth" for text in texts)
+    values = any(text.partition("=")[0] == "bandwidth" for text in texts)
     remote = options.get("testbed") in REMOTE
     left_open = [*(t for t in texts if t.partition("=")[0] != "bandwidth"), f"bandwidth={LEFT_OPEN}"]
     if options.get("probe_links"):
@@ -102,7 +102,7 @@ def with_probed_links(
     try:
         return make(texts)
     except BadInput as error:
-        if given or not remote or "bandwidth is missing" not in str(error):
+        if values or not remote or "bandwidth is missing" not in str(error):
             raise
         return make(left_open)
 
@@ -171,14 +171,14 @@ def spark_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--master and what goes with --testbed spark; the command receives ``spark``, a `SparkOptions` or None."""
 
     @functools.wraps(command)
-    def wrapped(**given: Any) -> Any:
+    def wrapped(**arguments: Any) -> Any:
         from validate.testbeds.spark import SparkOptions, size
 
-        master, testbed = given.pop("master"), given.get("testbed")
-        values = {name: given.pop(name) for name in _SPARK}
-        named = [name for name, value in values.items() if value is not None]
-        if testbed != "spark" and (master is not None or named):
-            option = "master" if master is not None else named[0].replace("_", "-")
+        master, testbed = arguments.pop("master"), arguments.get("testbed")
+        values = {name: arguments.pop(name) for name in _SPARK}
+        labels = [name for name, value in values.items() if value is not None]
+        if testbed != "spark" and (master is not None or labels):
+            option = "master" if master is not None else labels[0].replace("_", "-")
             raise BadInput(f"--{option} goes with --testbed spark")
         options = None
         if master is not None:
@@ -186,7 +186,7 @@ def spark_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 if kind is str:
                     values[name] = size(f"--{name.replace('_', '-')}", values[name])
             options = SparkOptions(master=master, **values).checked()
-        return command(**given, spark=options)
+        return command(**arguments, spark=options)
 
     for name, (kind, text) in reversed(_SPARK.items()):
         checked = click.IntRange(1) if kind is int else str
@@ -212,16 +212,16 @@ def show_forecast(
     err: bool = False,
 ) -> None:
     """Print what the runs would ask for."""
-    from validate.runs.forecast import allowance_sentences, forecast
+    from validate.runs.run_forecast import allowance_sentences, forecast
     from validate.testbeds.link_survey import read
 
     remote = testbed in REMOTE
     survey = read(survey_file(store)) if remote else None
-    made = forecast(scenarios, remote=remote, survey=survey, max_bandwidth=max_bandwidth)
+    result = forecast(scenarios, remote=remote, survey=survey, max_bandwidth=max_bandwidth)
     if as_json:
-        print_json(made.to_json() | {"max_bandwidth": max_bandwidth, "max_duration_s": max_duration})
+        print_json(result.to_json() | {"max_bandwidth": max_bandwidth, "max_duration_s": max_duration})
         return
-    for sentence in (*made.sentences(), *allowance_sentences(max_bandwidth, max_duration)):
+    for sentence in (*result.sentences(), *allowance_sentences(max_bandwidth, max_duration)):
         click.echo(f"{sentence[:1].upper()}{sentence[1:]}.", err=err)
 
 

@@ -144,8 +144,8 @@ def _repeated(
     scenario: Scenario, bed: Testbed, store: Store, *, repetitions: int, watch: bool, allowed: Allowance
 ) -> list[Measurement]:
     """Runs of a scenario, each stored before the next one starts; one that fails is written down."""
-    from validate.runs.forecast import traffic
     from validate.runs.kept import next_repetition, run_and_keep
+    from validate.runs.run_forecast import traffic
 
     measurements: list[Measurement] = []
     first = next_repetition(store, scenario, bed.name)

@@ -4,7 +4,7 @@ The residuals are differences of logarithms (relative errors) between the simula
 repetitions, each divided by its standard deviation: the run-to-run noise of that mean, and the model's own error,
 which is estimated along with the coefficients, as in a random-effects analysis. What is expected of a coefficient
 before anything is measured (`psmodel.calibration.Coefficient.usual` and `spread`), or by probes of links and memory
-(`validate.fitting.probes`), enters as one residual more: it decides what the runs leave open, and next to nothing
+(`validate.fitting.probe_rates`), enters as one residual more: it decides what the runs leave open, and next to nothing
 where they speak (maximum a posteriori estimate: Gelman et al. 2013, "Bayesian data analysis", section 13.2).
 """
 
@@ -25,7 +25,7 @@ from validate.fitting.fit import Fit, Residual, impersonal
 from validate.fitting.model_response import Forward, scales, with_values
 from validate.fitting.noise import Block, Noise, run_to_run
 from validate.fitting.observables import Observed, fitted_names, signals, tolerance
-from validate.fitting.probes import Probe, probes
+from validate.fitting.probe_rates import Probe, probes
 from validate.measurements.selection import by_scenario, content, labels
 
 Array = NDArray[np.float64]
@@ -189,12 +189,12 @@ def _solve(data: _Data, names: tuple[str, ...], start: Calibration, forward: For
     unit = scales(names)
     lower = np.array([COEFFICIENTS[n].lower for n in names]) / unit
     upper = np.array([COEFFICIENTS[n].upper for n in names]) / unit
-    told = [
+    notice = [
         data.probes.get(n, Probe(value=COEFFICIENTS[n].usual, deviation=COEFFICIENTS[n].spread))
         for n in names
     ]
-    expected = np.array([probe.value for probe in told]) / unit
-    spread = np.array([probe.deviation for probe in told]) / unit
+    expected = np.array([probe.value for probe in notice]) / unit
+    spread = np.array([probe.deviation for probe in notice]) / unit
     misfit = dict.fromkeys(signal, float(np.median(noise)))
     calibration, converged, message = start, True, "nothing to estimate"
     freedom = float(len(data.cells))

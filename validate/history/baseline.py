@@ -28,7 +28,7 @@ _PRIOR_RUNS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class BaselineEntry:
     """One scenario of a baseline: metric → mean of its logarithm, and noise of one run."""
 
     scenario: str
@@ -61,7 +61,7 @@ class Baseline:
     machines: tuple[str, ...]
     sessions: tuple[str, ...]
     freedom: float
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, BaselineEntry]
     schema_version: int = SCHEMA_VERSION
 
     @classmethod
@@ -82,7 +82,7 @@ class Baseline:
         for group, block in zip(groups, noise.blocks, strict=True):
             scenario = group[0].scenario
             names = [metric for metric in judged(scenario) if metric in block.mean]
-            entries[content(group[0].asked_for)] = Entry(
+            entries[content(group[0].asked_for)] = BaselineEntry(
                 scenario=scenario.name,
                 runs=len(group),
                 mean={metric: block.mean[metric] for metric in names},

@@ -30,7 +30,7 @@ OnInterrupt = Literal["leave", "stop"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class JobOutcome:
     """What became of a job: its id, how it ended (Ray's word), and how many runs it brought."""
 
     job: str
@@ -83,10 +83,10 @@ class Head:
     def of(self, label: str) -> list[tuple[str, str]]:
         """Id and status of the jobs that were submitted with that label, oldest first."""
         try:
-            listed = self._client.list_jobs()
+            items = self._client.list_jobs()
         except RuntimeError as error:
             raise CannotRun(f"the jobs at {self.address} cannot be listed: {_line(error)}") from None
-        ours = [j for j in listed if (j.metadata or {}).get(_LABEL) == label and j.submission_id]
+        ours = [j for j in items if (j.metadata or {}).get(_LABEL) == label and j.submission_id]
         ours.sort(key=lambda j: j.start_time or 0)
         return [(str(j.submission_id), str(j.status.value)) for j in ours]
 
@@ -146,11 +146,11 @@ def _token() -> str | None:
     )
 
 
-def ship(suite_file: Path | None, held: Iterable[str], folder: Path) -> None:
+def ship(suite_file: Path | None, stored: Iterable[str], folder: Path) -> None:
     """Put what the job needs into a folder: this code, the suite's file, and which runs are there already."""
     for package in packages():
         shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__", "page"))
-    (folder / "held.json").write_text(json.dumps(sorted(held)), encoding="utf-8")
+    (folder / "stored.json").write_text(json.dumps(sorted(stored)), encoding="utf-8")
     if suite_file is not None:
         shutil.copyfile(suite_file, folder / "suite.toml")
 
@@ -182,7 +182,7 @@ class Submission:
     on_interrupt: OnInterrupt = "leave"
 
 
-def follow(head: Head, submission: Submission, missing: Callable[[], int]) -> Outcome | None:
+def follow(head: Head, submission: Submission, missing: Callable[[], int]) -> JobOutcome | None:
     """Take what earlier jobs of the suite have left, follow the one that runs, or submit one; None: nothing to do.
 
     Parameters
@@ -201,7 +201,9 @@ def follow(head: Head, submission: Submission, missing: Callable[[], int]) -> Ou
         return _followed(head, submission, running[-1], stored)
     if not missing():
         return (
-            None if stored == 0 else Outcome(job=jobs[-1][0], status=jobs[-1][1], stored=stored, message="")
+            None
+            if stored == 0
+            else JobOutcome(job=jobs[-1][0], status=jobs[-1][1], stored=stored, message="")
         )
     with tempfile.TemporaryDirectory(prefix="psmodel-job-") as text:
         folder = Path(text)
@@ -216,7 +218,7 @@ def follow(head: Head, submission: Submission, missing: Callable[[], int]) -> Ou
     return _followed(head, submission, job, stored)
 
 
-def _followed(head: Head, submission: Submission, job: str, stored: int) -> Outcome:
+def _followed(head: Head, submission: Submission, job: str, stored: int) -> JobOutcome:
     reader = records.Reader()
 
     async def tail() -> int:
@@ -244,7 +246,7 @@ def _followed(head: Head, submission: Submission, job: str, stored: int) -> Outc
     # What the stream may have lost when it ended is in the log.
     stored += sum(map(submission.store, records.read(head.log(job).splitlines())))
     status, message = head.status(job)
-    return Outcome(job=job, status=status, stored=stored, message=message)
+    return JobOutcome(job=job, status=status, stored=stored, message=message)
 
 
 def _line(error: Exception) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from validate.launch.plan import Plan
+from validate.launch.plan import LaunchPlan
 
 _SPARE_S = 900
 """Time that pulling images, Ray and the probe take besides the runs."""
@@ -16,7 +16,7 @@ _KEPT_S = 3600
 _SUITE = "/suite"
 
 
-def manifest(plan: Plan, *, image: str, ray_version: str, cpu: str, memory: str) -> str:
+def manifest(plan: LaunchPlan, *, image: str, ray_version: str, cpu: str, memory: str) -> str:
     """The YAML to apply: a ConfigMap with the suite where it is a file, and the RayJob.
 
     Parameters
@@ -41,7 +41,7 @@ def manifest(plan: Plan, *, image: str, ray_version: str, cpu: str, memory: str)
     return str(yaml.safe_dump_all(documents, sort_keys=False, width=100))
 
 
-def _job(plan: Plan, *, image: str, ray_version: str, cpu: str, memory: str) -> dict[str, Any]:
+def _job(plan: LaunchPlan, *, image: str, ray_version: str, cpu: str, memory: str) -> dict[str, Any]:
     suite = plan.suite.name if plan.file is None else f"{_SUITE}/suite.toml"
     command = plan.command(suite, address="auto", store="/tmp/measurements.sqlite")
     pod = partial(_pod, image=image, cpu=cpu, memory=memory, plan=plan)
@@ -81,7 +81,7 @@ def _job(plan: Plan, *, image: str, ray_version: str, cpu: str, memory: str) -> 
     }
 
 
-def _pod(container: str, *, image: str, cpu: str, memory: str, plan: Plan) -> dict[str, Any]:
+def _pod(container: str, *, image: str, cpu: str, memory: str, plan: LaunchPlan) -> dict[str, Any]:
     resources = {"cpu": cpu, "memory": memory}
     runs: dict[str, Any] = {
         "name": container,

@@ -8,7 +8,7 @@ from validate.testbeds.cluster import hosts_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class LaunchPlan:
     """What a scheduler is asked for.
 
     Attributes
@@ -32,7 +32,7 @@ class Plan:
     limits: tuple[str, ...] = ()
     max_duration_s: float | None = None
 
-    def with_nodes(self, nodes: int) -> "Plan":
+    def with_nodes(self, nodes: int) -> "LaunchPlan":
         """The same on so many machines."""
         return replace(self, nodes=nodes)
 
@@ -49,10 +49,10 @@ class Plan:
     @property
     def name(self) -> str:
         """A name that every scheduler takes: lower case letters, digits and dashes (RFC 1123)."""
-        kept = "".join(
+        rest = "".join(
             c if c.isascii() and c.isalnum() else "-" for c in f"psmodel-{self.suite.name}".lower()
         )
-        return kept.strip("-")[:40].rstrip("-")
+        return rest.strip("-")[:40].rstrip("-")
 
     def command(self, suite: str, *, address: str, store: str) -> list[str]:
         """The command that runs it, on a cluster at `address`; its records go to the log too."""

@@ -4,7 +4,7 @@ import math
 import shlex
 
 from psmodel.units import format_time
-from validate.launch.plan import Plan
+from validate.launch.plan import LaunchPlan
 
 PORT = 6379
 _SPARE_S = 300
@@ -59,7 +59,7 @@ done
 """
 
 
-def script(plan: Plan, *, cpus: int = 1) -> str:
+def script(plan: LaunchPlan, *, cpus: int = 1) -> str:
     """The script's text.
 
     Parameters

@@ -50,13 +50,13 @@ def steps(runs: Sequence[Measurement], suite: str) -> list[Step]:
     parts = split(runs, suite)
     forward = Forward()
     fitted = fit(believable(parts.calibration), forward=forward)
-    made = []
+    result = []
     for part, calibration in ((parts.calibration, True), (parts.held_out, False)):
         for group in by_scenario(believable(part)):
             scenario = group[0].scenario
             times = [float(m.metrics.push_time_s or 0.0) for m in group]
             interval = fitted.predict(scenario, forward)["push_time_s"]
-            made.append(
+            result.append(
                 Step(
                     shards=scenario.shards,
                     calibration=calibration,
@@ -70,15 +70,15 @@ def steps(runs: Sequence[Measurement], suite: str) -> list[Step]:
                     runs=len(times),
                 )
             )
-    return sorted(made, key=lambda step: step.shards)
+    return sorted(result, key=lambda step: step.shards)
 
 
 HEADINGS = ("shards", "links alone", "fitted on K = 1", "measured", "error", "faster than K = 1")
 
 
-def rows(made: Sequence[Step]) -> list[tuple[str, ...]]:
+def rows(steps: Sequence[Step]) -> list[tuple[str, ...]]:
     """A row of text for each step, under `HEADINGS`."""
-    first = made[0].measured_s
+    first = steps[0].measured_s
     return [
         (
             str(step.shards),
@@ -88,5 +88,5 @@ def rows(made: Sequence[Step]) -> list[tuple[str, ...]]:
             "(seen)" if step.calibration else f"{100 * step.error:+.1f} %",
             f"{first / step.measured_s:.2f} ×",
         )
-        for step in made
+        for step in steps
     ]

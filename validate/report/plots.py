@@ -285,19 +285,19 @@ def waterfall(bound_s: float, losses: Sequence[tuple[str, float]], measured_s: f
         return figure
 
 
-def claim(made: Sequence[Step]) -> Figure:
+def claim(steps: Sequence[Step]) -> Figure:
     """Push time against the number of shards: measured, predicted, and what links alone would take."""
     with rc_context(_RC):
         figure = Figure(figsize=(5.2, 3.6), layout="constrained")
         axes = figure.subplots()
-        shards = np.array([step.shards for step in made])
-        low, high = np.array([(step.low_s, step.high_s) for step in made]).T
+        shards = np.array([step.shards for step in steps])
+        low, high = np.array([(step.low_s, step.high_s) for step in steps]).T
         axes.fill_between(shards, low, high, color="#0072B2", alpha=0.18, lw=0)
-        predicted = [step.predicted_s for step in made]
+        predicted = [step.predicted_s for step in steps]
         axes.plot(shards, predicted, color="#0072B2", label="predicted from K = 1, 95 % interval")
-        links = [step.links_s for step in made]
+        links = [step.links_s for step in steps]
         axes.plot(shards, links, color=_MUTED, ls=":", label="links alone: max(N·M/(K·B), M/B)")
-        for step in made:
+        for step in steps:
             axes.errorbar(
                 [step.shards],
                 [step.measured_s],
@@ -306,12 +306,12 @@ def claim(made: Sequence[Step]) -> Figure:
                 color="#D55E00",
                 mfc="white" if step.calibration else "#D55E00",
                 elinewidth=0.8,
-                label="measured" if step is made[-1] else None,
+                label="measured" if step is steps[-1] else None,
             )
         axes.set_xscale("log", base=2)
         axes.set_xticks(shards, [str(k) for k in shards])
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_time(value)))
-        axes.set_ylim(0, 1.1 * max(step.measured_high_s for step in made))
+        axes.set_ylim(0, 1.1 * max(step.measured_high_s for step in steps))
         axes.set(xlabel="shards", ylabel="push time")
         axes.legend(frameon=False, fontsize=8)
         return figure

@@ -22,7 +22,7 @@ from validate.fitting.estimate import fit
 from validate.fitting.experiment_design import telling_run
 from validate.fitting.fit import Fit, impersonal
 from validate.fitting.model_response import Forward
-from validate.fitting.probes import oddities
+from validate.fitting.probe_rates import oddities
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import believable, by_scenario, content
 from validate.measurements.stored import read

@@ -15,8 +15,8 @@ from validate.measurements.selection import content
 from validate.measurements.store import Store
 from validate.runs import failures
 from validate.runs.allowance import Allowance, NoTime
-from validate.runs.forecast import traffic
 from validate.runs.real_run import RunFailed, TestbedLost, run
+from validate.runs.run_forecast import traffic
 from validate.runs.surveying import Surveying
 from validate.testbeds.base import Testbed
 

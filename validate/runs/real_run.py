@@ -29,9 +29,9 @@ from validate.machine.open_links import is_open, require_links
 from validate.measurements.measurement import Instants, Measurement, Updates
 from validate.runs.allowance import NoTime
 from validate.runs.disturbance import retransmissions, silence
-from validate.runs.forecast import expected_s
 from validate.runs.logs import keep
 from validate.runs.run_actors import Actors, Observation, used
+from validate.runs.run_forecast import expected_s
 from validate.testbeds.base import Testbed, host_names, require_iterations
 from validate.testbeds.patience import EVERY_S, bounded, guarded
 from validate.testbeds.vigil import RunFailed, Signs, TestbedLost, Vigil, start_limit, upper_limit

@@ -14,8 +14,8 @@ from validate.measurements.measurement import Measurement, key
 from validate.measurements.store import Store
 from validate.runs import failures, supervised
 from validate.runs.allowance import Allowance, NoTime
-from validate.runs.forecast import traffic
 from validate.runs.real_run import RunFailed, TestbedLost, run
+from validate.runs.run_forecast import traffic
 from validate.suites.suite import PlannedRun, Suite
 from validate.testbeds import on_this_machine
 from validate.testbeds.base import Testbed

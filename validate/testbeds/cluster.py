@@ -34,7 +34,7 @@ _FASTER, _SLOWER = 1.25, 0.67
 Progress = Callable[[int, int, str], None]
 
 
-def _silent(_done: int, _total: int, _what: str) -> None:
+def _silent(_count: int, _total: int, _what: str) -> None:
     pass
 
 
@@ -123,9 +123,9 @@ class ClusterTestbed:
         if count < 2:
             self.survey = Survey()
             return
-        chosen = nodes[:count]
-        hosts = [(_host(node), node["NodeManagerAddress"]) for node in chosen]
-        fresh = link_survey.survey(hosts, [_on(node) for node in chosen], code_digest(), self._on_progress)
+        choice = nodes[:count]
+        hosts = [(_host(node), node["NodeManagerAddress"]) for node in choice]
+        fresh = link_survey.survey(hosts, [_on(node) for node in choice], code_digest(), self._on_progress)
         self.survey, changes = link_survey.kept(fresh, self._survey_file)
         self.remarks += [*self.survey.sentences(), *changes]
 
@@ -170,15 +170,15 @@ class ClusterTestbed:
                 f"CPU; the cluster at {self.address} has {len(usable)}"
             )
         by_host = {_host(node): node for node in usable}
-        gone = [link.host for link in self.survey.hosts[:needed] if link.host not in by_host]
-        if gone:
+        absent = [link.host for link in self.survey.hosts[:needed] if link.host not in by_host]
+        if absent:
             raise CannotRun(
-                f"host {gone[0]} of the cluster at {self.address} is gone since its links were probed"
+                f"host {absent[0]} of the cluster at {self.address} is gone since its links were probed"
             )
-        chosen = [by_host[link.host] for link in self.survey.hosts[:needed]] or usable[:needed]
+        choice = [by_host[link.host] for link in self.survey.hosts[:needed]] or usable[:needed]
         described = self._described(scenario, workers, shards)
         self._free()
-        reserved = [{"CPU": _SHARE, f"node:{n['NodeManagerAddress']}": _SHARE} for n in chosen]
+        reserved = [{"CPU": _SHARE, f"node:{n['NodeManagerAddress']}": _SHARE} for n in choice]
         self._group = placement_group(reserved, strategy="STRICT_SPREAD")
         if not self._group.wait(_PLACEMENT_TIMEOUT_S):
             self._free()
@@ -209,10 +209,10 @@ class ClusterTestbed:
         if is_open(scenario):
             return there
         for role in ROLES:
-            said, is_ = getattr(scenario.bandwidth, role), getattr(there.bandwidth, role)
-            if not _SLOWER * said < is_ < _FASTER * said:
+            rate, is_ = getattr(scenario.bandwidth, role), getattr(there.bandwidth, role)
+            if not _SLOWER * rate < is_ < _FASTER * rate:
                 raise CannotRun(
-                    f"scenario {scenario.name} has bandwidth.{role} = {format_rate(said)}, but plain TCP between the "
+                    f"scenario {scenario.name} has bandwidth.{role} = {format_rate(rate)}, but plain TCP between the "
                     f"hosts of the cluster reaches {format_rate(is_)}; leave bandwidth out (or say --probe-links), "
                     "and the links are taken as they are"
                 )

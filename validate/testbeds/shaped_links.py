@@ -215,8 +215,8 @@ def changes(before: Mapping[str, ShapedLink], now: Mapping[str, ShapedLink]) -> 
 def _classes(device: str, netns: str) -> str:
     """``tc`` has no JSON of classes (iproute2 6.1), and lists them in an order of its own."""
     command = [*_in("tc", netns), "class", "show", "dev", device]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_TIMEOUT_S)
-    return "; ".join(sorted(line.strip() for line in done.stdout.splitlines()))
+    process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_TIMEOUT_S)
+    return "; ".join(sorted(line.strip() for line in process.stdout.splitlines()))
 
 
 def _shaper(device: str, rate: float, shaping: Shaping) -> list[str]:

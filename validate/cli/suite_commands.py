@@ -25,7 +25,7 @@ from validate.cli.options import (
     testbed_option,
 )
 from validate.launch.jobs import Head, OnInterrupt, Submission, follow
-from validate.launch.plan import Plan
+from validate.launch.plan import LaunchPlan
 from validate.launch.records import lines
 from validate.measurements.measurement import Measurement
 from validate.measurements.store import Store
@@ -101,16 +101,16 @@ def suite(
     """
     from validate.runs.suite_runner import missing
 
-    chosen = all_suites.load(name)
+    choice = all_suites.load(name)
     if submit is not None:
         if testbed not in (None, "cluster"):
             raise BadInput(f"--submit with --testbed {testbed}; a job runs on testbed cluster")
         testbed = "cluster"
-    testbed = testbed or chosen.testbed
+    testbed = testbed or choice.testbed
     skipped = _skipped(skip)
     if dry_run or (submit is not None and not yes):
         with Store(store_path) as store:
-            todo = [r.scenario for r in missing(chosen, store, testbed=testbed, skip=skipped)]
+            todo = [r.scenario for r in missing(choice, store, testbed=testbed, skip=skipped)]
         show_forecast(
             todo, testbed=testbed, store=store_path, max_bandwidth=max_bandwidth, max_duration=max_duration,
             as_json=as_json,
@@ -120,7 +120,7 @@ def suite(
         return
     if submit is not None:
         limits = _limit_texts(max_bandwidth, max_duration)
-        _submitted(context, chosen, name, Head(submit), limits, on_interrupt, store_path, as_json)
+        _submitted(context, choice, name, Head(submit), limits, on_interrupt, store_path, as_json)
         return
     supervised(context, testbed)
     allowed = allowance(max_bandwidth, max_duration)
@@ -130,7 +130,7 @@ def suite(
     with Store(store_path) as store:
         caution(store.notes)
         result = run_suite(
-            chosen,
+            choice,
             store,
             testbed=testbed,
             entered=lambda scenarios: entered(testbed, scenarios, address, store_path, wait, spark),
@@ -144,7 +144,7 @@ def suite(
         print_json({"schema_version": SCHEMA_VERSION, "store": str(store_path), **result.to_json()})
     else:
         click.echo(
-            f"Suite {chosen.name}: {result.made} runs made, {result.found} found in {store_path}, "
+            f"Suite {choice.name}: {result.made} runs made, {result.found} found in {store_path}, "
             f"{result.suspect} suspect, {len(result.failed)} failed"
         )
         for scenario, reason in result.failed:
@@ -171,7 +171,7 @@ def _skipped(path: Path | None) -> frozenset[str]:
 
 def _submitted(
     context: click.Context,
-    chosen: Suite,
+    selection: Suite,
     name: str,
     head: Head,
     limits: tuple[str, ...],
@@ -186,10 +186,10 @@ def _submitted(
         caution(store.notes)
 
         def left() -> int:
-            return len(missing(chosen, store, testbed="cluster"))
+            return len(missing(selection, store, testbed="cluster"))
 
         submission = Submission(
-            suite=chosen,
+            suite=selection,
             file=Path(name) if name.endswith(".toml") else None,
             options=limits,
             store=lambda run: store.import_runs([run]) > 0,
@@ -198,7 +198,7 @@ def _submitted(
             on_interrupt=on_interrupt,
         )
         outcome = follow(head, submission, left)
-        remaining, total = left(), len(chosen.runs())
+        remaining, total = left(), len(selection.runs())
     if as_json:
         document: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
@@ -211,7 +211,7 @@ def _submitted(
             click.echo(
                 f"Job {outcome.job} has {outcome.status.lower()}; {outcome.stored} runs stored in {store_path}"
             )
-        click.echo(f"Suite {chosen.name}: {total - remaining} of {total} runs are in {store_path}")
+        click.echo(f"Suite {selection.name}: {total - remaining} of {total} runs are in {store_path}")
     if remaining:
         if outcome is not None and outcome.message:
             click.echo(f"Error: {outcome.message.strip().splitlines()[-1]}", err=True)
@@ -263,9 +263,9 @@ def manifest(
     """
     if slurm == kuberay:
         raise BadInput("give one of --slurm and --kuberay")
-    chosen = all_suites.load(name)
-    plan = Plan(
-        suite=chosen,
+    choice = all_suites.load(name)
+    plan = LaunchPlan(
+        suite=choice,
         file=Path(name) if name.endswith(".toml") else None,
         nodes=nodes or 0,
         python=python or ("python" if kuberay else sys.executable),
@@ -275,8 +275,8 @@ def manifest(
     if nodes is None:
         plan = plan.with_nodes(plan.hosts + 1)
     if plan.nodes < plan.hosts:
-        raise BadInput(f"--nodes {plan.nodes}: suite {chosen.name} needs {plan.hosts} machines at least")
-    scenarios = [planned.scenario for planned in chosen.runs()]
+        raise BadInput(f"--nodes {plan.nodes}: suite {choice.name} needs {plan.hosts} machines at least")
+    scenarios = [planned.scenario for planned in choice.runs()]
     show_forecast(
         scenarios, testbed="cluster", store=store_path, max_bandwidth=max_bandwidth, max_duration=max_duration,
         as_json=False, err=True,
@@ -294,13 +294,13 @@ def manifest(
         click.echo(f"The scheduler ends it a while after {format_time(max_duration)}.", err=True)
 
 
-def _slurm(plan: Plan) -> str:
+def _slurm(plan: LaunchPlan) -> str:
     from validate.launch.slurm import script
 
     return script(plan)
 
 
-def _kuberay(plan: Plan, image: str | None, cpu: str, memory: str) -> str:
+def _kuberay(plan: LaunchPlan, image: str | None, cpu: str, memory: str) -> str:
     if image is None:
         raise BadInput("--kuberay needs --image, a container image that has psmodel and Ray in it")
     try:
@@ -318,7 +318,7 @@ def suites(as_json: bool) -> None:
     """List the packaged suites."""
     loaded = [all_suites.load(name) for name in all_suites.packaged()]
     if as_json:
-        listed = [
+        items = [
             {
                 "name": s.name,
                 "version": s.version,
@@ -328,7 +328,7 @@ def suites(as_json: bool) -> None:
             }
             for s in loaded
         ]
-        print_json({"schema_version": SCHEMA_VERSION, "suites": listed})
+        print_json({"schema_version": SCHEMA_VERSION, "suites": items})
         return
     for s in loaded:
         click.echo(f"{s.name:18} {len(s.runs()):3} runs on {s.testbed:7} {s.description}")

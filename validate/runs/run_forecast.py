@@ -64,7 +64,7 @@ def expected_s(scenario: Scenario) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Forecast:
+class RunForecast:
     """Of some runs.
 
     Attributes
@@ -112,28 +112,28 @@ class Forecast:
     def sentences(self) -> list[str]:
         """The same in words."""
         on = f" ({', '.join(self.names)})" if self.names else ""
-        said = [
+        sentence = [
             f"{self.runs} runs on at most {self.hosts} hosts{on}",
             f"{format_size(round(self.bytes_moved))} between hosts, "
             f"{format_size(round(self.busiest_bytes))} of it over the busiest link one way",
         ]
         if self.probe_s > 0:
-            said.append(
+            sentence.append(
                 f"before that a probe of the links: plain TCP at full rate for {format_time(self.probe_s)} in all"
                 + ("" if math.isnan(self.probe_bytes) else f", {format_size(round(self.probe_bytes))}")
             )
         if math.isnan(self.expected_s):
-            said.append("how long it takes, and how full links get, is known once they have been probed")
+            sentence.append("how long it takes, and how full links get, is known once they have been probed")
         else:
-            said.append(
+            sentence.append(
                 f"{format_time(self.expected_s)} of runs are expected; at the longest they are stopped after "
                 f"{format_time(self.longest_s)}"
             )
-        said += [
+        sentence += [
             f"{kind.replace('_', ' ')}: up to {100 * share:.0f} % of the link over a run"
             for kind, share in self.shares.items()
         ]
-        return said
+        return sentence
 
 
 def forecast(
@@ -142,7 +142,7 @@ def forecast(
     remote: bool,
     survey: Survey | None = None,
     max_bandwidth: float | None = None,
-) -> Forecast:
+) -> RunForecast:
     """What runs of these scenarios ask for, one each.
 
     Parameters
@@ -157,12 +157,12 @@ def forecast(
     from validate.testbeds.cluster import bundles
 
     hosts = max(map(hosts_of, scenarios), default=0)
-    known = survey if survey is not None and len(survey.hosts) >= hosts else None
+    table = survey if survey is not None and len(survey.hosts) >= hosts else None
     described = []
     for scenario in scenarios:
-        if is_open(scenario) and known is not None:
+        if is_open(scenario) and table is not None:
             workers, shards = (list(dict.fromkeys(of)) for of in bundles(scenario))
-            scenario = known.described(scenario, workers, shards)
+            scenario = table.described(scenario, workers, shards)
         described.append(scenario)
     unknown = any(map(is_open, described))
     probes = streams(hosts) if remote and hosts > 1 else 0
@@ -175,11 +175,11 @@ def forecast(
         for kind, rate in scenario.bandwidth or ():
             if time_s > 0 and scenario.placement != "single-host":
                 shares[kind] = max(shares.get(kind, 0.0), min(1.0, carried[kind] / time_s / rate))
-    rates = [rate for link in known.hosts for rate in (link.up, link.down)] if known else [math.nan]
-    return Forecast(
+    rates = [rate for link in table.hosts for rate in (link.up, link.down)] if table else [math.nan]
+    return RunForecast(
         runs=len(scenarios),
         hosts=hosts,
-        names=tuple(link.host for link in known.hosts[:hosts]) if known else (),
+        names=tuple(link.host for link in table.hosts[:hosts]) if table else (),
         bytes_moved=sum(map(moved, scenarios)),
         probe_bytes=probes * SECONDS * max(rates),
         probe_s=probes * SECONDS,
@@ -192,12 +192,12 @@ def forecast(
 
 def allowance_sentences(max_bandwidth: float | None, max_duration_s: float | None) -> list[str]:
     """What limits mean, in words."""
-    said = []
+    sentence = []
     if max_bandwidth is not None:
-        said.append(
+        sentence.append(
             f"no link carries more than {format_rate(max_bandwidth)} on average over a run and the pause after it "
             "(while it lasts, a run uses what there is)"
         )
     if max_duration_s is not None:
-        said.append(f"no run goes on after {format_time(max_duration_s)}")
-    return said
+        sentence.append(f"no run goes on after {format_time(max_duration_s)}")
+    return sentence
