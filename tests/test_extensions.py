@@ -82,7 +82,7 @@ def test_a_testbed_is_one_file(installed: Path, tmp_path: Path) -> None:
 @pytest.mark.long
 def test_a_run_on_a_testbed_of_one_s_own(installed: Path, tmp_path: Path) -> None:
     settings = ("--iterations", "3", "--testbed", "neighbours", "--store", tmp_path / "runs.sqlite", "--json")
-    (run,) = json.loads(psmodel(installed, "validate", "run", "laptop", *settings, cwd=tmp_path))[
+    run, *_ = json.loads(psmodel(installed, "validate", "run", "laptop", *settings, cwd=tmp_path))[
         "measurements"
     ]
     assert run["testbed"] == "neighbours"
