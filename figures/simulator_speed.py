@@ -1,8 +1,9 @@
-"""How long the simulator takes for one push of N workers to N shards, beside SimGrid.
+"""How long the simulator takes for one push of N workers to K shards, beside SimGrid.
 
 Left: equal links and seven starts, where what is alike is simulated once. Right: links of different rates and eleven
-starts, where nothing is alike. On one core of the machine named in the provenance; an arrow: stopped before the end.
-SimGrid solves the same max–min fair sharing; the end times of both agree to rounding.
+starts, where nothing is alike. Processor time of whole processes, both taken in one run on the machine named in the
+provenance; an arrow: stopped before the end. SimGrid solves the same max–min fair sharing; the end times of both agree
+to rounding.
 """
 
 import json
@@ -17,9 +18,12 @@ from figures.kit.style import INK, SERIES, Style, count_axis, time_axis
 from psmodel import load
 
 SCENARIO = load("ingress-sharded")
-_EQUAL, _DIFFERENT = (FOLDER.parent / "benchmarks" / "results" / f"{c}.json" for c in ("symmetric", "growth"))
+_EQUAL, _DIFFERENT = (
+    FOLDER.parent / "benchmarks" / "results" / f"{c}.json" for c in ("symmetric", "unsymmetric")
+)
 _LABELS = {"equal": "equal links", "different": "different links"}
 _SERIES = ("psmodel", "psmodel, one by one", "SimGrid")
+_TIMES = ("psmodel_process_s", "unbundled_process_s", "simgrid_process_s")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -37,51 +41,42 @@ def origin() -> Mapping[str, Any]:
 
 def compute() -> Rows:
     """The benchmark's times, copied: a row for each, in s."""
-    equal, different = _read(_EQUAL), _read(_DIFFERENT)
     rows = []
-    for series, key in zip(_SERIES, ("psmodel_s", "unbundled_s", "simgrid_s"), strict=True):
-        for row in equal["rows"]:
-            stopped = key == "simgrid_s" and str(row.get("simgrid", "")).startswith("stopped")
-            if stopped or key in row:
-                seconds = equal["patience_s"] if stopped else row[key]
-                rows.append(_row("equal", series, row["N"], seconds, stopped))
-    for series, what in (
-        ("psmodel", "star of different links"),
-        ("SimGrid", "star of different links, SimGrid"),
-    ):
-        row = next(r for r in different["rows"] if (r["what"], r["K"]) == (what, "N"))
-        rows += [
-            _row("different", series, *pair, False) for pair in zip(row["N"], row["seconds"], strict=True)
-        ]
+    for links, document in (("equal", _read(_EQUAL)), ("different", _read(_DIFFERENT))):
+        for series, key in zip(_SERIES, _TIMES, strict=True):
+            for row in sorted(document["rows"], key=lambda row: row["flows"]):
+                stopped = key == _TIMES[-1] and str(row.get("simgrid", "")).startswith("stopped")
+                if stopped or key in row:
+                    seconds = document["patience_s"] if stopped else row[key]
+                    rows.append(
+                        {"links": links, "series": series, "flows": row["flows"], "seconds": seconds,
+                         "stopped": int(stopped)}
+                    )  # fmt: skip
     return rows
 
 
-def _row(links: str, series: str, workers: int, seconds: float, stopped: bool) -> dict[str, Any]:
-    return {"links": links, "series": series, "workers": workers, "seconds": seconds, "stopped": int(stopped)}
-
-
 def draw(rows: Rows, style: Style) -> Figure:
-    """Times over N = K, both logarithmic."""
+    """Times over the number of transfers, both logarithmic."""
     figure = style.figure(aspect=0.68)
     panels = figure.subplots(1, 2, sharey=True, width_ratios=(1.5, 1))
     for axes, (links, label) in zip(panels, _LABELS.items(), strict=True):
         for series, look in zip(_SERIES, SERIES, strict=False):
             points = [r for r in rows if (r["links"], r["series"]) == (links, series)]
             axes.plot(
-                [r["workers"] for r in points], [r["seconds"] for r in points], **look, mfc="white",
+                [r["flows"] for r in points], [r["seconds"] for r in points], **look, mfc="white",
                 label=series if links == "equal" else None,
             )  # fmt: skip
             for r in points:
                 if r["stopped"]:
                     axes.annotate(
-                        "", (r["workers"], 4 * r["seconds"]), (r["workers"], r["seconds"]),
+                        "", (r["flows"], 4 * r["seconds"]), (r["flows"], r["seconds"]),
                         arrowprops={"arrowstyle": "->", "color": look["color"], "lw": style.line},
                     )  # fmt: skip
-        axes.set(xscale="log", yscale="log", xlabel="$N = K$", title=label)
+        axes.set(xscale="log", yscale="log", xlabel="transfers", title=label)
         axes.title.set_color(INK)
-    count_axis(panels[0].xaxis, [16, 64, 200, 1000])
-    count_axis(panels[1].xaxis, [25, 50, 100])
-    panels[0].set_ylim(3e-4, 200)
+    count_axis(panels[0].xaxis, [300, 10_000, 300_000])
+    count_axis(panels[1].xaxis, [1000, 10_000])
+    panels[0].set_ylim(1e-2, 500)
     panels[0].set_ylabel("time to simulate")
     time_axis(panels[0].yaxis)
     figure.legend(loc="outside upper center", ncols=3, handlelength=2.2, columnspacing=1.2)
