@@ -168,6 +168,8 @@ def _version(db: sqlite3.Connection, path: Path) -> int | None:
         objects = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         application = db.execute("PRAGMA application_id").fetchone()[0]
         version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    except UnicodeDecodeError as error:  # SQLite's own message repeats a damaged byte of the schema
+        raise sqlite3.DatabaseError("the schema is damaged") from error
     finally:
         if alone and db.in_transaction:
             db.execute("ROLLBACK")
