@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from psmodel.cli.options import json_option, percentage
-from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
 from psmodel.units import parse_time
 from validate.cli.gate_output import show_soak, tell
@@ -17,6 +16,7 @@ from validate.cli.options import (
     allowance,
     caution,
     limit_options,
+    positive,
     show_forecast,
     store_option,
     supervised,
@@ -113,7 +113,7 @@ def _now(context: click.Context, inputs: "GateOptions") -> int:
 
     definition = suites.load(inputs.name)
     testbed = inputs.testbed or definition.testbed
-    seconds = None if inputs.duration is None else _seconds(inputs.duration)
+    seconds = None if inputs.duration is None else positive("--duration", inputs.duration, parse_time)
     _check(inputs)
     against = reference.read(inputs.fit_path, inputs.baseline, inputs.store_path)
     if not inputs.mix_machines:
@@ -221,13 +221,3 @@ def _earlier(store: Path, suite: str) -> tuple[Counter[str], dict[str, Scenario]
                 elif run.links_probed and not (run.suite or "").startswith(_GATES):
                     links[content(run.asked_for)] = run.scenario
     return repetitions, links
-
-
-def _seconds(duration: str) -> float:
-    try:
-        seconds = parse_time(duration)
-    except ValueError as error:
-        raise BadInput(f"--duration {duration}: {error}") from None
-    if seconds <= 0:
-        raise BadInput(f"--duration {duration}: it is longer than 0 s")
-    return seconds

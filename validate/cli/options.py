@@ -57,7 +57,7 @@ testbed_option = click.option(
 
 
 def _wait(_: click.Context, __: click.Parameter, text: str) -> float:
-    return _quantity("--wait", text, parse_time)
+    return positive("--wait", text, parse_time)
 
 
 def address_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,7 +92,7 @@ def with_probed_links(
     BadInput
         If the scenario is none.
     """
-    values = any(text.partition("=")[0] == "bandwidth" for text in texts)
+    has_bandwidth = any(text.partition("=")[0] == "bandwidth" for text in texts)
     remote = options.get("testbed") in REMOTE
     left_open = [*(t for t in texts if t.partition("=")[0] != "bandwidth"), f"bandwidth={LEFT_OPEN}"]
     if options.get("probe_links"):
@@ -102,20 +102,27 @@ def with_probed_links(
     try:
         return make(texts)
     except BadInput as error:
-        if values or not remote or "bandwidth is missing" not in str(error):
+        if has_bandwidth or not remote or "bandwidth is missing" not in str(error):
             raise
         return make(left_open)
 
 
 def _rate(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
-    return None if text is None else _quantity("--max-bandwidth", text, parse_rate)
+    return None if text is None else positive("--max-bandwidth", text, parse_rate)
 
 
 def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
-    return None if text is None else _quantity("--max-duration", text, parse_time)
+    return None if text is None else positive("--max-duration", text, parse_time)
 
 
-def _quantity(option: str, text: str, parse: Callable[[str], float]) -> float:
+def positive(option: str, text: str, parse: Callable[[str], float]) -> float:
+    """The quantity of an option, in SI.
+
+    Raises
+    ------
+    BadInput
+        If it is none, or not greater than 0.
+    """
     try:
         value = parse(text)
     except ValueError as error:
@@ -176,9 +183,9 @@ def spark_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
         master, testbed = arguments.pop("master"), arguments.get("testbed")
         values = {name: arguments.pop(name) for name in _SPARK}
-        labels = [name for name, value in values.items() if value is not None]
-        if testbed != "spark" and (master is not None or labels):
-            option = "master" if master is not None else labels[0].replace("_", "-")
+        names = [name for name, value in values.items() if value is not None]
+        if testbed != "spark" and (master is not None or names):
+            option = "master" if master is not None else names[0].replace("_", "-")
             raise BadInput(f"--{option} goes with --testbed spark")
         options = None
         if master is not None:
