@@ -233,20 +233,20 @@ def test_the_cause_is_the_worker_if_it_alone_is_late() -> None:
 
 
 def test_stored_runs_are_judged_without_making_any(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
-    fit, store = MEASURED / "sharding.fit.json", MEASURED / "sharding.json"
-    gate = ("validate", "gate", "sharding", "--store", str(store), "--select", "all", "--json")
+    fit, store = MEASURED / "ingress.fit.json", MEASURED / "ingress.json"
+    gate = ("validate", "gate", "ingress", "--store", str(store), "--select", "all", "--json")
     code, out, err = run(
         capsys, *gate, "--fit", str(fit), "--mix-machines", "--junit", str(tmp_path / "g.xml")
     )
     assert code == 0, err
     document = json.loads(out)
     assert document["hosts"] is None
-    assert len(document["checks"]) == 2
+    assert len(document["checks"]) == 37
     xmlschema.XMLSchema(str(SCHEMA)).validate(str(tmp_path / "g.xml"))
     code, _, err = run(capsys, *gate)
     assert (code, "give one" in err) == (2, True)
     code, _, err = run(capsys, *gate[:-2], "since=2100-01-01", "--fit", str(fit), "--mix-machines")
-    assert (code, "no held-out runs of suite" in err) == (2, True)
+    assert (code, "no held-out runs of suite ingress" in err) == (2, True)
     other = json.loads(fit.read_text())
     other["environment"]["fingerprint"] = "0123456789ab"
     (tmp_path / "other.json").write_text(json.dumps(other))
