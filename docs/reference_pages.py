@@ -98,11 +98,13 @@ def features() -> str:
     """What each predictor and the real run make of every optional feature."""
     rows = []
     for feature in FEATURES:
-        result = [
-            f"{result.claim}: leaves out {result.leaves_out}" if result.leaves_out else result.claim
-            for result in (feature.closed_form, feature.mva)
+        claims = [
+            f"{treatment.claim}: leaves out {treatment.leaves_out}"
+            if treatment.leaves_out
+            else treatment.claim
+            for treatment in (feature.closed_form, feature.mva)
         ]
-        rows.append([f"`{feature.name}`", feature.label, *result, "yes" if feature.real_run else "no"])
+        rows.append([f"`{feature.name}`", feature.label, *claims, "yes" if feature.real_run else "no"])
     return table(["key", "feature", "closed form", "mean value analysis", "real run"], rows)
 
 
@@ -144,11 +146,11 @@ def _command(command: click.Command, path: str, *, level: int) -> list[str]:
 
 def _help(text: str) -> str:
     """Paragraphs of a help text; those that show commands stay as they are."""
-    outcome = []
+    paragraphs = []
     for paragraph in text.replace("\b", "").split("\n\n"):
         lines = [line.strip() for line in paragraph.strip().splitlines()]
         if lines and all(line.startswith(("psmodel ", "$ ")) for line in lines):
-            outcome.append("\n".join(f"    {line}" for line in lines))
+            paragraphs.append("\n".join(f"    {line}" for line in lines))
         else:
-            outcome.append(_prose(" ".join(lines)))
-    return "\n\n".join(outcome)
+            paragraphs.append(_prose(" ".join(lines)))
+    return "\n\n".join(paragraphs)

@@ -144,14 +144,16 @@ class FluidNetwork:
         if not heeded or nbytes == 0 or not any(link.number for link in path):
             return self._start(path, weights, nbytes / weight, math.inf, self.propagation_delay)
         # How many it meets is known once all that begin at this instant have.
-        start = Beginning(Decided(self.env), self._started, path, weights, nbytes / weight, abreast, meets)
-        self._beginning.append(start)
-        self._heeded[start.done] = up, down
+        beginning = Beginning(
+            Decided(self.env), self._started, path, weights, nbytes / weight, abreast, meets
+        )
+        self._beginning.append(beginning)
+        self._heeded[beginning.done] = up, down
         up.flows += 1
         down.flows += 1
         self._started += 1
         self._change()
-        return start.done
+        return beginning.done
 
     def flow(
         self,
@@ -198,8 +200,8 @@ class FluidNetwork:
         """Put in the transfers that heed how many others they meet."""
         beginning, self._beginning = self._beginning, []
         for b in beginning:
-            outcome = 1 if b.meets is None else max(1, b.meets.flows)
-            longer = 1 + self._crossing * (1 - 1 / b.abreast) * (1 - 1 / outcome)
+            opposite = 1 if b.meets is None else max(1, b.meets.flows)
+            longer = 1 + self._crossing * (1 - 1 / b.abreast) * (1 - 1 / opposite)
             numbers = [link.number for link in b.path]
             for link, weight in zip(b.path, b.weights, strict=True):
                 if link.number == 0:

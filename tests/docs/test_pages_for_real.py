@@ -37,5 +37,5 @@ def test_the_commands_of_a_page_work_in_their_order(page: str, tmp_path: Path) -
 
 def test_the_tutorial_s_commands_are_those_of_the_guide() -> None:
     """So that running the guide's has run the tutorial's."""
-    process = {command.replace(" --out fit.json", "") for command in commands("guides/validate.md")}
-    assert set(commands("tutorial.md")) <= process
+    tried = {command.replace(" --out fit.json", "") for command in commands("guides/validate.md")}
+    assert set(commands("tutorial.md")) <= tried

@@ -80,10 +80,10 @@ def test_a_forecast_of_open_links_says_that_it_does_not_know() -> None:
     assert result.to_json()["expected_s"] is None
     fast = HostLink(host="a", address="10.0.0.1", cores=2, up=25e6, down=25e6)
     slow = HostLink(host="b", address="10.0.0.2", cores=2, up=15e6, down=15e6)
-    table = forecast([left_open], remote=True, survey=Survey(hosts=(fast, slow)))
-    assert table.expected_s > 0
-    assert table.names == ("a", "b")
-    assert all(0 < share <= 1 for share in table.shares.values())
+    probed = forecast([left_open], remote=True, survey=Survey(hosts=(fast, slow)))
+    assert probed.expected_s > 0
+    assert probed.names == ("a", "b")
+    assert all(0 < share <= 1 for share in probed.shares.values())
 
 
 def test_unlike_hosts_become_a_scenario_and_open_again() -> None:

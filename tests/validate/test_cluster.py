@@ -99,10 +99,10 @@ def bare_python(folder: Path) -> None:
     (site,) = folder.glob("lib/python3*/site-packages")
     (installed,) = [path for path in sys.path if path.endswith("site-packages")]
     (site / "others.pth").write_text(installed + "\n")
-    match = subprocess.run(
+    without = subprocess.run(
         [folder / "bin/python", "-c", "import ray, psmodel"], capture_output=True, text=True, cwd=folder
     )
-    assert "No module named 'psmodel'" in match.stderr
+    assert "No module named 'psmodel'" in without.stderr
 
 
 @pytest.fixture(scope="module")
@@ -193,9 +193,9 @@ def test_a_cluster_too_small_is_refused_in_a_sentence(runs) -> None:
 
 
 def test_a_lost_node_is_named_and_the_others_serve_on(runs) -> None:
-    losses, after = runs[4:]
-    assert losses["code"] == 1
-    assert "worker-1" in losses["err"].strip().splitlines()[-1], losses["err"]
+    loss, after = runs[4:]
+    assert loss["code"] == 1
+    assert "worker-1" in loss["err"].strip().splitlines()[-1], loss["err"]
     assert after["code"] == 0, after["err"]
     (measurement,) = json.loads(after["out"])["measurements"]
     assert measurement["links_probed"]

@@ -49,10 +49,10 @@ def run(*, goodput: float | None = None, memory: float | None = None, slower: fl
 
 
 def test_probes_are_what_was_measured() -> None:
-    notice = probes([run(goodput=0.97, memory=2e10), run(goodput=0.97, memory=2e10)])
-    assert notice["goodput_factor"].value == pytest.approx(0.97)
-    assert notice["memory_s_per_byte"].value == pytest.approx(5e-11)
-    assert all(probe.deviation > 0 for probe in notice.values())
+    rates = probes([run(goodput=0.97, memory=2e10), run(goodput=0.97, memory=2e10)])
+    assert rates["goodput_factor"].value == pytest.approx(0.97)
+    assert rates["memory_s_per_byte"].value == pytest.approx(5e-11)
+    assert all(probe.deviation > 0 for probe in rates.values())
 
 
 def test_probes_that_scatter_are_believed_less() -> None:
@@ -69,9 +69,9 @@ def test_the_fit_keeps_to_the_probe_where_runs_are_slow_for_another_reason() -> 
     """Runs 8 % slower than links allow: without the probe the links are blamed, with it they are not."""
     forward = Forward(lambda scenario, calibration: analytic.predict(scenario, calibration).metrics)
     blamed = fit([run(slower=1.08)] * 2, forward=forward).calibration.goodput_factor
-    notice = fit([run(slower=1.08, goodput=1.0)] * 2, forward=forward).calibration.goodput_factor
-    assert notice == pytest.approx(1.0, abs=0.01)
-    assert abs(notice - 1) < abs(blamed - 1)
+    factor = fit([run(slower=1.08, goodput=1.0)] * 2, forward=forward).calibration.goodput_factor
+    assert factor == pytest.approx(1.0, abs=0.01)
+    assert abs(factor - 1) < abs(blamed - 1)
 
 
 def test_a_coefficient_out_of_its_sense_is_said_in_words() -> None:
@@ -79,10 +79,10 @@ def test_a_coefficient_out_of_its_sense_is_said_in_words() -> None:
     odd = Calibration(goodput_factor=1.04, put_s_per_byte=2e-9)
     names = ("goodput_factor", "put_s_per_byte", "call_latency_s")
     assert oddities(sane, names, 15e9) == {}
-    sentence = oddities(odd, names, 15e9)
-    assert sentence.keys() == {"goodput_factor", "put_s_per_byte"}
-    assert "4.0 % more than they can" in sentence["goodput_factor"]
-    assert "500 MB/s" in sentence["put_s_per_byte"]
+    sentences = oddities(odd, names, 15e9)
+    assert sentences.keys() == {"goodput_factor", "put_s_per_byte"}
+    assert "4.0 % more than they can" in sentences["goodput_factor"]
+    assert "500 MB/s" in sentences["put_s_per_byte"]
     assert oddities(odd, (), 15e9) == {}
 
 

@@ -271,8 +271,8 @@ def test_suites_over_links_hold_out_more_than_they_show() -> None:
     """What a fit to workers in step is scored on: rates, sizes and hosts all over, and modes that it has not seen."""
     suites = [load(name) for name in _LINKED]
     held_out = [s for suite in suites for s in suite.held_out]
-    past = {(s.mode, s.prefetch, bool(s.layers), s.push) for s in load("ingress").calibration}
-    unseen = [s for s in held_out if (s.mode, s.prefetch, bool(s.layers), s.push) not in past]
+    modes = {(s.mode, s.prefetch, bool(s.layers), s.push) for s in load("ingress").calibration}
+    unseen = [s for s in held_out if (s.mode, s.prefetch, bool(s.layers), s.push) not in modes]
     assert len(held_out) >= 60
     assert len(unseen) >= 15
     rates = [8 * s.bandwidth.worker_up for s in held_out if s.bandwidth]

@@ -146,17 +146,17 @@ def _claim(out: Path, say: Callable[[str], None]) -> _Claim:
         return _Claim(reason="the runs failed", failed=True)
     with Store(path, write=False) as store:
         runs = list(store.measurements())
-    result = claim.steps(runs, _CLAIM)
-    table = [claim.HEADINGS, *claim.rows(result)]
+    steps = claim.steps(runs, _CLAIM)
+    table = [claim.HEADINGS, *claim.rows(steps)]
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     for row in table:
         say("   " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
     for sentence in suspicions(runs):
         say(f"   {sentence}")
     picture = out / "claim.svg"
-    write_text(picture, plots.svg(plots.claim(result)))
+    write_text(picture, plots.svg(plots.claim(steps)))
     say(f"   The picture: {picture.resolve()}")
-    return _Claim(made=tuple(result), failed=not all(m.sums_ok for m in runs), written=(picture,))
+    return _Claim(made=tuple(steps), failed=not all(m.sums_ok for m in runs), written=(picture,))
 
 
 def _files(path: Path) -> list[Path]:

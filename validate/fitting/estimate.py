@@ -189,12 +189,12 @@ def _solve(data: _Data, names: tuple[str, ...], start: Calibration, forward: For
     unit = scales(names)
     lower = np.array([COEFFICIENTS[n].lower for n in names]) / unit
     upper = np.array([COEFFICIENTS[n].upper for n in names]) / unit
-    notice = [
+    observations = [
         data.probes.get(n, Probe(value=COEFFICIENTS[n].usual, deviation=COEFFICIENTS[n].spread))
         for n in names
     ]
-    expected = np.array([probe.value for probe in notice]) / unit
-    spread = np.array([probe.deviation for probe in notice]) / unit
+    expected = np.array([probe.value for probe in observations]) / unit
+    spread = np.array([probe.deviation for probe in observations]) / unit
     misfit = dict.fromkeys(signal, float(np.median(noise)))
     calibration, converged, message = start, True, "nothing to estimate"
     freedom = float(len(data.cells))

@@ -46,16 +46,16 @@ def probes(runs: Iterable[Observed]) -> dict[str, Probe]:
         rate = memory_rate(run.environment)
         if rate is not None:
             memory.append(1 / rate)
-    match = {}
+    rates = {}
     if ratios:
         scatter = float(np.std(ratios))
-        match["goodput_factor"] = Probe(
+        rates["goodput_factor"] = Probe(
             value=float(np.median(ratios)), deviation=math.hypot(_GOODPUT_ERROR, scatter)
         )
     if memory:
         typical = float(np.median(memory))
-        match["memory_s_per_byte"] = Probe(value=typical, deviation=_MEMORY_ERROR * typical)
-    return match
+        rates["memory_s_per_byte"] = Probe(value=typical, deviation=_MEMORY_ERROR * typical)
+    return rates
 
 
 def memory_rate(machine: MachineFacts) -> float | None:
@@ -72,18 +72,18 @@ def oddities(calibration: Calibration, names: Iterable[str], memory: float | Non
     memory
         Bytes/s that the machine copies, if it is known.
     """
-    sentence = {}
+    sentences = {}
     for name in names:
         value = getattr(calibration, name)
         if name == "goodput_factor" and value > 1 + _TOLERANCE:
-            sentence[name] = (
+            sentences[name] = (
                 f"the links would carry {100 * (value - 1):.1f} % more than they can: something else is faster than "
                 "the other coefficients say"
             )
         of_copies = COEFFICIENTS[name].unit == "s/byte" and name != "memory_s_per_byte"
         if of_copies and memory is not None and value * memory > _SLOW_COPY:
-            sentence[name] = (
+            sentences[name] = (
                 f"{format_size(1 / value)}/s is no copy's rate on a memory of {format_size(memory)}/s: it stands "
                 "for something else"
             )
-    return sentence
+    return sentences

@@ -26,6 +26,8 @@ from validate.testbeds.link_ends import packages
 _LABEL = "psmodel-suite"
 _ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 _STOP_S = 30.0
+_SKIPPED = "held.json"
+"""File of a job's folder that names the runs that are not to be made, for `suite --skip`."""
 OnInterrupt = Literal["leave", "stop"]
 
 
@@ -83,10 +85,10 @@ class Head:
     def of(self, label: str) -> list[tuple[str, str]]:
         """Id and status of the jobs that were submitted with that label, oldest first."""
         try:
-            items = self._client.list_jobs()
+            submissions = self._client.list_jobs()
         except RuntimeError as error:
             raise CannotRun(f"the jobs at {self.address} cannot be listed: {_line(error)}") from None
-        ours = [j for j in items if (j.metadata or {}).get(_LABEL) == label and j.submission_id]
+        ours = [j for j in submissions if (j.metadata or {}).get(_LABEL) == label and j.submission_id]
         ours.sort(key=lambda j: j.start_time or 0)
         return [(str(j.submission_id), str(j.status.value)) for j in ours]
 
@@ -150,7 +152,7 @@ def ship(suite_file: Path | None, stored: Iterable[str], folder: Path) -> None:
     """Put what the job needs into a folder: this code, the suite's file, and which runs are there already."""
     for package in packages():
         shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__", "page"))
-    (folder / "stored.json").write_text(json.dumps(sorted(stored)), encoding="utf-8")
+    (folder / _SKIPPED).write_text(json.dumps(sorted(stored)), encoding="utf-8")
     if suite_file is not None:
         shutil.copyfile(suite_file, folder / "suite.toml")
 
@@ -205,13 +207,13 @@ def follow(head: Head, submission: Submission, missing: Callable[[], int]) -> Jo
             if stored == 0
             else JobOutcome(job=jobs[-1][0], status=jobs[-1][1], stored=stored, message="")
         )
-    with tempfile.TemporaryDirectory(prefix="psmodel-job-") as text:
-        folder = Path(text)
+    with tempfile.TemporaryDirectory(prefix="psmodel-job-") as directory:
+        folder = Path(directory)
         ship(submission.file, submission.held(), folder)
         name = "suite.toml" if submission.file is not None else submission.suite.name
         command = [
             "python", "-m", "psmodel", "validate", "suite", name, "--testbed", "cluster", "--address", "auto",
-            "--store", "store.sqlite", "--skip", "held.json", "--records", *submission.options,
+            "--store", "store.sqlite", "--skip", _SKIPPED, "--records", *submission.options,
         ]  # fmt: skip
         job = head.submit(submission.suite.label, "psmodel", folder, shlex.join(command))
     submission.say(f"job {job} is submitted")

@@ -49,10 +49,10 @@ class LaunchPlan:
     @property
     def name(self) -> str:
         """A name that every scheduler takes: lower case letters, digits and dashes (RFC 1123)."""
-        rest = "".join(
+        slug = "".join(
             c if c.isascii() and c.isalnum() else "-" for c in f"psmodel-{self.suite.name}".lower()
         )
-        return rest.strip("-")[:40].rstrip("-")
+        return slug.strip("-")[:40].rstrip("-")
 
     def command(self, suite: str, *, address: str, store: str) -> list[str]:
         """The command that runs it, on a cluster at `address`; its records go to the log too."""

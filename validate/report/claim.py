@@ -50,13 +50,13 @@ def steps(runs: Sequence[Measurement], suite: str) -> list[Step]:
     parts = split(runs, suite)
     forward = Forward()
     fitted = fit(believable(parts.calibration), forward=forward)
-    result = []
+    steps = []
     for part, calibration in ((parts.calibration, True), (parts.held_out, False)):
         for group in by_scenario(believable(part)):
             scenario = group[0].scenario
             times = [float(m.metrics.push_time_s or 0.0) for m in group]
             interval = fitted.predict(scenario, forward)["push_time_s"]
-            result.append(
+            steps.append(
                 Step(
                     shards=scenario.shards,
                     calibration=calibration,
@@ -70,7 +70,7 @@ def steps(runs: Sequence[Measurement], suite: str) -> list[Step]:
                     runs=len(times),
                 )
             )
-    return sorted(result, key=lambda step: step.shards)
+    return sorted(steps, key=lambda step: step.shards)
 
 
 HEADINGS = ("shards", "links alone", "fitted on K = 1", "measured", "error", "faster than K = 1")

@@ -112,28 +112,28 @@ class RunForecast:
     def sentences(self) -> list[str]:
         """The same in words."""
         on = f" ({', '.join(self.names)})" if self.names else ""
-        sentence = [
+        sentences = [
             f"{self.runs} runs on at most {self.hosts} hosts{on}",
             f"{format_size(round(self.bytes_moved))} between hosts, "
             f"{format_size(round(self.busiest_bytes))} of it over the busiest link one way",
         ]
         if self.probe_s > 0:
-            sentence.append(
+            sentences.append(
                 f"before that a probe of the links: plain TCP at full rate for {format_time(self.probe_s)} in all"
                 + ("" if math.isnan(self.probe_bytes) else f", {format_size(round(self.probe_bytes))}")
             )
         if math.isnan(self.expected_s):
-            sentence.append("how long it takes, and how full links get, is known once they have been probed")
+            sentences.append("how long it takes, and how full links get, is known once they have been probed")
         else:
-            sentence.append(
+            sentences.append(
                 f"{format_time(self.expected_s)} of runs are expected; at the longest they are stopped after "
                 f"{format_time(self.longest_s)}"
             )
-        sentence += [
+        sentences += [
             f"{kind.replace('_', ' ')}: up to {100 * share:.0f} % of the link over a run"
             for kind, share in self.shares.items()
         ]
-        return sentence
+        return sentences
 
 
 def forecast(
@@ -157,12 +157,12 @@ def forecast(
     from validate.testbeds.cluster import bundles
 
     hosts = max(map(hosts_of, scenarios), default=0)
-    table = survey if survey is not None and len(survey.hosts) >= hosts else None
+    complete = survey if survey is not None and len(survey.hosts) >= hosts else None
     described = []
     for scenario in scenarios:
-        if is_open(scenario) and table is not None:
+        if is_open(scenario) and complete is not None:
             workers, shards = (list(dict.fromkeys(of)) for of in bundles(scenario))
-            scenario = table.described(scenario, workers, shards)
+            scenario = complete.described(scenario, workers, shards)
         described.append(scenario)
     unknown = any(map(is_open, described))
     probes = streams(hosts) if remote and hosts > 1 else 0
@@ -175,11 +175,11 @@ def forecast(
         for kind, rate in scenario.bandwidth or ():
             if time_s > 0 and scenario.placement != "single-host":
                 shares[kind] = max(shares.get(kind, 0.0), min(1.0, carried[kind] / time_s / rate))
-    rates = [rate for link in table.hosts for rate in (link.up, link.down)] if table else [math.nan]
+    rates = [rate for link in complete.hosts for rate in (link.up, link.down)] if complete else [math.nan]
     return RunForecast(
         runs=len(scenarios),
         hosts=hosts,
-        names=tuple(link.host for link in table.hosts[:hosts]) if table else (),
+        names=tuple(link.host for link in complete.hosts[:hosts]) if complete else (),
         bytes_moved=sum(map(moved, scenarios)),
         probe_bytes=probes * SECONDS * max(rates),
         probe_s=probes * SECONDS,
@@ -192,12 +192,12 @@ def forecast(
 
 def allowance_sentences(max_bandwidth: float | None, max_duration_s: float | None) -> list[str]:
     """What limits mean, in words."""
-    sentence = []
+    sentences = []
     if max_bandwidth is not None:
-        sentence.append(
+        sentences.append(
             f"no link carries more than {format_rate(max_bandwidth)} on average over a run and the pause after it "
             "(while it lasts, a run uses what there is)"
         )
     if max_duration_s is not None:
-        sentence.append(f"no run goes on after {format_time(max_duration_s)}")
-    return sentence
+        sentences.append(f"no run goes on after {format_time(max_duration_s)}")
+    return sentences

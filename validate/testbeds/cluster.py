@@ -123,9 +123,9 @@ class ClusterTestbed:
         if count < 2:
             self.survey = Survey()
             return
-        choice = nodes[:count]
-        hosts = [(_host(node), node["NodeManagerAddress"]) for node in choice]
-        fresh = link_survey.survey(hosts, [_on(node) for node in choice], code_digest(), self._on_progress)
+        selection = nodes[:count]
+        hosts = [(_host(node), node["NodeManagerAddress"]) for node in selection]
+        fresh = link_survey.survey(hosts, [_on(node) for node in selection], code_digest(), self._on_progress)
         self.survey, changes = link_survey.kept(fresh, self._survey_file)
         self.remarks += [*self.survey.sentences(), *changes]
 
@@ -175,10 +175,10 @@ class ClusterTestbed:
             raise CannotRun(
                 f"host {absent[0]} of the cluster at {self.address} is gone since its links were probed"
             )
-        choice = [by_host[link.host] for link in self.survey.hosts[:needed]] or usable[:needed]
+        selection = [by_host[link.host] for link in self.survey.hosts[:needed]] or usable[:needed]
         described = self._described(scenario, workers, shards)
         self._free()
-        reserved = [{"CPU": _SHARE, f"node:{n['NodeManagerAddress']}": _SHARE} for n in choice]
+        reserved = [{"CPU": _SHARE, f"node:{n['NodeManagerAddress']}": _SHARE} for n in selection]
         self._group = placement_group(reserved, strategy="STRICT_SPREAD")
         if not self._group.wait(_PLACEMENT_TIMEOUT_S):
             self._free()

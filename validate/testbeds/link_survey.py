@@ -73,13 +73,13 @@ class Survey:
 
     def sentences(self) -> list[str]:
         """What was found, a sentence for each host."""
-        sentence = []
+        sentences = []
         for link in self.hosts:
             up, down = (
                 ("at least " if at_least else "") + format_rate(rate)
                 for rate, at_least in ((link.up, link.up_at_least), (link.down, link.down_at_least))
             )
-            sentence.append(
+            sentences.append(
                 f"host {link.host} ({link.address}): sends {up}, takes in {down}, {link.cores} cores"
             )
         for way, words in (("up", "sends"), ("down", "takes in")):
@@ -87,11 +87,11 @@ class Survey:
             for link in self.hosts:
                 rate = getattr(link, way)
                 if rate < fastest:
-                    sentence.append(
+                    sentences.append(
                         f"host {link.host} is unlike the others: it {words} {format_rate(rate)}, the fastest "
                         f"{format_rate(fastest)}"
                     )
-        return sentence
+        return sentences
 
     def evened(self) -> "Survey":
         """Rates that differ by no more than probes do made one, each the median of its group."""
@@ -107,17 +107,17 @@ class Survey:
     def changes_since(self, earlier: "Survey") -> list[str]:
         """A sentence for each link that is not what it was by more than probes differ; none if hosts differ."""
         before = {link.host: link for link in earlier.hosts}
-        sentence = []
+        sentences = []
         for link in self.hosts:
             for way, words in (("up", "sends"), ("down", "takes in")):
                 now, then = getattr(link, way), getattr(before[link.host], way)
                 # Fewer hosts than before may not be fast enough to show what they showed together.
                 hidden = getattr(link, f"{way}_at_least") and now < then
                 if abs(now / then - 1) > ALIKE and not hidden:
-                    sentence.append(
+                    sentences.append(
                         f"host {link.host} now {words} {format_rate(now)}, it was {format_rate(then)}"
                     )
-        return sentence
+        return sentences
 
     def described(self, scenario: Scenario, workers: Sequence[int], shards: Sequence[int]) -> Scenario:
         """The scenario with these links; `workers` and `shards` say which host each of their hosts is, by number.
@@ -231,9 +231,9 @@ class _Prober:
         pairs = [
             (i, (i + step) % count) for step in range(1, min(_PARTNERS, count - 1) + 1) for i in range(count)
         ]
-        for process, (sender, receiver) in enumerate(pairs):
+        for index, (sender, receiver) in enumerate(pairs):
             self._on_progress(
-                process, len(pairs), f"probing {self._hosts[sender][0]} to {self._hosts[receiver][0]}"
+                index, len(pairs), f"probing {self._hosts[sender][0]} to {self._hosts[receiver][0]}"
             )
             rate = self._carried([sender], [receiver])
             best["up"][sender] = max(best["up"][sender], rate)
@@ -259,8 +259,8 @@ class _Prober:
         at_once, most = 2, min(len(others), _MOST_AT_ONCE)
         while at_once <= most:
             self._on_progress(0, 1, f"probing {self._hosts[host][0]} and {at_once} others at once")
-            choice = others[:at_once]
-            rate = self._carried([host], choice) if way == "up" else self._carried(choice, [host])
+            peers = others[:at_once]
+            rate = self._carried([host], peers) if way == "up" else self._carried(peers, [host])
             grown = rate > _GROWS * best[way][host]
             best[way][host] = max(best[way][host], rate)
             if not grown:
@@ -308,12 +308,12 @@ def kept(fresh: Survey, file: Path | None) -> tuple[Survey, list[str]]:
         Where the survey of a store is; it is written if it changes.
     """
     earlier = None if file is None else read(file)
-    sentence = []
+    sentences = []
     if earlier is not None:
         by_name = {link.host: link for link in earlier.hosts}
         if all(link.host in by_name for link in fresh.hosts):
-            sentence = fresh.changes_since(earlier)
-            if not sentence:
+            sentences = fresh.changes_since(earlier)
+            if not sentences:
                 stayed = tuple(
                     replace(link, up=by_name[link.host].up, down=by_name[link.host].down)
                     for link in fresh.hosts
@@ -324,4 +324,4 @@ def kept(fresh: Survey, file: Path | None) -> tuple[Survey, list[str]]:
         file.parent.mkdir(parents=True, exist_ok=True)
         with whole(file) as stream:
             stream.write(json.dumps(evened.to_json(), indent=1).encode())
-    return evened, sentence
+    return evened, sentences

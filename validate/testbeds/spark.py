@@ -62,13 +62,13 @@ class SparkOptions:
         inside = _LOCAL_CLUSTER.match(self.master)
         if inside:
             count, cores, megabytes = (int(number) for number in inside.groups())
-            sentence = {"num_executors": count, "executor_cores": cores, "executor_memory": megabytes * 2**20}
-            for name, value in sentence.items():
+            parts = {"num_executors": count, "executor_cores": cores, "executor_memory": megabytes * 2**20}
+            for name, value in parts.items():
                 if getattr(self, name) not in (None, value):
                     raise BadInput(
                         f"--{name.replace('_', '-')} says something else than --master {self.master}; leave it out"
                     )
-            return replace(self, **sentence)  # type: ignore[arg-type]
+            return replace(self, **parts)  # type: ignore[arg-type]
         if not (_LOCAL.match(self.master) or self.master.startswith("spark://") or self.master == "yarn"):
             raise BadInput(f"--master {self.master!r} is no Spark that Ray runs on; it is {_KINDS}")
         return self
@@ -97,14 +97,14 @@ class SparkOptions:
         """What ``setup_ray_cluster`` is told of each node."""
         if self.is_local:
             return {"max_worker_nodes": 1}
-        goal = {
+        settings = {
             "max_worker_nodes": self.num_executors or 2,
             "num_cpus_worker_node": self.executor_cores or 1,
             "num_gpus_worker_node": 0,
             "object_store_memory_worker_node": self.object_store_memory,
             "memory_worker_node": self.extra_executor_memory_for_ray,
         }
-        return {name: value for name, value in goal.items() if value is not None}
+        return {name: value for name, value in settings.items() if value is not None}
 
 
 class SparkTestbed(ClusterTestbed):
