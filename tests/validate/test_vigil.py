@@ -213,6 +213,10 @@ def test_a_host_that_sends_much_again_is_told_of_once() -> None:
 
 def test_a_process_knows_its_own_presence() -> None:
     before = read()
+    import ray  # as late as there
+
     assert before.pid == os.getpid()
+    assert before.node == ""
+    assert not ray.is_initialized(), "looking starts no Ray"
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
         assert read().sent > before.sent

@@ -16,7 +16,7 @@ class ProcessReport:
     namespace
         Of the network: processes with the same one share the counters.
     node
-        Ray's id of the node that it is on.
+        Ray's id of the node that it is on; empty outside Ray.
     sent, resent
         Segments that TCP sent, and sent again, since the host came up (RFC 4022: tcpOutSegs, tcpRetransSegs).
     """
@@ -37,7 +37,8 @@ def read() -> ProcessReport:
     return ProcessReport(
         pid=os.getpid(),
         namespace=str(Path("/proc/self/ns/net").readlink()),
-        node=ray.get_runtime_context().get_node_id(),
+        # Asking where nothing runs would start a Ray of its own.
+        node=ray.get_runtime_context().get_node_id() if ray.is_initialized() else "",
         sent=int(tcp["OutSegs"]),
         resent=int(tcp["RetransSegs"]),
     )
