@@ -36,7 +36,7 @@ def test_predicted_and_measured_stand_side_by_side(tmp_path: Path) -> None:
     assert one["predicted"]["iteration_time_s"] == pytest.approx(0.04, rel=0.01)
     assert one["measured"]["iteration_time_s"]["mean"] > 0.04
     with Store(store, write=False) as opened:
-        runs = opened.measurements()
+        runs = list(opened.measurements())
     assert len(runs) == len(one["runs"])
     assert sorted(m.repetition for m in runs) == list(range(len(runs)))
     assert {m.scenario.shards for m in runs} == {1}

@@ -293,10 +293,10 @@ def coefficient_rows(fit: Fit, telling: Mapping[str, str] | None = None) -> list
             phrases.append(f"{low:.3g} to {high:.3g}")
         if name in fit.unidentified:
             phrases.append(f"not identified: {fit.unidentified[name]}")
-            if telling and name in telling:
-                phrases.append(telling[name])
         if name in odd:
             phrases.append(odd[name])
+        if name in fit.unidentified and telling and name in telling:
+            phrases.append(telling[name])
         rows.append((name, f"{value:.4g} {about.unit}", "; ".join(phrases) or "not asked for", about.meaning))
     return rows
 
