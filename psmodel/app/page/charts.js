@@ -13,6 +13,7 @@ export function figure(name, title, { holder = null } = {}) {
   svg.addEventListener("click", () => save(`psmodel-${name}.svg`, toSvg(name), "image/svg+xml"));
   csv.addEventListener("click", () => save(`psmodel-${name}.csv`, toCsv(name), "text/csv"));
   if (!holder) $("charts").append(made);
+  charts[name]?.chart.dispose();
   charts[name] = { figure: made, chart: echarts.init(made.querySelector(".chart")) };
 }
 

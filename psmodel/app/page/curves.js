@@ -39,9 +39,9 @@ function drawCurve(key, letter) {
     itemStyle: { color: c.card, borderColor: c.text, borderWidth: 2.5 },
     data: [[here, answer.prediction.iteration_time_s]].filter(([, y]) => y > 0) };
   const runs = answer.runs.filter(run => run.varies.every(name => name === key));
-  const measured = { name: "measured", type: "scatter", symbol: "diamond", symbolSize: 10, color: c.second, z: 5,
+  const measured = { name: "measured", type: "scatter", symbol: "diamond", symbolSize: 10, color: c.measured, z: 5,
     data: runs.map(run => ({ value: [run[key], run.iteration_time_s],
-      itemStyle: run.suspect ? { color: "transparent", borderColor: c.second, borderWidth: 1.5 } : {} })) };
+      itemStyle: run.suspect ? { color: "transparent", borderColor: c.measured, borderWidth: 1.5 } : {} })) };
   const first = metrics[0];
   const description = `Iteration time against ${key}: ${time(curve[first][0])} at ${letter} = 1, ` +
     `${time(answer.prediction.iteration_time_s)} at ${here}, ${time(curve[first].at(-1))} at ${curve.x.at(-1)}.`;

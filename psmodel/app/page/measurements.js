@@ -1,9 +1,11 @@
 // The page of measurements: suites, their scenarios, predicted against measured iteration time.
 import { figure, logAxis, note, put } from "./charts.js";
 import { $, make, table } from "./dom.js";
-import { onThemeOrSize, palette, percent, time } from "./units.js";
+import { drawCourses, showDrift } from "./drift.js";
+import { watch } from "./underway.js";
+import { FILLS, onThemeOrSize, palette, percent, time } from "./units.js";
 
-const { suites, fitted } = await (await fetch("api/runs")).json();
+let suites = [], fitted = false, store = false;
 const named = suite => suite || "runs by themselves";
 const mean = values => values.reduce((sum, v) => sum + v, 0) / values.length;
 const errors = rows => rows.filter(row => row.error !== null).map(row => Math.abs(row.error));
@@ -13,11 +15,13 @@ const SYMBOLS = ["circle", "diamond", "rect", "triangle", "pin", "arrow"];
 function summarise() {
   const all = suites.flatMap(s => s.scenarios);
   if (all.length === 0) {
-    $("summary").textContent = "There are no measurements: start the page with `psmodel app --store .psmodel/measurements.sqlite`.";
+    $("summary").textContent = store ? "There are no measurements in the store yet."
+      : "There are no measurements: start the page with `psmodel app --store .psmodel/measurements.sqlite`.";
     return;
   }
+  const off = errors(all);
   const runs = all.reduce((sum, row) => sum + row.runs, 0), suspect = all.reduce((sum, row) => sum + row.suspect, 0);
-  $("summary").textContent = `${runs} runs of ${all.length} scenarios; predictions are ${mean(errors(all)) ? share(mean(errors(all))) : "–"} off on average ` +
+  $("summary").textContent = `${runs} runs of ${all.length} scenarios; predictions are ${off.length ? share(mean(off)) : "–"} off on average ` +
     `(closed forms, ${fitted ? "with the fit's coefficients" : "of the ideal system: start with --fit FILE for fitted coefficients"}).` +
     (suspect ? ` ${suspect} runs are suspect; they count only where a scenario has no other.` : "");
   table($("suites"), "Suites", ["suite", "mean error", "largest", "scenarios", "runs", "suspect", "last run"], suites.map(({ suite, scenarios }) => {
@@ -28,6 +32,7 @@ function summarise() {
 }
 
 function draw() {
+  if (suites.length === 0) return;
   const c = palette(), shown = suites.map(s => ({ ...s, scenarios: s.scenarios.filter(r => r.predicted_s > 0 && r.measured_s > 0) }));
   const values = shown.flatMap(s => s.scenarios.flatMap(r => [r.predicted_s, r.measured_s]));
   if (values.length === 0) return;
@@ -38,28 +43,39 @@ function draw() {
     series: [
       { name: "equal", type: "line", symbol: "none", silent: true, color: c.quiet, lineStyle: { type: "dashed" }, data: [[axis.min, axis.min], [axis.max, axis.max]] },
       ...shown.map(({ suite, scenarios }, i) => ({ name: named(suite), type: "scatter", symbol: SYMBOLS[i % SYMBOLS.length], symbolSize: 9,
-        color: [c.first, c.second, c.good, c.quiet][i % 4], data: scenarios.map(row => ({ value: [row.measured_s, row.predicted_s], row })) })),
+        color: FILLS[i % FILLS.length], data: scenarios.map(row => ({ value: [row.measured_s, row.predicted_s], row })) })),
     ],
   }, ["suite", "scenario", "measured_s", "predicted_s"], shown.flatMap(s => s.scenarios.map(r => [s.suite, r.scenario, r.measured_s, r.predicted_s])));
   note("scatter", "A point per scenario; on the line both are equal.");
 }
 
 function list() {
+  const open = new Set([...$("rows").querySelectorAll("details[open]")].map(holder => holder.dataset.suite));
+  $("rows").replaceChildren();
   for (const { suite, scenarios } of suites) {
     const made = make("table");
     table(made, "Iteration time", ["scenario", "measured", "predicted", "error", "claim", "from … to", "runs", "suspect", "testbed"],
       scenarios.map(r => [r.chosen ? make("a", { href: `./?${new URLSearchParams({ scenario: r.scenario })}` }, r.scenario) : r.scenario,
         time(r.measured_s), time(r.predicted_s), r.error === null ? "–" : percent(1 + r.error), r.claim,
         `${time(r.least_s)} … ${time(r.most_s)}`, String(r.runs), String(r.suspect), r.testbeds.join(", ")]), [1, 2, 3, 5, 6, 7]);
-    $("rows").append(make("details", { class: "card", open: suites.length === 1 }, make("summary", {}, `${named(suite)}: ${scenarios.length} scenarios`),
+    $("rows").append(make("details", { class: "card", "data-suite": suite, open: suites.length === 1 || open.has(suite) }, make("summary", {}, `${named(suite)}: ${scenarios.length} scenarios`),
       make("div", { class: "scroll", role: "region", tabIndex: 0, "aria-label": `Table of ${named(suite)}` }, made)));
   }
 }
 
-summarise();
-if (suites.length) {
-  figure("scatter", "Predicted against measured");
+async function show() {
+  ({ suites, fitted, store } = await (await fetch("api/runs")).json());
+  summarise();
+  $("charts").hidden = suites.length === 0;
   draw();
   list();
-  onThemeOrSize(draw);
+  await showDrift();
 }
+
+figure("scatter", "Predicted against measured");
+onThemeOrSize(() => {
+  draw();
+  drawCourses();
+});
+await show();
+await watch(show);
