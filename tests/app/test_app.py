@@ -490,7 +490,7 @@ def test_a_wish_marks_what_meets_it(url: str, page: Any) -> None:
     expect(page.locator("#verdict")).to_have_text("✗ more than 1 s")
     caption = page.locator("figure small")
     expect(caption.nth(0)).to_contain_text("1 s is met at 16 to 400 shards")
-    expect(caption.nth(2)).to_contain_text("A dot where an iteration takes 1 s or less")
+    expect(caption.nth(2)).to_contain_text("Pale where an iteration takes more than 1 s")
     expect(caption.nth(3)).to_contain_text("The cheapest that meets it")
     page.get_by_label("for at most, per hour,").fill("0.01")
     page.keyboard.press("Enter")

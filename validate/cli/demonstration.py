@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 _SEEDS = ("ingress-single", "ingress-sharded")
 _SUITE, _CLAIM = "laptop", "claim"
-_RAY_S, _RUN_S, _REPORT_S = 10, 6.5, 20
-_LINKED_RAY_S, _LINKED_RUN_S = 20, 5.5
+_RAY_S, _RUN_S, _REPORT_S = 10, 4.0, 12
+_LINKED_RAY_S, _LINKED_RUN_S = 10, 4.7
 """On 2 cores, measured: until Ray is there, a run of the suite, the fit and the report; the same over shaped links."""
 Say = Callable[[str], None]
 Pair = tuple[Prediction, Prediction]
@@ -42,7 +42,7 @@ Pair = tuple[Prediction, Prediction]
 @json_option
 @click.pass_context
 def demo(context: click.Context, out: Path, as_json: bool) -> None:
-    """Predict, simulate, run for real, fit and report: everything once, in about 3 minutes on 2 cores.
+    """Predict, simulate, run for real, fit and report: everything once, in about 2 minutes on 2 cores.
 
     Where the kernel has namespaces the claim of sharding is run for real too, over shaped links.
 

@@ -76,7 +76,10 @@ def resources(rows: Sequence[tuple[str, Mapping[str, float], float]]) -> Figure:
         largest = max(work.values(), default=0.0)
         for resource, seconds in work.items():
             axes.barh(y, seconds, 0.16, color=VERMILION if seconds == largest else SKY, lw=0)
-            axes.annotate(f" {resource}", (seconds, y), va="center", fontsize=SMALL, color=MUTED)
+            axes.annotate(
+                resource, (seconds, y), xytext=(3, 0), textcoords="offset points", va="center", fontsize=SMALL,
+                color=MUTED, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4}, zorder=3,
+            )  # fmt: skip
             y += 0.2
         axes.plot([measured] * 2, [top - 0.12, y - 0.08], color=INK, lw=1.5)
         ticks.append((top + y - 0.2) / 2)

@@ -25,6 +25,7 @@ from validate.report.report import (
     percent,
     staleness_rows,
     summary,
+    verdict,
     warnings,
 )
 
@@ -110,9 +111,11 @@ def html(report: Report) -> str:
     source = (resources.files("validate.report") / "page.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     machine = report.runs[0].environment
+    whole, first = summary(report), verdict(report)
     return environment.from_string(source).render(
         title=f"Predicted and measured: {report.title}",
-        summary=summary(report),
+        verdict=first if whole.startswith(first) else whole,
+        summary=whole.removeprefix(first).strip() if whole.startswith(first) else "",
         warnings=warnings(report),
         palette=palette.css(),
         pictures=[
@@ -162,7 +165,10 @@ def _tables(report: Report) -> list[dict[str, Any]]:
         "text": f"Estimated from {report.fit.runs} runs; the interval is that of the parametric bootstrap.",
         "columns": ("coefficient", "estimate", "95 % interval", "meaning"),
         "text_columns": ("95 % interval", "meaning"),
-        "rows": coefficient_rows(report.fit, report.telling),
+        "rows": [
+            tuple(cell.replace("`", "") for cell in row)
+            for row in coefficient_rows(report.fit, report.telling)
+        ],
     }
     noise = {
         "heading": "Noise",

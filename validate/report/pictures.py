@@ -87,7 +87,7 @@ def _where_the_time_goes(report: Report) -> Iterator[Picture]:
     examples = _examples(report)
     yield Picture(
         heading="Where the time goes",
-        caption="Phases of one iteration, predicted (pale, above) and measured (below).",
+        caption="Phases of one iteration, predicted (above) and measured (below).",
         figure=iteration_plots.phases(
             [(label(m.scenario.name), _predicted_phases(report, m), _phases(m.metrics)) for m in examples]
         ),

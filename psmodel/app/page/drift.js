@@ -1,5 +1,5 @@
 // Where times have stepped for good: a sentence each, and the course of each scenario that has.
-import { figure, note, put } from "./charts.js";
+import { figure, put } from "./charts.js";
 import { $, make } from "./dom.js";
 import { palette, time } from "./units.js";
 
@@ -35,7 +35,6 @@ function draw(course, number) {
       { name: "level", type: "line", symbol: "none", silent: true, color: c.text, lineStyle: { width: 2 }, data: levels },
     ],
   }, ["run", "label", "time_s"], course.times_s.map((t, i) => [i + 1, course.labels[i], t]));
-  note(`course-${number}`, course.steps.map(([, text]) => text).join("; "));
 }
 
 export function drawCourses() {
