@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.validate.bare_python import bare_python
 from validate.testbeds import sandbox
 
 pytestmark = [pytest.mark.netns, pytest.mark.ray, pytest.mark.slow]
@@ -91,18 +92,6 @@ workers = 1
 shards = 2
 model_size = "6MB"
 """
-
-
-def bare_python(folder: Path) -> None:
-    """A Python that finds what this one has installed, but for projects that are installed in place."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    (site,) = folder.glob("lib/python3*/site-packages")
-    (installed,) = [path for path in sys.path if path.endswith("site-packages")]
-    (site / "others.pth").write_text(installed + "\n")
-    without = subprocess.run(
-        [folder / "bin/python", "-c", "import ray, psmodel"], capture_output=True, text=True, cwd=folder
-    )
-    assert "No module named 'psmodel'" in without.stderr
 
 
 @pytest.fixture(scope="module")

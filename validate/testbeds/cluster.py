@@ -5,8 +5,6 @@ the environment (or ``RAY_AUTH_MODE=disabled`` for a cluster without authenticat
 that its hosts need Ray and NumPy, and nothing of this project.
 """
 
-import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,8 +16,9 @@ from psmodel.scenario.parts import ROLES
 from psmodel.units import format_rate
 from validate.machine.open_links import is_open
 from validate.testbeds import link_survey
-from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush, own_signals
-from validate.testbeds.link_ends import code_digest, packages
+from validate.testbeds.base import CannotRun, Placement, disconnect
+from validate.testbeds.cluster_driver import connect
+from validate.testbeds.link_ends import code_digest
 from validate.testbeds.link_survey import Survey
 from validate.testbeds.patience import bounded
 from validate.testbeds.vigil import Signs
@@ -89,29 +88,7 @@ class ClusterTestbed:
         return self
 
     def _connect(self) -> None:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ.update(RAY_ENVIRONMENT)
-        if os.environ["RAY_AUTH_MODE"] == "token" and not (
-            os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
-        ):
-            raise CannotRun(
-                "the cluster's token is not known; set RAY_AUTH_TOKEN_PATH (or RAY_AUTH_TOKEN) to it, "
-                "or RAY_AUTH_MODE=disabled if the cluster uses none"
-            )
-        import ray
-
-        hush()
-        try:
-            with own_signals():
-                ray.init(
-                    address=self.address,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    runtime_env={"py_modules": [str(folder) for folder in packages()]},
-                )
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise CannotRun(f"no Ray cluster answers at --address {self.address}: {reason}") from None
+        connect(self.address)
 
     def _look_around(self) -> None:
         """Choose the machines, in the order in which roles are given to them, and probe their links."""

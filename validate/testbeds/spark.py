@@ -124,9 +124,10 @@ class SparkTestbed(ClusterTestbed):
             raise CannotRun("--master yarn needs HADOOP_CONF_DIR, the folder of YARN's configuration")
         token = secrets.token_hex(32)
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, **RAY_ENVIRONMENT}
-        # Ray starts its nodes by the script `ray`, which an environment that is not activated hides.
+        # Ray starts its nodes by the script `ray`, which an environment that is not activated hides, there as here.
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        path = f"{Path(os.environ['PYSPARK_PYTHON']).parent}{os.pathsep}{os.environ['PATH']}"
         try:
             from pyspark.sql import SparkSession
             from ray.util.spark import setup_ray_cluster
@@ -139,6 +140,7 @@ class SparkTestbed(ClusterTestbed):
                 "spark.ui.enabled": "false",
                 "spark.executorEnv.RAY_AUTH_MODE": "token",
                 "spark.executorEnv.RAY_AUTH_TOKEN": token,
+                "spark.executorEnv.PATH": path,
                 "spark.redaction.regex": "(?i)secret|password|token|access[.]?key",
             }
         ).items():
