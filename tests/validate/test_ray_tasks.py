@@ -12,7 +12,7 @@ from validate.testbeds import sandbox
 pytestmark = [pytest.mark.netns, pytest.mark.ray, pytest.mark.slow]
 
 # Runs in the sandbox: a head without CPUs and two hosts of one, all on loopback. One host's raylet dies in the middle
-# of the first sweep, the head in the middle of the last one, which is ended by processes of this machine.
+# of the first sweep, the head in the middle of the last one.
 LAB = """
 import json, os, signal, subprocess, sys, time
 from pathlib import Path
@@ -31,7 +31,7 @@ times = '--set=compute={ kind = "exponential", mean = "10 ms" }'
 points = ["sweep", "ingress-sharded", "--shards", "5", times, "--method", "simulate", "--set"]
 short = [*points, "workers=8:63:1", "--iterations", "12", "--out"]
 # Nobody notices within some seconds that the head is gone, and the hosts go on meanwhile.
-lengthy = [*points, "workers=8:31:1", "--iterations", "100", "--out"]
+lengthy = [*points, "workers=8:31:1", "--iterations", "2000", "--out"]
 repeated = ["simulate", "ingress-sharded", "--workers", "8", "--shards", "5", "--iterations", "12", times, "--json",
     "--replications", "6"]
 done = {}
@@ -57,12 +57,11 @@ killed_after(5, "ray.csv", first, b"raylet", "h1")
 ended("sweep", first)
 ended("replications", started(*repeated, *ray))
 last = started(*lengthy, "lost.csv", *ray)
-killed_after(3, "lost.csv", last, b"gcs_server", "head")
+killed_after(2, "lost.csv", last, b"gcs_server", "head")
 ended("lost", last)
 done["left"] = rows("lost.csv")
 cluster.stop()
 ended("here", started(*short, "here.csv"))
-ended("resumed", started(*lengthy, "lost.csv"))
 ended("replications here", started(*repeated))
 Path("done.json").write_text(json.dumps(done))
 """
@@ -106,6 +105,5 @@ def test_a_head_that_dies_is_said_and_what_was_done_is_kept(folder: Path, done: 
     assert done["lost"]["code"] == 3, done["lost"]
     (sentence,) = done["lost"]["err"].strip().splitlines()
     assert "the same sweep goes on from there" in sentence
-    assert 3 <= done["gcs_server"] <= done["left"] < 24
-    assert done["resumed"]["code"] == 0, done["resumed"]["err"]
-    assert (folder / "lost.csv").read_bytes().count(b"\n") == 24 + 1
+    assert 2 <= done["gcs_server"] <= done["left"] < 24
+    assert not (folder / "lost.csv").exists()
