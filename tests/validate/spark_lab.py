@@ -35,16 +35,20 @@ small = {"RAY_ON_SPARK_WORKER_PHYSICAL_MEMORY_BYTES": str(4 * 2**30),
     "RAY_ON_SPARK_WORKER_SHARED_MEMORY_BYTES": str(2 * 2**30), "RAY_ON_SPARK_RAY_WORKER_NODE_STARTUP_INTERVAL": "1"}
 common = os.environ | {"SPARK_HOME": str(home), "SPARK_NO_DAEMONIZE": "1", "PYSPARK_PYTHON": sys.executable,
     "SPARK_CONF_DIR": str(Path("conf").resolve())}
+daemons = []
 logs = {host: open(f"{host}.log", "w") for host in hosts}
 def daemon(host, words, environment):
-    private = "" if host == "head" else "hostname " + host + " && mount -t tmpfs -o mode=1777 lab /dev/shm && "
+    private = f"hostname {host} && "
+    if host != "head":
+        private += "mount -t tmpfs -o mode=1777 lab /dev/shm && "
     enter = [*shaped_links.enter(host), "unshare", "--uts"]
-    return subprocess.Popen([*enter, "sh", "-c", private + 'exec "$@"', "sh", *words], env=common | environment,
-        stdout=logs[host], stderr=subprocess.STDOUT)
+    daemons.append(subprocess.Popen([*enter, "sh", "-c", private + 'exec "$@"', "sh", *words], env=common | environment,
+        stdout=logs[host], stderr=subprocess.STDOUT))
 def wait_for(what):
     end = time.monotonic() + 180
     while not what():
-        assert time.monotonic() < end, {host: Path(f"{host}.log").read_text()[-2000:] for host in hosts}
+        alive = time.monotonic() < end and all(d.poll() is None for d in daemons)
+        assert alive, {host: Path(f"{host}.log").read_text()[-2000:] for host in hosts}
         time.sleep(0.2)
 def made_by(master, memory, environment):
     Path("conf/spark-defaults.conf").open("a").write("".join(f"spark.executorEnv.{n} {v}\\n" for n, v in small.items()))
