@@ -41,6 +41,32 @@ def test_a_scenario_runs_on_ray_on_two_spark_workers(tmp_path: Path) -> None:
     assert all(0.93 < rate / 25e6 < 0.97 for rate in measurement["link_goodput"].values())
 
 
+LOCAL = """
+import json, os, subprocess, sys
+from pathlib import Path
+for name in [n for n in os.environ if n.startswith("RAY_")]:
+    del os.environ[name]
+words = "run --testbed spark --master local-cluster[2,1,512] --object-store-memory 100m"
+words += " --workers 1 --shards 1 --model-size 1MB --iterations 3 --repetitions 1 --store s.sqlite --json"
+ran = subprocess.run([sys.executable, "-m", "psmodel", "validate", *words.split()], capture_output=True, text=True,
+    timeout=300, env=os.environ | {"SPARK_LOCAL_IP": "127.0.0.1"})
+Path("done.json").write_text(json.dumps({"code": ran.returncode, "out": ran.stdout, "err": ran.stderr}))
+"""
+
+
+@pytest.mark.netns
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_scenario_runs_on_ray_on_a_spark_of_this_machine(tmp_path: Path) -> None:
+    require_spark()
+    run(LOCAL, tmp_path)
+    ran = json.loads((tmp_path / "done.json").read_text())
+    assert ran["code"] == 0, ran["err"]
+    (measurement,) = json.loads(ran["out"])["measurements"]
+    assert (measurement["testbed"], measurement["sums_ok"]) == ("spark", True)
+    assert len({host for _, host in measurement["hosts"][:2]}) == 2
+
+
 def test_options_become_sparks_settings_and_rays() -> None:
     options = SparkOptions(
         master="spark://h:7077", num_executors=3, executor_cores=4, executor_memory=2 * 2**30, driver_memory=2**30,
