@@ -113,9 +113,12 @@ class Presence:
         if transfer.triggered or transfer.callbacks is None:
             return  # it takes no time
         self._transfers[transfer] = anew
-        transfer.callbacks.append(lambda _: self._transfers.pop(transfer))
+        transfer.callbacks.append(self._forget)
         if self.away:
             self._network.halt(transfer, anew=anew)
+
+    def _forget(self, transfer: Any) -> None:
+        del self._transfers[transfer]
 
     def outages(
         self, position: int, failure: Failure, gaps: Iterator[float]

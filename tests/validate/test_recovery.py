@@ -103,6 +103,42 @@ def test_deaths_that_real_runs_have_are_not_refused() -> None:
         assert refusal(SMALL.replace(failures=[DEATH], **mode)) is None
 
 
+@pytest.mark.ray
+@pytest.mark.netns
+def test_over_shaped_links_too(tmp_path: Path) -> None:
+    """Before the local testbed is there, whose settings would go to the command."""
+    if (reason := sandbox.missing()) is not None:
+        pytest.skip(f"no network namespaces here: {reason}")
+    failures = '[{role="shard", index=1, at="1.2 s", checkpoint_interval="500 ms", since_checkpoint="lost"}]'
+    settings = {"workers": 2, "shards": 2, "model-size": "4MB", "bandwidth": "200Mbps", "iterations": 8}
+    arguments = [f"--{key}={value}" for key, value in settings.items()]
+    answer = subprocess.run(
+        [
+            *(
+                sys.executable,
+                "-m",
+                "psmodel",
+                "validate",
+                "run",
+                "--testbed=netns",
+                "--repetitions=1",
+                "--json",
+            ),
+            *(*arguments, f"--set=failures={failures}"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert answer.returncode == 0, answer.stderr
+    (measurement,) = json.loads(answer.stdout)["measurements"]
+    (outage,) = measurement["outages"]
+    assert outage["process"] == "shard-1"
+    assert measurement["sums_ok"]
+    assert measurement["metrics"]["recovery_time_s"] == pytest.approx(outage["back_s"] - outage["died_s"])
+
+
 @pytest.fixture(scope="module")
 def bed() -> Iterator[LocalTestbed]:
     with LocalTestbed.for_scenarios([SMALL]) as testbed:
@@ -160,38 +196,3 @@ def test_a_death_after_the_end_of_a_run_is_none(bed: LocalTestbed) -> None:
     assert result.outages == ()
     assert result.metrics.recovery_time_s is None
     assert result.sums_ok
-
-
-@pytest.mark.ray
-@pytest.mark.netns
-def test_over_shaped_links_too(tmp_path: Path) -> None:
-    if (reason := sandbox.missing()) is not None:
-        pytest.skip(f"no network namespaces here: {reason}")
-    failures = '[{role="shard", index=1, at="1.2 s", checkpoint_interval="500 ms", since_checkpoint="lost"}]'
-    settings = {"workers": 2, "shards": 2, "model-size": "4MB", "bandwidth": "200Mbps", "iterations": 8}
-    arguments = [f"--{key}={value}" for key, value in settings.items()]
-    answer = subprocess.run(
-        [
-            *(
-                sys.executable,
-                "-m",
-                "psmodel",
-                "validate",
-                "run",
-                "--testbed=netns",
-                "--repetitions=1",
-                "--json",
-            ),
-            *(*arguments, f"--set=failures={failures}"),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert answer.returncode == 0, answer.stderr
-    (measurement,) = json.loads(answer.stdout)["measurements"]
-    (outage,) = measurement["outages"]
-    assert outage["process"] == "shard-1"
-    assert measurement["sums_ok"]
-    assert measurement["metrics"]["recovery_time_s"] == pytest.approx(outage["back_s"] - outage["died_s"])

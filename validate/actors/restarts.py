@@ -120,7 +120,7 @@ class _Folder:
         partial = self._path / "checkpoint.partial"
         with partial.open("wb") as file:
             file.write(applied.to_bytes(8, "little"))
-            file.write(memoryview(parameters.view(np.uint8)))
+            file.write(parameters.view(np.uint8).data)
         partial.replace(self._path / "checkpoint")
 
     def restore(self, parameters: NDArray[Any]) -> int:
@@ -133,7 +133,7 @@ class _Folder:
             return 0
         with file.open("rb") as stream:
             applied = int.from_bytes(stream.read(8), "little")
-            stream.readinto(memoryview(parameters.view(np.uint8)))
+            stream.readinto(parameters.view(np.uint8).data)
         return applied
 
 
