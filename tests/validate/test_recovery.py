@@ -59,12 +59,12 @@ def test_a_killed_shard_is_what_its_last_checkpoint_says(tmp_path: Path) -> None
     for restart in restarts:
         assert restart.back_ns >= restart.died_ns
         missing[restart.first_lost : restart.end_lost] = True
-    held = [tuple(row) for row in log[~missing, :2].tolist()]
+    present = [tuple(row) for row in log[~missing, :2].tolist()]
     assert len(restarts) == 2
-    assert least == largest == len(held) == len(set(held))
-    assert 0 < len(held) < len(log)
+    assert least == largest == len(present) == len(set(present))
+    assert 0 < len(present) < len(log)
     before = shard.version
-    shard.update_parameters(np.ones(1000), shard.version, *held[0])
+    shard.update_parameters(np.ones(1000), shard.version, *present[0])
     assert shard.version == before  # it is there already
     shard.update_parameters(np.ones(1000), shard.version, 7, 0)
     assert shard.version == before + 1
