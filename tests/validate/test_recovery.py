@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +21,13 @@ from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
 from tests.feature_examples import BASE
 from validate.actors.restarts import PlannedDeaths, RestartableShard
+from validate.machine.guardian import processes_of
 from validate.measurements.measurement import Measurement
 from validate.runs.planned_deaths import refusal
-from validate.runs.real_run import run
+from validate.runs.real_run import RunFailed, run
 from validate.testbeds import sandbox
 from validate.testbeds.local import LocalTestbed
+from validate.testbeds.vigil import process_title
 
 DEATH = {
     "role": "shard", "index": 0, "at": "1.1 s", "checkpoint_interval": "400 ms", "since_checkpoint": "lost",
@@ -188,6 +192,36 @@ def test_the_model_says_what_is_lost_and_how_long_the_repair_takes(bed: LocalTes
     predicted = simulation.predict(scenario, Calibration(restart_s=1.0)).prediction.metrics
     assert predicted.recovery_time_s == pytest.approx(2.0)
     assert predicted.updates_lost == pytest.approx(result.metrics.updates_lost, abs=2)
+
+
+@pytest.mark.ray
+def test_shards_that_die_at_random_do_so_again_and_again(bed: LocalTestbed) -> None:
+    often = DEATH | {"index": None, "at": None, "mean_time_between": "1 s", "checkpoint_interval": "300 ms"}
+    result = run(SMALL.replace(failures=[often], seed=3), bed)
+    assert result.sums_ok
+    assert len(result.outages) > 1
+    for one, following in pairwise(o for o in result.outages if o.process == "shard-1"):
+        assert following.died_s > one.back_s
+
+
+@pytest.mark.ray
+def test_a_shard_that_dies_before_its_time_ends_the_run(bed: LocalTestbed) -> None:
+    """And leaves nothing of it behind."""
+    folder = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent
+
+    def kill() -> None:
+        """Once the run has begun."""
+        while not list(folder.glob("shards-*/0/began")):
+            time.sleep(0.05)
+        pids = [pid for pid in processes_of(folder) if process_title(pid).startswith("ray::RestartableShard")]
+        os.kill(pids[0], signal.SIGKILL)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    with pytest.raises(RunFailed, match="shard 0 has died without being planned to"):
+        run(SMALL.replace(shards=1, iterations=3000, failures=[DEATH | {"at": "90 s"}]), bed)
+    assert not list(folder.glob("shards-*"))
+    assert run(SMALL.replace(iterations=3), bed).sums_ok
 
 
 @pytest.mark.ray

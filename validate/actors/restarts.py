@@ -172,7 +172,7 @@ class RestartableShard(ParameterServerShard):
         """Be what the last checkpoint says."""
         deaths, restarts = self._folder.deaths_ns, self._folder.restarts
         if len(deaths) != len(restarts) + 1:
-            raise RuntimeError("the shard's process has died without being planned to")
+            raise RuntimeError(f"shard {Path(self._plan.folder).name} has died without being planned to")
         time.sleep(self._plan.repair_s)
         at_checkpoint = self._folder.restore(self.parameters)
         journal = self._folder.journal()

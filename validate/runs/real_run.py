@@ -282,7 +282,7 @@ def _in_a_sentence(error: Exception) -> str:
     fields = dict(re.findall(r"^\s*(class_name|pid): (\S+)$", text, re.MULTILINE))
     if fields.keys() == {"class_name", "pid"}:
         return f"{fields['class_name']} (process {fields['pid']}) has died"
-    return text.splitlines()[-1].partition(". ")[0] if text else repr(error)
+    return text.splitlines()[-1].removeprefix("RuntimeError: ").partition(". ")[0] if text else repr(error)
 
 
 def _ours() -> list[int]:
