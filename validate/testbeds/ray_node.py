@@ -179,7 +179,7 @@ class Starting:
         Raises
         ------
         DidNotStart
-            With Ray's own words, if it could not be started.
+            With Ray's own last words, if it could not be started.
         """
         try:
             output, _ = self.process.communicate(timeout=timeout)
@@ -187,8 +187,8 @@ class Starting:
             self.process.kill()
             raise DidNotStart(f"Ray node {self.node.name} did not start in {timeout:.0f} s") from None
         if self.process.returncode:
-            words = " ".join(output.decode(errors="replace").split())
-            raise DidNotStart(f"Ray node {self.node.name} did not start: {words}")
+            last = (output.decode(errors="replace").strip().splitlines() or ["it says nothing"])[-1]
+            raise DidNotStart(f"Ray node {self.node.name} did not start: {last.partition('. ')[0]}")
 
 
 def resource(host: str) -> str:
