@@ -109,7 +109,8 @@ class Signs:
 def upper_limit(scenario: Scenario) -> float:
     """Seconds after which a run is stopped: 10 times its upper prediction, and a minute.
 
-    The upper prediction is the closed form's with every coefficient two standard deviations worse than usual.
+    The upper prediction is the closed form's with every coefficient two standard deviations worse than usual, and the
+    time that shards are away.
     """
     worse = {
         name: max(about.lower, min(about.upper, about.usual + sign * 2 * about.spread))
@@ -117,7 +118,12 @@ def upper_limit(scenario: Scenario) -> float:
         for sign in (-1 if name == "goodput_factor" else 1,)
     }
     iteration = analytic.predict(scenario, Calibration(**worse)).metrics.iteration_time_s
-    return _FLOOR_S + _TIMES * scenario.total_iterations * iteration
+    seconds = scenario.total_iterations * iteration
+    for failure in scenario.failures:
+        count = scenario.shards if failure.index is None else 1
+        away = count * (failure.repair_time + worse["restart_s"])
+        seconds += away if failure.mean_time_between is None else away * seconds / failure.mean_time_between
+    return _FLOOR_S + _TIMES * seconds
 
 
 def start_limit(scenario: Scenario) -> float:
