@@ -28,6 +28,7 @@ from validate.testbeds import sandbox
 from validate.testbeds.base import (
     RAY_ENVIRONMENT,
     CannotRun,
+    DidNotStart,
     Placement,
     disconnect,
     first_line,
@@ -143,7 +144,7 @@ class LocalTestbed:
         except (
             Exception
         ) as error:  # Ray raises bare ones, on a machine that is too busy to start it in time say
-            raise CannotRun(f"Ray does not start on this machine: {first_line(error)}") from error
+            raise DidNotStart(f"Ray does not start on this machine: {first_line(error)}") from error
         self._vital = raynode.vital(processes_of(directory))
 
     def __exit__(

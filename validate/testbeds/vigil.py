@@ -208,6 +208,11 @@ class Vigil:
         for door in self._doors:
             if (reason := door.look(now)) is not None:
                 raylet = Vital(name=door.host, logs="raylet.*", host=door.host)
+                silent = [other for other in self._doors if other.silent(now)]
+                if len(silent) == len(self._doors) > 1:
+                    # Not all of them at once: what they have in common is the way to them.
+                    reason = f"none of the {len(silent)} other hosts has answered the head for {UNRESPONSIVE_S:.0f} s"
+                    raylet = Vital(name="the head", logs="raylet.*")
                 raise TestbedLost(f"{self.what} broke off: {reason}", blamed=raylet)
         end, why = self._until
         if now > end:
@@ -281,6 +286,10 @@ class _Door:
         if now - self._answered > self._patience_s:
             return f"host {self.host} has stopped answering for {self._patience_s:.0f} s"
         return None
+
+    def silent(self, now: float) -> bool:
+        """Whether it is as good as given up; hosts that fall silent together are asked up to a second apart."""
+        return now - self._answered > self._patience_s - 2 * _ASK_EVERY_S
 
     def _knock(self, now: float) -> None:
         self._knocked = now
