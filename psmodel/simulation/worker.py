@@ -230,9 +230,11 @@ class Worker:
         self, shard: Shard, src: Host, dst: Host, nbytes: float, abreast: int, meets: Link
     ) -> Decided:
         transfer = self._network.transfer(src, dst, nbytes, abreast=abreast, meets=meets)
-        for presence in (self._presence, shard.presence):
-            if presence is not None:
-                presence.keep(transfer)
+        if self._presence is not None:
+            self._presence.keep(transfer)
+        if shard.presence is not None and dst is shard.host:
+            # What a shard answers is its host's to send; what it is sent, the host takes in as long as it asks for it.
+            shard.presence.keep(transfer, anew=True)
         return transfer
 
     def _receipt(self, transfer: simpy.Event, seconds: float, processor: Processor) -> simpy.Event:

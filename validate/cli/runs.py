@@ -210,6 +210,12 @@ def _show(prediction: Prediction, measurements: Sequence[Measurement]) -> None:
         click.echo(
             f"Mean error {100 * mape:.1f} % ({quality.word(mape)}); predictions: {quality.direction(errors)}."
         )
+    losses = [v for m in measurements if (v := m.metrics.updates_lost) is not None]
+    if losses and prediction.metrics.updates_lost is not None:
+        click.echo(
+            f"Updates lost with a shard: {prediction.metrics.updates_lost:g} predicted, "
+            f"{min(losses):g} to {max(losses):g} measured."
+        )
     for sentence in suspicions(measurements):
         click.echo(sentence)
     sums = "are" if all(m.sums_ok for m in measurements) else "ARE NOT"

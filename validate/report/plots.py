@@ -26,6 +26,7 @@ _STYLES: Mapping[str, tuple[str, str, str]] = {
     "push_time_s": ("push", "#D55E00", "s"),
     "pull_time_s": ("pull", "#009E73", "^"),
     "ingress_time_s": ("ingress", "#CC79A7", "D"),
+    "recovery_time_s": ("recovery", "#56B4E9", "v"),
 }
 PHASES: Mapping[str, str] = {
     "pull": "#56B4E9",

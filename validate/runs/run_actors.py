@@ -1,7 +1,7 @@
 """The actors of one run: start them, query them, collect their logs."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -14,6 +14,7 @@ from psmodel.random_streams import compute_times, update_costs
 from psmodel.scenario import Scenario
 from validate.actors import clocks
 from validate.actors.presence import ProcessReport
+from validate.actors.restarts import PlannedDeaths, Restart
 from validate.machine.computing import ComputeBy
 from validate.testbeds.base import Placement
 
@@ -47,35 +48,35 @@ class Actors:
     """The actors of one run."""
 
     def __init__(
-        self, scenario: Scenario, placement: Placement, *, repetition: int, compute_by: ComputeBy
+        self,
+        scenario: Scenario,
+        placement: Placement,
+        *,
+        repetition: int,
+        compute_by: ComputeBy,
+        deaths: Mapping[int, PlannedDeaths],
     ) -> None:
         import ray
 
-        from validate.actors.shard import CoordinatorActor, ParameterServerShard
+        from validate.actors.shard import CoordinatorActor
         from validate.actors.worker import INSTANTS, WorkerActor
 
         self.columns = INSTANTS
         self.scenario = scenario
         times_by_worker = compute_times(scenario, repetition)
-        updates = scenario.workers * scenario.total_iterations
+        updates = (1 + bool(deaths)) * scenario.workers * scenario.total_iterations  # some more than once
         costs: list[list[float] | None] = [None] * scenario.shards
         if scenario.update_cost.is_random or scenario.update_cost.expected() > 0:
             costs = [list(islice(c, updates)) for c in update_costs(scenario, repetition)]
         self.longest_step_s = max(float(times_by_worker.max()), *(max(c or [0.0]) for c in costs))
-        shard_class, worker_class = ray.remote(ParameterServerShard), ray.remote(WorkerActor)
-        quorum = scenario.quorum if scenario.backup_workers else None
-        decompress = (
-            scenario.compression.decompress_time / scenario.total_elements if scenario.compression else 0.0
-        )
-        self.shards = [
-            shard_class.options(**placement.shard_options[k]).remote(
-                scenario.shard_elements[k], scenario.dtype, costs[k], quorum, decompress
-            )
-            for k in used(scenario)
-        ]
+        self._deaths = deaths
+        self.restarts: list[list[Restart]] = []
+        self.shards = [self._shard(k, placement.shard_options[k], costs[k]) for k in used(scenario)]
         slack = scenario.staleness_bound or 0
         coordinator = ray.remote(CoordinatorActor).options(**placement.coordinator_options)
-        self._coordinator = coordinator.remote(scenario.workers, slack, scenario.quorum)
+        mortal = [shard for shard, k in zip(self.shards, used(scenario), strict=True) if k in deaths]
+        self._coordinator = coordinator.remote(scenario.workers, slack, scenario.quorum, mortal)
+        worker_class = ray.remote(WorkerActor)
         job = _job(scenario, compute_by)
         self._workers = [
             worker_class.options(**options).remote(index, job, times, self.shards, self._coordinator)
@@ -86,6 +87,31 @@ class Actors:
         self._offsets: list[tuple[clocks.Offset, int]] = []
         self.worker_clocks: list[clocks.Track] = []
         self.shard_clocks: list[clocks.Track] = []
+
+    def _shard(self, k: int, options: Mapping[str, Any], costs: list[float] | None) -> Any:
+        """The actor of a shard; one that will die is started again by Ray, which also sends unanswered calls again."""
+        import ray
+
+        from validate.actors.restarts import RestartableShard
+        from validate.actors.shard import ParameterServerShard
+
+        scenario = self.scenario
+        decompress = (
+            scenario.compression.decompress_time / scenario.total_elements if scenario.compression else 0.0
+        )
+        if k in self._deaths:
+            plan = self._deaths[k]
+            retried = {"max_restarts": len(plan.gaps_s), "max_task_retries": -1}
+            mortal = ray.remote(RestartableShard).options(**options, **retried)
+            return mortal.remote(scenario.shard_elements[k], scenario.dtype, costs, decompress, plan)
+        quorum = scenario.quorum if scenario.backup_workers else None
+        shard = ray.remote(ParameterServerShard).options(**options)
+        return shard.remote(scenario.shard_elements[k], scenario.dtype, costs, quorum, decompress)
+
+    @property
+    def mortal(self) -> set[str]:
+        """Names, as in `presence`, of the shards that will die."""
+        return {f"shard {k}" for k in self._deaths}
 
     def connect(self) -> dict[str, ProcessReport]:
         """Wait until all are there, and see how their clocks stand; who is where, by name."""
@@ -159,6 +185,10 @@ class Actors:
         logs: list[tuple[NDArray[np.int64], float, float]] = ray.get(
             [shard.finish.remote() for shard in self.shards]
         )
+        self.restarts = [
+            ray.get(shard.restarts.remote()) if k in self._deaths else []
+            for k, shard in zip(used(self.scenario), self.shards, strict=True)
+        ]
         return logs
 
     def _observe(self, elapsed_s: float) -> Observation:

@@ -17,6 +17,7 @@ from validate.testbeds.vigil import Signs, TestbedLost
 __all__ = [
     "RAY_ENVIRONMENT",
     "CannotRun",
+    "DidNotStart",
     "Placement",
     "Testbed",
     "disconnect",
@@ -31,6 +32,10 @@ RAY_ENVIRONMENT: Mapping[str, str] = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
 """Environment of every node and driver; Ray reads it when it is imported."""
+
+
+class DidNotStart(CannotRun):
+    """Ray did not start, which it may do the next time: on a busy machine its own time-outs are too short."""
 
 
 @dataclass(frozen=True, kw_only=True)
