@@ -82,28 +82,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def done(folder: Path) -> dict:
+def outcomes(folder: Path) -> dict:
     return json.loads((folder / "done.json").read_text())
 
 
-def test_a_raylet_that_dies_midway_leaves_the_same_table(folder: Path, done: dict) -> None:
-    assert done["sweep"]["code"] == 0, done["sweep"]["err"]
-    assert 5 <= done["raylet"] < POINTS
+def test_a_raylet_that_dies_midway_leaves_the_same_table(folder: Path, outcomes: dict) -> None:
+    assert outcomes["sweep"]["code"] == 0, outcomes["sweep"]["err"]
+    assert 5 <= outcomes["raylet"] < POINTS
     table = (folder / "ray.csv").read_bytes()
     assert table.count(b"\n") == POINTS + 1
     assert table == (folder / "here.csv").read_bytes()
 
 
-def test_replications_have_the_same_mean_there(done: dict) -> None:
-    assert done["replications"]["code"] == 0, done["replications"]["err"]
-    there, here = (json.loads(done[name]["out"]) for name in ("replications", "replications here"))
+def test_replications_have_the_same_mean_there(outcomes: dict) -> None:
+    assert outcomes["replications"]["code"] == 0, outcomes["replications"]["err"]
+    there, here = (json.loads(outcomes[name]["out"]) for name in ("replications", "replications here"))
     assert there == here
     assert there["half_widths"]["iteration_time_s"] > 0
 
 
-def test_a_head_that_dies_is_said_and_what_was_done_is_kept(folder: Path, done: dict) -> None:
-    assert done["lost"]["code"] == 3, done["lost"]
-    (sentence,) = done["lost"]["err"].strip().splitlines()
+def test_a_head_that_dies_is_said_and_what_was_done_is_kept(folder: Path, outcomes: dict) -> None:
+    assert outcomes["lost"]["code"] == 3, outcomes["lost"]
+    (sentence,) = outcomes["lost"]["err"].strip().splitlines()
     assert "the same sweep goes on from there" in sentence
-    assert 2 <= done["gcs_server"] <= done["left"] < 24
+    assert 2 <= outcomes["gcs_server"] <= outcomes["left"] < 24
     assert not (folder / "lost.csv").exists()
