@@ -49,9 +49,9 @@ def test_a_process_that_dies_is_said_and_the_journal_is_named(tmp_path: Path) ->
         sweep(
             load("ingress-single"), grid("shards=1,2"), Setup(), engine=engine, journal=tmp_path / "journal"
         )
-    with pytest.raises(EngineLost) as told:
+    with pytest.raises(EngineLost) as loss:
         sweep(load("ingress-single"), grid("shards=1,2"), engine=engine)
-    assert "goes on" not in str(told.value)
+    assert "goes on" not in str(loss.value)
 
 
 @pytest.mark.parametrize("library", ["numpy", "psmodel", "Python"])

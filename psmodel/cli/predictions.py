@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from psmodel.calibration import Calibration
-from psmodel.cli.engine_options import engine_options
+from psmodel.cli.engine_choice import engine_options
 from psmodel.cli.options import (
     TIMES,
     counted,

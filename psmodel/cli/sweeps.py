@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from psmodel.cli.engine_options import engine_options
+from psmodel.cli.engine_choice import engine_options
 from psmodel.cli.needs import scenarios, tell_if_long
 from psmodel.cli.options import (
     catalogue_option,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.validate.bare_python import bare_python
+from tests.validate.bare_environment import bare_python
 from validate.testbeds import sandbox
 
 pytestmark = [pytest.mark.netns, pytest.mark.ray, pytest.mark.slow]
