@@ -65,6 +65,7 @@ def test_a_scenario_runs_on_ray_on_a_spark_of_this_machine(tmp_path: Path) -> No
     (measurement,) = json.loads(ran["out"])["measurements"]
     assert (measurement["testbed"], measurement["sums_ok"]) == ("spark", True)
     assert len({host for _, host in measurement["hosts"][:2]}) == 2
+    assert "are one machine" in ran["err"]
 
 
 def test_options_become_sparks_settings_and_rays() -> None:

@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -137,14 +138,20 @@ def hush() -> None:
 
 
 def host_names() -> dict[str, str]:
-    """Ray's id of each living node → its host's name: the testbed's own, or the machine's where it has none."""
+    """Ray's id of each living node → its host's name: the testbed's own, or the machine's where it has none.
+
+    The second node of one name, as on one machine, is NAME (2).
+    """
     import ray
 
-    names = {}
-    for node in ray.nodes():
+    names: dict[str, str] = {}
+    count: Counter[str] = Counter()
+    for node in sorted(ray.nodes(), key=lambda n: (n["NodeManagerAddress"], n["NodeID"])):
         if node["Alive"]:
             own = [key.removeprefix("host:") for key in node["Resources"] if key.startswith("host:")]
-            names[node["NodeID"]] = own[0] if own else node["NodeManagerHostname"]
+            name = str(own[0] if own else node["NodeManagerHostname"])
+            count[name] += 1
+            names[node["NodeID"]] = name if count[name] == 1 else f"{name} ({count[name]})"
     return names
 
 

@@ -16,7 +16,7 @@ from psmodel.scenario.parts import ROLES
 from psmodel.units import format_rate
 from validate.machine.open_links import is_open
 from validate.testbeds import link_survey
-from validate.testbeds.base import CannotRun, Placement, disconnect
+from validate.testbeds.base import CannotRun, Placement, disconnect, host_names
 from validate.testbeds.cluster_driver import connect
 from validate.testbeds.link_ends import code_digest
 from validate.testbeds.link_survey import Survey
@@ -101,19 +101,24 @@ class ClusterTestbed:
             self.survey = Survey()
             return
         selection = nodes[:count]
-        hosts = [(_host(node), node["NodeManagerAddress"]) for node in selection]
+        hosts = [(node["name"], node["NodeManagerAddress"]) for node in selection]
         fresh = link_survey.survey(hosts, [_on(node) for node in selection], code_digest(), self._on_progress)
         self.survey, changes = link_survey.kept(fresh, self._survey_file)
-        self.remarks += [*self.survey.sentences(), *changes]
+        self.remarks += [*self.survey.sentences(), *changes, *_sharing(hosts)]
 
     def _usable(self) -> list[dict[str, Any]]:
-        """Machines with a CPU to give; the driver's comes last, for the coordinator lives there."""
+        """Machines with a CPU to give, each with its ``name``; the driver's is last, for the coordinator lives there."""
         import ray
 
         here = ray.get_runtime_context().get_node_id()
-        usable = [n for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU", 0) >= _SHARE]
+        names = host_names()
+        usable = [
+            node | {"name": names[node["NodeID"]]}
+            for node in ray.nodes()
+            if node["NodeID"] in names and node["Resources"].get("CPU", 0) >= _SHARE
+        ]
         return sorted(
-            usable, key=lambda n: (n["NodeID"] == here, _numbers(n["NodeManagerAddress"]), _host(n))
+            usable, key=lambda n: (n["NodeID"] == here, _numbers(n["NodeManagerAddress"]), n["name"])
         )
 
     def __exit__(
@@ -146,7 +151,7 @@ class ClusterTestbed:
                 f"scenario {scenario.name} with placement {scenario.placement!r} needs {needed} machines with a free "
                 f"CPU; the cluster at {self.address} has {len(usable)}"
             )
-        by_host = {_host(node): node for node in usable}
+        by_host = {node["name"]: node for node in usable}
         absent = [link.host for link in self.survey.hosts[:needed] if link.host not in by_host]
         if absent:
             raise CannotRun(
@@ -208,8 +213,12 @@ class ClusterTestbed:
         ours = {ray.get_runtime_context().get_node_id()}
         if self._group is not None:
             ours |= set(placement_group_table(self._group)["bundles_to_node_id"].values())
-        alive = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] in ours]
-        doors = {_host(n): (n["NodeManagerAddress"], n["NodeManagerPort"]) for n in alive}
+        names = host_names()
+        doors = {
+            names[node["NodeID"]]: (node["NodeManagerAddress"], node["NodeManagerPort"])
+            for node in ray.nodes()
+            if node["NodeID"] in ours & names.keys()
+        }
         return Signs(doors=doors)
 
     def link_goodput(self) -> dict[str, float]:
@@ -217,10 +226,16 @@ class ClusterTestbed:
         return dict(self._goodput)
 
 
-def _host(node: Mapping[str, Any]) -> str:
-    """A node's name: what its owner calls it, or its machine."""
-    own = [key.removeprefix("host:") for key in node["Resources"] if key.startswith("host:")]
-    return str(own[0] if own else node["NodeManagerHostname"])
+def _sharing(hosts: Sequence[tuple[str, str]]) -> list[str]:
+    """A sentence for hosts (names and addresses) that are one machine: no link is between them."""
+    machines: dict[str, list[str]] = {}
+    for name, address in hosts:
+        machines.setdefault(address, []).append(name)
+    return [
+        f"hosts {', '.join(names)} are one machine ({address}): what they send each other is on no network link"
+        for address, names in machines.items()
+        if len(names) > 1
+    ]
 
 
 def _numbers(address: str) -> tuple[int | str, ...]:
