@@ -107,7 +107,7 @@ class ClusterTestbed:
         self.remarks += [*self.survey.sentences(), *changes, *_sharing(hosts)]
 
     def _usable(self) -> list[dict[str, Any]]:
-        """Machines with a CPU to give, each with its ``name``; the driver's is last, for the coordinator lives there."""
+        """Machines with a CPU to give, each with its ``name``; the driver's last, for the coordinator lives there."""
         import ray
 
         here = ray.get_runtime_context().get_node_id()
