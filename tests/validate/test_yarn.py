@@ -30,9 +30,8 @@ POM = f"""
   </dependencies>
 </project>
 """
-# NodeManagers read one configuration, in which lab.host stands for their own name. Two executors of 2 GiB do not fit on
-# one of them, and the application's master does beside one. YARN's check of virtual memory, of which Ray maps plenty,
-# would end the executors.
+# NodeManagers read one configuration, in which lab.host stands for their own name. Two executors of 1920 MB do not fit
+# on one of them, and the application's master does beside one.
 LAB = (
     HOSTS
     + """
@@ -50,7 +49,6 @@ written("yarn-site.xml",
     yarn_nodemanager_log__dirs="/run/yarn-${lab.host}/log",
     yarn_nodemanager_resource_memory__mb=3072,
     yarn_nodemanager_resource_cpu__vcores=2,
-    yarn_nodemanager_vmem__check__enabled="false",
 )
 Path("conf/spark-defaults.conf").write_text(f"spark.yarn.jars local:{home}/jars/*\\n"
     "spark.yarn.stagingDir /run/staging\\nspark.yarn.am.memory 512m\\n")
