@@ -126,7 +126,7 @@ class Failure(Part):
     call anew that it was working on; what it has answered already its host goes on sending. Besides its repair it has
     to redo what has been done since its last checkpoint, or loses it. While a worker is away nothing is sent to or by
     it. If it dies before its first push of an iteration it begins the iteration again once it is back, with a new pull;
-    later it goes on where it was. What it has prefetched is gone.
+    later it goes on where it was, and sends anew what had not arrived. What it has prefetched is gone.
     """
 
     role: Literal["worker", "shard"]

@@ -234,7 +234,7 @@ class Worker:
             self._presence.keep(transfer)
         if shard.presence is not None and dst is shard.host:
             # What a shard answers is its host's to send; what it is sent, the host takes in as long as it asks for it.
-            shard.presence.keep(transfer, anew=True)
+            shard.presence.keep(transfer)
         return transfer
 
     def _receipt(self, transfer: simpy.Event, seconds: float, processor: Processor) -> simpy.Event:
