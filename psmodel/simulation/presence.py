@@ -109,7 +109,7 @@ class Presence:
         deaths.processes += 1
 
     def keep(self, transfer: Decided) -> None:
-        """It takes part in this transfer, which ends if it dies, and begins anew once it is back."""
+        """It receives this transfer, which ends if it dies, and begins anew once it is back."""
         if transfer.triggered or transfer.callbacks is None:
             return  # it takes no time
         self._transfers[transfer] = None

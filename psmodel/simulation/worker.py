@@ -230,10 +230,8 @@ class Worker:
         self, shard: Shard, src: Host, dst: Host, nbytes: float, abreast: int, meets: Link
     ) -> Decided:
         transfer = self._network.transfer(src, dst, nbytes, abreast=abreast, meets=meets)
-        if self._presence is not None:
-            self._presence.keep(transfer)
         if shard.presence is not None and dst is shard.host:
-            # What a shard answers is its host's to send; what it is sent, the host takes in as long as it asks for it.
+            # Its host takes it in as long as it asks for it. What it sends itself its host goes on sending.
             shard.presence.keep(transfer)
         return transfer
 

@@ -86,7 +86,7 @@ def test_a_shard_that_dies_without_being_planned_to_does_not_come_back(tmp_path:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"failures": [{"role": "worker", "at": "1 s"}], "update_rule": "affine"}, r"failures\.0\.role = .* affine"),
+        ({"failures": [{"role": "worker", "at": "1 s"}], "update_rule": "affine"}, r"failures\.0\.role = .*affine"),
         ({"failures": [{"role": "shard", "at": "1 s"}]}, r'failures\.0\.since_checkpoint = "redone"'),
         ({"failures": [DEATH, DEATH | {"index": None}]}, "two failures of shard 0"),
         ({"failures": [DEATH], "prefetch": True}, "prefetch and failures"),
