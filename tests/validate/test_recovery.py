@@ -1,4 +1,4 @@
-"""Shards that are killed in real runs and go on from their checkpoints: what they hold, and what is lost."""
+"""Workers and shards that are killed in real runs and go on: what shards hold then, and what is lost."""
 
 import json
 import multiprocessing
@@ -158,9 +158,8 @@ def interrupted(result: Measurement) -> bool:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("mode", ["bsp", "asp"])
-def test_a_real_shard_dies_as_planned_and_training_goes_on(bed: LocalTestbed, mode: str) -> None:
-    result = run(SMALL.replace(failures=[DEATH], mode=mode, update_rule="affine"), bed)
+def test_a_real_shard_dies_as_planned_and_training_goes_on(bed: LocalTestbed) -> None:
+    result = run(SMALL.replace(failures=[DEATH], update_rule="affine"), bed)
     (outage,) = result.outages
     assert result.sums_ok
     assert outage.process == "shard-0"
@@ -180,9 +179,8 @@ def test_a_real_shard_dies_as_planned_and_training_goes_on(bed: LocalTestbed, mo
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("mode", ["bsp", "asp"])
-def test_a_real_worker_dies_as_planned_and_goes_on_where_it_was(bed: LocalTestbed, mode: str) -> None:
-    result = run(SMALL.replace(failures=[{"role": "worker", "index": 1, "at": "1.1 s"}], mode=mode), bed)
+def test_a_real_worker_dies_as_planned_and_goes_on_where_it_was(bed: LocalTestbed) -> None:
+    result = run(SMALL.replace(failures=[{"role": "worker", "index": 1, "at": "1.1 s"}]), bed)
     (outage,) = result.outages
     assert result.sums_ok
     assert outage.process == "worker-1"
@@ -198,9 +196,9 @@ def test_a_real_worker_dies_as_planned_and_goes_on_where_it_was(bed: LocalTestbe
 
 
 @pytest.mark.ray
-def test_workers_and_shards_die_in_one_run(bed: LocalTestbed) -> None:
+def test_workers_and_shards_die_in_one_run_out_of_step(bed: LocalTestbed) -> None:
     worker = {"role": "worker", "index": 0, "at": "1 s", "repair_time": "300 ms"}
-    result = run(SMALL.replace(failures=[worker, DEATH | {"at": "1.2 s"}]), bed)
+    result = run(SMALL.replace(failures=[worker, DEATH | {"at": "1.2 s"}], mode="asp"), bed)
     assert result.sums_ok
     assert {outage.process for outage in result.outages} == {"worker-0", "shard-0"}
 
