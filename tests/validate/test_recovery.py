@@ -1,4 +1,4 @@
-"""Shards that are killed in real runs and go on from their checkpoints: what they hold, and what is lost."""
+"""Workers and shards that are killed in real runs and go on: what shards hold then, and what is lost."""
 
 import json
 import multiprocessing
@@ -20,7 +20,8 @@ from psmodel.calibration import Calibration
 from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
 from tests.feature_examples import BASE
-from validate.actors.restarts import PlannedDeaths, RestartableShard
+from validate.actors.mortality import PlannedDeaths
+from validate.actors.restarts import RestartableShard
 from validate.machine.guardian import processes_of
 from validate.measurements.measurement import Measurement
 from validate.runs.planned_deaths import refusal
@@ -85,7 +86,7 @@ def test_a_shard_that_dies_without_being_planned_to_does_not_come_back(tmp_path:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"failures": [{"role": "worker", "at": "1 s"}]}, r'failures\.0\.role = "worker"; in a real run only shards'),
+        ({"failures": [{"role": "worker", "at": "1 s"}], "update_rule": "affine"}, r"failures\.0\.role = .*affine"),
         ({"failures": [{"role": "shard", "at": "1 s"}]}, r'failures\.0\.since_checkpoint = "redone"'),
         ({"failures": [DEATH, DEATH | {"index": None}]}, "two failures of shard 0"),
         ({"failures": [DEATH], "prefetch": True}, "prefetch and failures"),
@@ -157,9 +158,8 @@ def interrupted(result: Measurement) -> bool:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("mode", ["bsp", "asp"])
-def test_a_real_shard_dies_as_planned_and_training_goes_on(bed: LocalTestbed, mode: str) -> None:
-    result = run(SMALL.replace(failures=[DEATH], mode=mode, update_rule="affine"), bed)
+def test_a_real_shard_dies_as_planned_and_training_goes_on(bed: LocalTestbed) -> None:
+    result = run(SMALL.replace(failures=[DEATH], update_rule="affine"), bed)
     (outage,) = result.outages
     assert result.sums_ok
     assert outage.process == "shard-0"
@@ -175,7 +175,32 @@ def test_a_real_shard_dies_as_planned_and_training_goes_on(bed: LocalTestbed, mo
     assert not any("nothing happened" in sentence for sentence in result.suspect)
     assert Measurement.from_json(result.to_json()).outages == result.outages
     folder = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent
-    assert not list(folder.glob("shards-*"))
+    assert not list(folder.glob("mortal-*"))
+
+
+@pytest.mark.ray
+def test_a_real_worker_dies_as_planned_and_goes_on_where_it_was(bed: LocalTestbed) -> None:
+    result = run(SMALL.replace(failures=[{"role": "worker", "index": 1, "at": "1.1 s"}]), bed)
+    (outage,) = result.outages
+    assert result.sums_ok
+    assert outage.process == "worker-1"
+    assert outage.died_s >= 1.09
+    assert interrupted(result)
+    assert len(result.updates.shard) == 2 * 2 * result.scenario.total_iterations  # each once
+    assert result.metrics.updates_lost is None
+    for one, following in pairwise(
+        getattr(result.instants, n)
+        for n in ("start", "pulled", "computed", "submitted", "pushed", "released")
+    ):
+        assert (one <= following).all()
+
+
+@pytest.mark.ray
+def test_workers_and_shards_die_in_one_run_out_of_step(bed: LocalTestbed) -> None:
+    worker = {"role": "worker", "index": 0, "at": "1 s", "repair_time": "300 ms"}
+    result = run(SMALL.replace(failures=[worker, DEATH | {"at": "1.2 s"}], mode="asp"), bed)
+    assert result.sums_ok
+    assert {outage.process for outage in result.outages} == {"worker-0", "shard-0"}
 
 
 @pytest.mark.ray
@@ -211,7 +236,7 @@ def test_a_shard_that_dies_before_its_time_ends_the_run(bed: LocalTestbed) -> No
 
     def kill() -> None:
         """Once the run has begun."""
-        while not list(folder.glob("shards-*/0/began")):
+        while not list(folder.glob("mortal-*/shard-0/began")):
             time.sleep(0.05)
         pids = [pid for pid in processes_of(folder) if process_title(pid).startswith("ray::RestartableShard")]
         os.kill(pids[0], signal.SIGKILL)
@@ -220,7 +245,7 @@ def test_a_shard_that_dies_before_its_time_ends_the_run(bed: LocalTestbed) -> No
     thread.start()
     with pytest.raises(RunFailed, match="shard 0 has died without being planned to"):
         run(SMALL.replace(shards=1, iterations=3000, failures=[DEATH | {"at": "90 s"}]), bed)
-    assert not list(folder.glob("shards-*"))
+    assert not list(folder.glob("mortal-*"))
     assert run(SMALL.replace(iterations=3), bed).sums_ok
 
 
