@@ -1,6 +1,8 @@
 """Who does many tasks: the results are the work's, and who breaks down says so in a sentence."""
 
 import os
+import subprocess
+import sys
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -14,6 +16,7 @@ from psmodel.whatif.setup import Setup
 from psmodel.whatif.sweeps import grid, sweep
 from tests.command_line import run
 from validate.launch.task_end import answer, software
+from validate.testbeds.cluster_driver import connect
 
 
 def die(_item: object) -> None:
@@ -86,3 +89,26 @@ def test_one_simulation_is_one_process(capsys: pytest.CaptureFixture[str]) -> No
     code, _, err = run(capsys, "simulate", "ingress-single", "--processes", "2")
     assert code == BadInput.exit_code
     assert "simulation is one process" in err
+
+
+@pytest.mark.parametrize("address", ["local", "http://127.0.0.1:8265", "h:99999", "6379", ":6379"])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(BadInput, match="is no address of a cluster's head; it is like"):
+        connect(address)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["sweep", "ingress-single", "--shards", "1,2", "--engine", "ray"],
+        ["validate", "suite", "cluster"],
+    ],
+)
+def test_an_address_where_nobody_answers_is_said_at_once(tmp_path: Path, command: list[str]) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    ran = subprocess.run(
+        [sys.executable, "-m", "psmodel", *command, "--address", "127.0.0.1:1"], cwd=tmp_path, text=True,
+        capture_output=True, timeout=180, env=os.environ | {"RAY_AUTH_MODE": "disabled"},
+    )  # fmt: skip
+    assert ran.returncode == CannotRun.exit_code, ran.stderr
+    assert ran.stderr == "Error: No Ray cluster answers at --address 127.0.0.1:1: connection refused\n"

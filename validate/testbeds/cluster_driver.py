@@ -2,10 +2,14 @@
 
 import logging
 import os
+import socket
 
-from psmodel.errors import CannotRun
+from psmodel.errors import BadInput, CannotRun
+from psmodel.wording import excerpt
 from validate.testbeds.base import RAY_ENVIRONMENT, hush, own_signals
 from validate.testbeds.link_ends import packages
+
+_KNOCK_S = 10.0
 
 
 def connect(address: str) -> None:
@@ -13,9 +17,12 @@ def connect(address: str) -> None:
 
     Raises
     ------
+    BadInput
+        If the address is none.
     CannotRun
         If the token is missing, or no cluster answers.
     """
+    _knock(address)
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.update(RAY_ENVIRONMENT)
     if os.environ["RAY_AUTH_MODE"] == "token" and not (
@@ -39,3 +46,20 @@ def connect(address: str) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise CannotRun(f"no Ray cluster answers at --address {address}: {reason}") from None
+
+
+def _knock(address: str) -> None:
+    """Ray itself would go on trying for minutes where nobody listens."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536 or "/" in host:
+        raise BadInput(
+            f"--address {excerpt(address)} is no address of a cluster's head; it is like 10.0.0.1:6379, or auto"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
+    except OSError as error:
+        raise CannotRun(
+            f"no Ray cluster answers at --address {address}: {(error.strerror or str(error)).lower()}"
+        ) from None
