@@ -305,8 +305,8 @@ FEATURES: tuple[Feature, ...] = (
         label="failures",
         closed_form=_leaves_out("failures"),
         mva=_leaves_out("failures"),
-        real_run_lacks="workers that die, shards that redo updates, or deaths with prefetch, layers, backup workers or "
-        "pushes that nobody waits for",
+        real_run_lacks="shards that redo updates, or deaths with prefetch, layers, backup workers or pushes that "
+        "nobody waits for",
         sets_apart=True,
         breaks=_BOTH,
         repeats=False,

@@ -122,11 +122,11 @@ class Failure(Part):
     """Workers and shards that die and come back.
 
     Each is a process of its own: of several on one host the others go on, with the whole of its links and cores.
-    While a shard is away calls to it wait. A push that was on its way is sent anew once it is back, and it begins the
-    call anew that it was working on; what it has answered already its host goes on sending. Besides its repair it has
-    to redo what has been done since its last checkpoint, or loses it. While a worker is away nothing is sent to or by
-    it. If it dies before its first push of an iteration it begins the iteration again once it is back, with a new pull;
-    later it goes on where it was. What it has prefetched is gone.
+    What it was sending its host goes on sending. While a shard is away calls to it wait. A push that was on its way to
+    it is sent anew once it is back, and it begins the call anew that it was working on. Besides its repair it has to
+    redo what has been done since its last checkpoint, or loses it. A worker that dies before its first push of an
+    iteration begins the iteration again once it is back, with a new pull; later it goes on where it was. What it has
+    prefetched is gone.
     """
 
     role: Literal["worker", "shard"]

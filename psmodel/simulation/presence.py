@@ -1,4 +1,4 @@
-"""Processes that die and come back; their transfers stop while they are away."""
+"""Processes that die and come back; what was being sent then is sent anew."""
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
@@ -101,21 +101,21 @@ class Presence:
         self.on_death: Callable[[], None] | None = None
         self._name = name
         self._network, self._env, self._monitor = network, network.env, monitor
-        self._transfers: dict[Decided, bool] = {}
+        self._transfers: dict[Decided, None] = {}
         self._outage = Outage(process=name, died_s=0.0, back_s=0.0)
         self._checkpoints: list[_Checkpoints] = []
         self._restart_s = restart_s
         self._deaths = deaths
         deaths.processes += 1
 
-    def keep(self, transfer: Decided, *, anew: bool = False) -> None:
-        """It takes part in this transfer, which stands still while it is away; then it goes on, or begins anew."""
+    def keep(self, transfer: Decided) -> None:
+        """It receives this transfer, which ends if it dies, and begins anew once it is back."""
         if transfer.triggered or transfer.callbacks is None:
             return  # it takes no time
-        self._transfers[transfer] = anew
+        self._transfers[transfer] = None
         transfer.callbacks.append(self._forget)
         if self.away:
-            self._network.halt(transfer, anew=anew)
+            self._network.halt(transfer, anew=True)
 
     def _forget(self, transfer: Any) -> None:
         del self._transfers[transfer]
@@ -158,8 +158,8 @@ class Presence:
             every.restored()
         self._outage = Outage(process=self._name, died_s=now, back_s=now + seconds, updates_lost=loss)
         self._monitor.outage(self._outage)
-        for transfer, anew in self._transfers.items():
-            self._network.halt(transfer, anew=anew)
+        for transfer in self._transfers:
+            self._network.halt(transfer, anew=True)
         if self.on_death is not None:
             self.on_death()
 

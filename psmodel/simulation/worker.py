@@ -230,11 +230,9 @@ class Worker:
         self, shard: Shard, src: Host, dst: Host, nbytes: float, abreast: int, meets: Link
     ) -> Decided:
         transfer = self._network.transfer(src, dst, nbytes, abreast=abreast, meets=meets)
-        if self._presence is not None:
-            self._presence.keep(transfer)
         if shard.presence is not None and dst is shard.host:
-            # What a shard answers is its host's to send; what it is sent, the host takes in as long as it asks for it.
-            shard.presence.keep(transfer, anew=True)
+            # Its host takes it in as long as it asks for it. What it sends itself its host goes on sending.
+            shard.presence.keep(transfer)
         return transfer
 
     def _receipt(self, transfer: simpy.Event, seconds: float, processor: Processor) -> simpy.Event:

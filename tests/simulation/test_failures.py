@@ -27,12 +27,16 @@ def ends(**changes: object) -> list[float]:
     return simulation.predict(BASE.replace(**changes)).timeline.released[0].tolist()
 
 
-@pytest.mark.parametrize("role", ["worker", "shard"])
-def test_a_push_stands_still_while_either_end_is_away(role: str) -> None:
-    """From 9 to 17 s if nobody dies; 5 of the 8 s are left at 12 s, and all 8 if it was the shard that died."""
+def test_a_push_is_sent_anew_when_its_shard_is_back() -> None:
+    """From 9 to 17 s if nobody dies; from 17 to 25 s, all anew, if the shard is away from 12 to 17 s."""
     assert ends(compute=9) == pytest.approx([17])
-    left = {"worker": 5, "shard": 8}[role]
-    assert ends(compute=9, failures=[dies(role, 12, 5)]) == pytest.approx([17 + left])
+    assert ends(compute=9, failures=[dies("shard", 12, 5)]) == pytest.approx([25])
+
+
+@pytest.mark.parametrize(("repair", "end"), [(3, 17), (10, 22)])
+def test_a_push_goes_on_when_its_worker_has_died(repair: float, end: float) -> None:
+    """Its host sends it; the worker goes on when it is back."""
+    assert ends(compute=9, failures=[dies("worker", 12, repair)]) == pytest.approx([end])
 
 
 @pytest.mark.parametrize("placement", ["dedicated", "single-host"])
@@ -71,8 +75,8 @@ def test_a_prefetched_pull_is_gone_with_its_worker() -> None:
     changes = {"pull": "parallel", "prefetch": True, "compute": 20, "iterations": 2}
     assert ends(**changes) == pytest.approx([36, 64])
     assert ends(**changes, failures=[dies("worker", 20, 2)]) == pytest.approx([22 + 36, 22 + 64])
-    # In the push, from 28 s: 6 of 8 s are left at 32, and the next iteration pulls anew.
-    assert ends(**changes, failures=[dies("worker", 30, 2)]) == pytest.approx([38, 38 + 8 + 28])
+    # In the push, from 28 s, which goes on; the next iteration pulls anew.
+    assert ends(**changes, failures=[dies("worker", 30, 2)]) == pytest.approx([36, 36 + 8 + 28])
 
 
 def test_layers_computed_after_the_first_push_go_on_where_they_were() -> None:
@@ -111,21 +115,10 @@ def test_a_dead_shard_takes_no_core() -> None:
     assert ends(**changes) == pytest.approx([6 + 3])
 
 
-def of_pushes(role: str) -> Scenario:
-    """One push of 8 s after the other; `role` dies every 20 s and is away for 5 s."""
-    failures = [{"role": role, "mean_time_between": "20 s", "repair_time": "5 s"}]
-    return BASE.replace(iterations=4000, failures=failures)
-
-
-def test_away_a_fifth_of_the_time_costs_a_quarter() -> None:
-    """Of a cycle of 20 s there and 5 s away: a worker's push goes on where it was."""
-    metrics = simulation.predict(of_pushes("worker")).prediction.metrics
-    assert metrics.iteration_time_s == pytest.approx(8 * 25 / 20, rel=0.04)
-
-
-def test_pushes_to_a_shard_that_dies_take_as_long_as_work_that_is_repeated() -> None:
+def test_a_push_takes_as_long_as_work_that_is_repeated() -> None:
     """E[T] = (e^(λC) − 1)·(1/λ + R): nothing of a push is left when its shard has died (Daly 2006)."""
-    metrics = simulation.predict(of_pushes("shard")).prediction.metrics
+    failures = [{"role": "shard", "mean_time_between": "20 s", "repair_time": "5 s"}]
+    metrics = simulation.predict(BASE.replace(iterations=4000, failures=failures)).prediction.metrics
     assert metrics.iteration_time_s == pytest.approx(math.expm1(8 / 20) * (20 + 5), rel=0.04)
 
 
@@ -150,10 +143,7 @@ def test_deaths_delay_and_whoever_is_away_gets_nothing(failures, mode, compute) 
         while True:
             yield run._env.timeout(0.25)
             for name, host in run._network.hosts.items():
-                sent = (
-                    host.up.carried if name.startswith("worker") else 0.0
-                )  # a shard's host sends its answers
-                carried.setdefault(name, []).append((run._env.now, sent + host.down.carried))
+                carried.setdefault(name, []).append((run._env.now, host.down.carried))
 
     run._env.process(watch())
     result = run.result()
@@ -184,13 +174,10 @@ COSTLY = Calibration(head_start=0.5, crossing=0.2)
 """Coefficients by which a transfer heeds those that it meets; alone it meets none and takes as long as without."""
 
 
-@pytest.mark.parametrize("role", ["worker", "shard"])
-def test_a_transfer_that_heeds_others_stops_too_while_either_end_is_away(role: str) -> None:
+def test_a_transfer_that_heeds_others_stops_too_when_its_shard_dies() -> None:
     """It went on as if nobody had died wherever a fit says how transfers share a link."""
-    scenario = BASE.replace(compute=9, failures=[dies(role, 12, 50)])
-    (end,) = simulation.predict(scenario, COSTLY).timeline.released[0]
-    assert end == pytest.approx(simulation.predict(scenario).timeline.released[0, 0])
-    assert end > 12 + 50
+    scenario = BASE.replace(compute=9, failures=[dies("shard", 12, 50)])
+    assert simulation.predict(scenario, COSTLY).timeline.released[0] == pytest.approx([12 + 50 + 8])
 
 
 def test_starting_anew_takes_its_time() -> None:

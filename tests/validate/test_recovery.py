@@ -1,4 +1,4 @@
-"""Shards that are killed in real runs and go on from their checkpoints: what they hold, and what is lost."""
+"""Workers and shards that are killed in real runs and go on: what shards hold then, and what is lost."""
 
 import json
 import multiprocessing
@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +20,18 @@ from psmodel.calibration import Calibration
 from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
 from tests.feature_examples import BASE
-from validate.actors.restarts import PlannedDeaths, RestartableShard
+from tests.validate.test_fit import Run
+from validate.actors.mortality import PlannedDeaths
+from validate.actors.restarts import RestartableShard
+from validate.comparison.comparisons import compare
+from validate.fitting.estimate import fit
+from validate.machine.guardian import processes_of
 from validate.measurements.measurement import Measurement
 from validate.runs.planned_deaths import refusal
-from validate.runs.real_run import run
+from validate.runs.real_run import RunFailed, run
 from validate.testbeds import sandbox
 from validate.testbeds.local import LocalTestbed
+from validate.testbeds.vigil import process_title
 
 DEATH = {
     "role": "shard", "index": 0, "at": "1.1 s", "checkpoint_interval": "400 ms", "since_checkpoint": "lost",
@@ -81,7 +89,7 @@ def test_a_shard_that_dies_without_being_planned_to_does_not_come_back(tmp_path:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"failures": [{"role": "worker", "at": "1 s"}]}, r'failures\.0\.role = "worker"; in a real run only shards'),
+        ({"failures": [{"role": "worker", "at": "1 s"}], "update_rule": "affine"}, r"failures\.0\.role = .*affine"),
         ({"failures": [{"role": "shard", "at": "1 s"}]}, r'failures\.0\.since_checkpoint = "redone"'),
         ({"failures": [DEATH, DEATH | {"index": None}]}, "two failures of shard 0"),
         ({"failures": [DEATH], "prefetch": True}, "prefetch and failures"),
@@ -101,6 +109,22 @@ def test_deaths_that_no_real_run_has_are_refused_in_a_sentence(
 def test_deaths_that_real_runs_have_are_not_refused() -> None:
     for mode in ({}, {"mode": "asp"}, {"mode": "ssp", "staleness_bound": 1}, {"push": "sequential"}):
         assert refusal(SMALL.replace(failures=[DEATH], **mode)) is None
+
+
+def test_a_fit_learns_from_one_death_how_long_a_start_takes_and_is_scored_on_others() -> None:
+    """Also where by other coefficients the run would be over before the death."""
+    truth = Calibration(restart_s=1.3, copy_s_per_byte=1e-7)
+    cases = [
+        SMALL.replace(iterations=20, failures=[DEATH]),
+        SMALL.replace(iterations=20, shards=1, failures=[DEATH | {"repair_time": "2 s", "at": "900 ms"}]),
+    ]
+    one, other = (Run(case, simulation.predict(case, truth).prediction.metrics) for case in cases)
+    assert simulation.predict(cases[0]).prediction.metrics.recovery_time_s is None
+    fitted = fit([one, one], free=["restart_s"])
+    assert fitted.calibration.restart_s == pytest.approx(1.3, rel=0.01)
+    comparison = compare(fitted, [other], calibration_runs=[one])
+    (row,) = (row for row in comparison.rows if row.metric == "recovery_time_s")
+    assert (row.measured, row.predicted) == pytest.approx((3.3, 3.3), rel=0.01)
 
 
 @pytest.mark.ray
@@ -153,9 +177,8 @@ def interrupted(result: Measurement) -> bool:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("mode", ["bsp", "asp"])
-def test_a_real_shard_dies_as_planned_and_training_goes_on(bed: LocalTestbed, mode: str) -> None:
-    result = run(SMALL.replace(failures=[DEATH], mode=mode, update_rule="affine"), bed)
+def test_a_real_shard_dies_as_planned_and_training_goes_on(bed: LocalTestbed) -> None:
+    result = run(SMALL.replace(failures=[DEATH], update_rule="affine"), bed)
     (outage,) = result.outages
     assert result.sums_ok
     assert outage.process == "shard-0"
@@ -171,7 +194,32 @@ def test_a_real_shard_dies_as_planned_and_training_goes_on(bed: LocalTestbed, mo
     assert not any("nothing happened" in sentence for sentence in result.suspect)
     assert Measurement.from_json(result.to_json()).outages == result.outages
     folder = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent
-    assert not list(folder.glob("shards-*"))
+    assert not list(folder.glob("mortal-*"))
+
+
+@pytest.mark.ray
+def test_a_real_worker_dies_as_planned_and_goes_on_where_it_was(bed: LocalTestbed) -> None:
+    result = run(SMALL.replace(failures=[{"role": "worker", "index": 1, "at": "1.1 s"}]), bed)
+    (outage,) = result.outages
+    assert result.sums_ok
+    assert outage.process == "worker-1"
+    assert outage.died_s >= 1.09
+    assert interrupted(result)
+    assert len(result.updates.shard) == 2 * 2 * result.scenario.total_iterations  # each once
+    assert result.metrics.updates_lost is None
+    for one, following in pairwise(
+        getattr(result.instants, n)
+        for n in ("start", "pulled", "computed", "submitted", "pushed", "released")
+    ):
+        assert (one <= following).all()
+
+
+@pytest.mark.ray
+def test_workers_and_shards_die_in_one_run_out_of_step(bed: LocalTestbed) -> None:
+    worker = {"role": "worker", "index": 0, "at": "1 s", "repair_time": "300 ms"}
+    result = run(SMALL.replace(failures=[worker, DEATH | {"at": "1.2 s"}], mode="asp"), bed)
+    assert result.sums_ok
+    assert {outage.process for outage in result.outages} == {"worker-0", "shard-0"}
 
 
 @pytest.mark.ray
@@ -188,6 +236,36 @@ def test_the_model_says_what_is_lost_and_how_long_the_repair_takes(bed: LocalTes
     predicted = simulation.predict(scenario, Calibration(restart_s=1.0)).prediction.metrics
     assert predicted.recovery_time_s == pytest.approx(2.0)
     assert predicted.updates_lost == pytest.approx(result.metrics.updates_lost, abs=2)
+
+
+@pytest.mark.ray
+def test_shards_that_die_at_random_do_so_again_and_again(bed: LocalTestbed) -> None:
+    often = DEATH | {"index": None, "at": None, "mean_time_between": "1 s", "checkpoint_interval": "300 ms"}
+    result = run(SMALL.replace(failures=[often], seed=3), bed)
+    assert result.sums_ok
+    assert len(result.outages) > 1
+    for one, following in pairwise(o for o in result.outages if o.process == "shard-1"):
+        assert following.died_s > one.back_s
+
+
+@pytest.mark.ray
+def test_a_shard_that_dies_before_its_time_ends_the_run(bed: LocalTestbed) -> None:
+    """And leaves nothing of it behind."""
+    folder = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent
+
+    def kill() -> None:
+        """Once the run has begun."""
+        while not list(folder.glob("mortal-*/shard-0/began")):
+            time.sleep(0.05)
+        pids = [pid for pid in processes_of(folder) if process_title(pid).startswith("ray::RestartableShard")]
+        os.kill(pids[0], signal.SIGKILL)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    with pytest.raises(RunFailed, match="shard 0 has died without being planned to"):
+        run(SMALL.replace(shards=1, iterations=3000, failures=[DEATH | {"at": "90 s"}]), bed)
+    assert not list(folder.glob("mortal-*"))
+    assert run(SMALL.replace(iterations=3), bed).sums_ok
 
 
 @pytest.mark.ray

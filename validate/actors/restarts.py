@@ -1,111 +1,38 @@
-"""A shard that dies when it is planned to, and that Ray starts anew: from its last checkpoint, which is on disk.
+"""A shard and a worker that die when they are planned to, and go on from what they have on disk.
 
-All of it lies in one folder, which outlives the process: when the run began, each death and return, the checkpoint,
-and a journal of the updates that were applied (where, from whom, when), so that those that are lost can be counted.
-SIGKILL loses nothing that was handed to the kernel (write(2)); a checkpoint has its name only once it is whole
-(rename(2)).
-
-Ray sends each call that a dead actor had not answered again (``max_task_retries``). What the checkpoint has already is
-not added twice.
+Ray starts them anew, and sends each call that a dead actor had not answered again (``max_task_retries``): to a shard
+updates, to a worker the whole of its run. A shard goes on from its last checkpoint, which has its name only once it is
+whole (rename(2)); a journal of all updates tells which of them are lost. A worker goes on where it was: it writes down
+what it has got through. Before its update is computed it begins the iteration anew; afterwards it pushes to those
+shards that have not applied its update yet. What a shard has already is not added twice.
 """
 
 import os
-import signal
 import threading
 import time
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import ray
 from numpy.typing import NDArray
 
-from validate.actors.shard import ParameterServerShard
+from validate.actors.mortality import Mortality, PlannedDeaths, Restart, sleep_until
+from validate.actors.shard import ParameterServerShard, burn
+from validate.actors.worker import INSTANTS, Job, WorkerActor
 
 _ROW = 5
 """Numbers of an update in the journal, as in `ParameterServerShard.finish`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedDeaths:
-    """When one shard dies.
-
-    Attributes
-    ----------
-    folder
-        Where what has to outlive it lies, on its own host; there, and its own.
-    gaps_s
-        From the start of the run to the first death, and from each return to the next one.
-    repair_s
-        From a death until it is started anew.
-    checkpoint_s
-        Between two checkpoints.
-    """
-
-    folder: str
-    gaps_s: tuple[float, ...]
-    repair_s: float
-    checkpoint_s: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Restart:
-    """A death and what followed; instants (ns) on the shard's clock.
-
-    Attributes
-    ----------
-    first_lost, end_lost
-        Which rows of the journal are lost: from the first to before the end.
-    """
-
-    died_ns: int
-    back_ns: int
-    first_lost: int
-    end_lost: int
+_START, _PULLED, _COMPUTED, _SUBMITTED, _PUSHED, _RELEASED = range(len(INSTANTS))
 
 
 class _Folder:
-    """The files of one shard."""
+    """A shard's journal and its checkpoint."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._journal = os.open(path / "journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-
-    def _numbers(self, name: str) -> list[list[int]]:
-        file = self._path / name
-        return (
-            [[int(word) for word in line.split()] for line in file.read_text().splitlines()]
-            if file.exists()
-            else []
-        )
-
-    def note(self, name: str, *numbers: int) -> None:
-        """Add a line of numbers to a file, in one call to the kernel."""
-        file = os.open(self._path / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(file, (" ".join(map(str, numbers)) + "\n").encode())
-        finally:
-            os.close(file)
-
-    @property
-    def began_ns(self) -> int | None:
-        """When the run began, if it has."""
-        lines = self._numbers("began")
-        return lines[0][0] if lines else None
-
-    @property
-    def deaths_ns(self) -> list[int]:
-        """When it died."""
-        return [died for (died,) in self._numbers("deaths")]
-
-    @property
-    def restarts(self) -> list[Restart]:
-        """The deaths from which it is back."""
-        return [
-            Restart(died_ns=died, back_ns=back, first_lost=first, end_lost=end)
-            for died, back, first, end in self._numbers("restarts")
-        ]
 
     def add(self, row: tuple[int, ...]) -> None:
         """An update was applied."""
@@ -140,9 +67,7 @@ class _Folder:
 class RestartableShard(ParameterServerShard):
     """A shard with planned deaths.
 
-    Ray calls the constructor again after each of them: it then waits for as long as the repair takes, and goes on
-    from the last checkpoint. `version` counts what was ever applied, so that what workers have read stays older than
-    what comes later.
+    `version` counts what was ever applied, so that what workers have read stays older than what comes later.
 
     Parameters
     ----------
@@ -159,21 +84,17 @@ class RestartableShard(ParameterServerShard):
         plan: PlannedDeaths,
     ) -> None:
         super().__init__(elements, dtype, update_cost, None, decompress_s_per_element)
-        self._plan, self._folder = plan, _Folder(Path(plan.folder))
-        self._lock, self._end = threading.Lock(), threading.Lock()
-        self._over = False
+        self._checkpoint_s = plan.checkpoint_s
+        self._life, self._folder = Mortality(plan), _Folder(Path(plan.folder))
+        self._lock = threading.Lock()
         self._present: set[tuple[int, int]] = set()
-        self._began_ns = self._folder.began_ns
-        if self._began_ns is not None:
+        if (began_ns := self._life.began_ns) is not None:
             self._return(update_cost)
-            self._set_off(self._began_ns, time.monotonic_ns())
+            self._keep_checkpoints(began_ns)
 
     def _return(self, update_cost: list[float] | None) -> None:
         """Be what the last checkpoint says."""
-        deaths, restarts = self._folder.deaths_ns, self._folder.restarts
-        if len(deaths) != len(restarts) + 1:
-            raise RuntimeError("the shard's process has died without being planned to")
-        time.sleep(self._plan.repair_s)
+        died_ns, restarts = self._life.repair(), self._life.restarts
         at_checkpoint = self._folder.restore(self.parameters)
         journal = self._folder.journal()
         # Of an older checkpoint the updates that came before an earlier death are lost already.
@@ -189,36 +110,25 @@ class RestartableShard(ParameterServerShard):
         }
         if update_cost is not None:
             self._update_cost = islice(iter(update_cost), self.version, None)
-        self._folder.note("restarts", deaths[-1], time.monotonic_ns(), first, len(journal))
+        self._life.back(died_ns, first_lost=first, end_lost=len(journal))
 
     def begin(self) -> None:
         """The run begins: from now on checkpoints are made, and the first death draws near."""
-        if self._began_ns is not None:
+        if self._life.began_ns is not None:
             return  # it died before it could say that it has begun
-        self._began_ns = time.monotonic_ns()
-        self._folder.note("began", self._began_ns)
-        self._set_off(self._began_ns, self._began_ns)
+        self._life.begin()
+        self._keep_checkpoints(self._life.began_ns or 0)
 
-    def _set_off(self, began_ns: int, back_ns: int) -> None:
-        threading.Thread(target=self._checkpoint, args=(began_ns,), daemon=True).start()
-        number = len(self._folder.restarts)
-        if number < len(self._plan.gaps_s):
-            dies_ns = back_ns + round(self._plan.gaps_s[number] * 1e9)
-            threading.Thread(target=self._die, args=(dies_ns,), daemon=True).start()
+    def _keep_checkpoints(self, began_ns: int) -> None:
+        if self._checkpoint_s is not None:
+            period_ns = round(self._checkpoint_s * 1e9)
+            threading.Thread(target=self._checkpoint, args=(began_ns, period_ns), daemon=True).start()
 
-    def _die(self, at_ns: int) -> None:
-        _sleep_until(at_ns)
-        with self._end:
-            if not self._over:
-                self._folder.note("deaths", time.monotonic_ns())
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    def _checkpoint(self, began_ns: int) -> None:
+    def _checkpoint(self, began_ns: int, period_ns: int) -> None:
         """Keep a checkpoint at every multiple of the period; one that falls into a call, once that has ended."""
-        period = round(self._plan.checkpoint_s * 1e9)
         last = self.version
         while True:
-            _sleep_until(began_ns + ((time.monotonic_ns() - began_ns) // period + 1) * period)
+            sleep_until(began_ns + ((time.monotonic_ns() - began_ns) // period_ns + 1) * period_ns)
             with self._lock:
                 if self.version == last:
                     continue
@@ -233,7 +143,7 @@ class RestartableShard(ParameterServerShard):
         iteration: int,
         layer: tuple[int, int] | None = None,
     ) -> None:
-        """As of any shard; an update that it has, and is asked for again since it died, is not added twice."""
+        """As of any shard; an update that it has, and that is sent again since somebody died, is not added twice."""
         with self._lock:
             if (worker, iteration) in self._present:
                 return
@@ -241,17 +151,119 @@ class RestartableShard(ParameterServerShard):
             self._folder.add(self._log[-1])
             self._present.add((worker, iteration))
 
+    def has(self, worker: int, iteration: int) -> bool:
+        """Whether it has a worker's update of an iteration."""
+        return (worker, iteration) in self._present
+
     def finish(self) -> tuple[NDArray[np.int64], float, float]:
         """As of any shard; it does not die any more."""
-        with self._end:
-            self._over = True
+        self._life.spare()
         return super().finish()
 
     def restarts(self) -> list[Restart]:
         """Its deaths, in their order."""
-        return self._folder.restarts
+        return self._life.restarts
 
 
-def _sleep_until(instant_ns: int) -> None:
-    while (left := instant_ns - time.monotonic_ns()) > 0:
-        time.sleep(left * 1e-9)
+class RestartableWorker(WorkerActor):
+    """A worker with planned deaths, whose updates are all ones; without layers, and without prefetching.
+
+    Parameters
+    ----------
+    coordinators
+        The one there is, in a list: a handle by itself is an argument that Ray might not have any more at a restart.
+    plan
+        When it dies.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        job: Job,
+        compute_times: NDArray[np.float64],
+        shards: list[Any],
+        coordinators: list[Any],
+        plan: PlannedDeaths,
+    ) -> None:
+        super().__init__(index, job, compute_times, shards, *coordinators)
+        self._life = Mortality(plan)
+        self._make_update()
+        if self._life.began_ns is not None:
+            self._life.back(self._life.repair())
+
+    def run(self) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """As of any worker; Ray calls it again when it is back."""
+        job = self._job
+        count = len(self._compute_times)
+        instants = np.zeros((count, len(INSTANTS)), np.int64)
+        if self._life.began_ns is None:
+            ray.get([shard.clock.remote() for shard in self._shards])
+            ray.get(self._coordinator.start.remote())
+            self._life.begin()
+        for number, column, instant in self._life.numbers("instants"):
+            instants[number, column] = instant
+        iteration = int((instants[:, _RELEASED] > 0).sum())
+        resumes = bool(self._life.restarts)
+        while iteration < count:
+            row = instants[iteration]
+            if row[_COMPUTED] == 0:
+                self._compute(iteration, row)
+                resumes = False
+            elif resumes:
+                self._versions = self._life.numbers("versions")[-1]
+            if row[_PUSHED] == 0:
+                self._push_missing(iteration, row, resumes=resumes)
+            resumes = False
+            if job.in_step:
+                ray.get(self._coordinator.finished.remote(iteration + 1, self._index))
+            self._mark(iteration, row, _RELEASED)
+            iteration += 1
+        self._life.spare()
+        return instants, np.tile(self._update[self._first], (count, 1))
+
+    def _mark(self, iteration: int, row: NDArray[np.int64], column: int) -> None:
+        """It has got so far, now."""
+        row[column] = time.monotonic_ns()
+        self._life.note("instants", iteration, column, int(row[column]))
+
+    def _compute(self, iteration: int, row: NDArray[np.int64]) -> None:
+        """From the start of an iteration until its update is there."""
+        if row[_START] == 0:
+            self._mark(iteration, row, _START)
+        if self._job.pull != "none":
+            replies = self._pull()
+            self._mark(iteration, row, _PULLED)
+            parts = [part.view(self._parameters.dtype) for _, part in replies]
+            np.concatenate(parts, out=self._parameters)
+            self._versions = [version for version, _ in replies]
+            del replies, parts
+        else:
+            self._mark(iteration, row, _PULLED)
+        if (seconds := self._compute_times[iteration]) > 0:
+            (burn if self._job.burn else time.sleep)(seconds)
+        self._make_update()
+        if self._job.compress_times[0] > 0:
+            burn(self._job.compress_times[0])
+        self._life.note("versions", *self._versions)
+        self._mark(iteration, row, _COMPUTED)
+
+    def _push_missing(self, iteration: int, row: NDArray[np.int64], *, resumes: bool) -> None:
+        """Push to all shards, or to those that have not applied the update before."""
+        has = [False] * len(self._shards)
+        if resumes:
+            has = ray.get([shard.has.remote(self._index, iteration) for shard in self._shards])
+        if self._job.push == "none":
+            has = [True] * len(self._shards)
+        refs: list[Any] = []
+        for shard, (part, where), version, there in zip(
+            self._shards, self._parts[0], self._versions, has, strict=True
+        ):
+            if not there:
+                refs.append(self._push_to(shard, part, version, iteration, where, refs))
+        self._mark(iteration, row, _SUBMITTED)
+        ray.get(refs)
+        self._mark(iteration, row, _PUSHED)
+
+    def restarts(self) -> list[Restart]:
+        """Its deaths, in their order."""
+        return self._life.restarts

@@ -132,7 +132,7 @@ class CoordinatorActor:
         self._workers = workers
         self._quorum = quorum
         self._slack = slack
-        self._finished: defaultdict[int, int] = defaultdict(int)
+        self._finished: defaultdict[int, set[int]] = defaultdict(set)
         self._all_finished = 0
         self._reached: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
         self._waiting = 0
@@ -151,12 +151,15 @@ class CoordinatorActor:
             self._all_wait.set()
         await self._all_wait.wait()
 
-    async def finished(self, iterations: int) -> int:
-        """A worker has finished that many iterations; returns, when it may go on, how many count as finished."""
+    async def finished(self, iterations: int, worker: int) -> int:
+        """A worker has finished that many iterations; returns, when it may go on, how many count as finished.
+
+        One that has died since may say so again.
+        """
         if iterations <= self._all_finished:
             return self._all_finished
-        self._finished[iterations] += 1
-        while self._finished.get(self._all_finished + 1, 0) >= self._quorum:
+        self._finished[iterations].add(worker)
+        while len(self._finished.get(self._all_finished + 1, ())) >= self._quorum:
             self._all_finished += 1
             del self._finished[self._all_finished]
             if self._all_finished in self._reached:

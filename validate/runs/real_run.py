@@ -22,8 +22,8 @@ from psmodel.scenario.features import model_only
 from psmodel.units import format_time
 from validate.actors.clocks import Track
 from validate.actors.dtypes import epsilon
+from validate.actors.mortality import Restart
 from validate.actors.presence import ProcessReport
-from validate.actors.restarts import Restart
 from validate.machine.computing import compute_by, with_compute_on
 from validate.machine.environment import Load, Watch, processes_of, this_machine
 from validate.machine.open_links import is_open, require_links
@@ -193,24 +193,27 @@ def _timed(scenario: Scenario, watch: _Seen) -> tuple[dict[str, Array], Updates,
 
 def _outages(actors: Actors, origin: int) -> tuple[Outage, ...]:
     """All deaths in the order of their time, in s since the run's origin (ns on the driver's clock)."""
+    clocks = {f"worker-{i}": track for i, track in enumerate(actors.worker_clocks)}
+    clocks |= {f"shard-{k}": of for k, of in zip(used(actors.scenario), actors.shard_clocks, strict=True)}
     outages = []
-    for k, restarts, track in zip(used(actors.scenario), actors.restarts, actors.shard_clocks, strict=True):
+    for process, restarts in actors.restarts.items():
         for restart in restarts:
-            instants = track.ours(np.array([restart.died_ns, restart.back_ns])) - origin
+            instants = clocks[process].ours(np.array([restart.died_ns, restart.back_ns])) - origin
             died, back = (instants * 1e-9).tolist()
             loss = restart.end_lost - restart.first_lost
-            outages.append(Outage(process=f"shard-{k}", died_s=died, back_s=back, updates_lost=loss))
+            outages.append(Outage(process=process, died_s=died, back_s=back, updates_lost=loss))
     return tuple(sorted(outages, key=lambda outage: outage.died_s))
 
 
 def _sums_ok(scenario: Scenario, watch: _Seen) -> bool:
     """Whether every shard holds what was pushed to it."""
     pushed = np.stack([values for _, values in watch.worker_logs])
+    restarts = watch.actors.restarts
     return all(
-        _sum_ok(scenario, log[:, :2], _missing(len(log), restarts), pushed[:, :, k], least, largest)
-        for k, ((log, least, largest), restarts) in enumerate(
-            zip(watch.shard_logs, watch.actors.restarts, strict=True)
+        _sum_ok(
+            scenario, log[:, :2], _missing(len(log), restarts.get(f"shard-{k}", ())), pushed[:, :, n], *limits
         )
+        for n, (k, (log, *limits)) in enumerate(zip(used(scenario), watch.shard_logs, strict=True))
     )
 
 
@@ -282,7 +285,7 @@ def _in_a_sentence(error: Exception) -> str:
     fields = dict(re.findall(r"^\s*(class_name|pid): (\S+)$", text, re.MULTILINE))
     if fields.keys() == {"class_name", "pid"}:
         return f"{fields['class_name']} (process {fields['pid']}) has died"
-    return text.splitlines()[-1].partition(". ")[0] if text else repr(error)
+    return text.splitlines()[-1].removeprefix("RuntimeError: ").partition(". ")[0] if text else repr(error)
 
 
 def _ours() -> list[int]:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from psmodel.random_streams import compute_times, update_costs
 from psmodel.scenario import Scenario
 from validate.actors import clocks
+from validate.actors.mortality import PlannedDeaths, Restart
 from validate.actors.presence import ProcessReport
-from validate.actors.restarts import PlannedDeaths, Restart
 from validate.machine.computing import ComputeBy
 from validate.testbeds.base import Placement
 
@@ -54,12 +54,12 @@ class Actors:
         *,
         repetition: int,
         compute_by: ComputeBy,
-        deaths: Mapping[int, PlannedDeaths],
+        deaths: Mapping[str, PlannedDeaths],
     ) -> None:
         import ray
 
         from validate.actors.shard import CoordinatorActor
-        from validate.actors.worker import INSTANTS, WorkerActor
+        from validate.actors.worker import INSTANTS
 
         self.columns = INSTANTS
         self.scenario = scenario
@@ -70,16 +70,17 @@ class Actors:
             costs = [list(islice(c, updates)) for c in update_costs(scenario, repetition)]
         self.longest_step_s = max(float(times_by_worker.max()), *(max(c or [0.0]) for c in costs))
         self._deaths = deaths
-        self.restarts: list[list[Restart]] = []
+        self.restarts: dict[str, list[Restart]] = {}
         self.shards = [self._shard(k, placement.shard_options[k], costs[k]) for k in used(scenario)]
         slack = scenario.staleness_bound or 0
         coordinator = ray.remote(CoordinatorActor).options(**placement.coordinator_options)
-        mortal = [shard for shard, k in zip(self.shards, used(scenario), strict=True) if k in deaths]
+        mortal = [
+            shard for shard, k in zip(self.shards, used(scenario), strict=True) if f"shard-{k}" in deaths
+        ]
         self._coordinator = coordinator.remote(scenario.workers, slack, scenario.quorum, mortal)
-        worker_class = ray.remote(WorkerActor)
         job = _job(scenario, compute_by)
         self._workers = [
-            worker_class.options(**options).remote(index, job, times, self.shards, self._coordinator)
+            self._worker(index, options, job, times)
             for index, (times, options) in enumerate(
                 zip(times_by_worker, placement.worker_options, strict=True)
             )
@@ -89,7 +90,7 @@ class Actors:
         self.shard_clocks: list[clocks.Track] = []
 
     def _shard(self, k: int, options: Mapping[str, Any], costs: list[float] | None) -> Any:
-        """The actor of a shard; one that will die is started again by Ray, which also sends unanswered calls again."""
+        """The actor of a shard."""
         import ray
 
         from validate.actors.restarts import RestartableShard
@@ -99,19 +100,30 @@ class Actors:
         decompress = (
             scenario.compression.decompress_time / scenario.total_elements if scenario.compression else 0.0
         )
-        if k in self._deaths:
-            plan = self._deaths[k]
-            retried = {"max_restarts": len(plan.gaps_s), "max_task_retries": -1}
-            mortal = ray.remote(RestartableShard).options(**options, **retried)
+        if (plan := self._deaths.get(f"shard-{k}")) is not None:
+            mortal = ray.remote(RestartableShard).options(**options, **_retried(plan))
             return mortal.remote(scenario.shard_elements[k], scenario.dtype, costs, decompress, plan)
         quorum = scenario.quorum if scenario.backup_workers else None
         shard = ray.remote(ParameterServerShard).options(**options)
         return shard.remote(scenario.shard_elements[k], scenario.dtype, costs, quorum, decompress)
 
+    def _worker(self, index: int, options: Mapping[str, Any], job: Any, times: NDArray[np.float64]) -> Any:
+        """The actor of a worker."""
+        import ray
+
+        from validate.actors.restarts import RestartableWorker
+        from validate.actors.worker import WorkerActor
+
+        if (plan := self._deaths.get(f"worker-{index}")) is not None:
+            mortal = ray.remote(RestartableWorker).options(**options, **_retried(plan))
+            return mortal.remote(index, job, times, self.shards, [self._coordinator], plan)
+        worker = ray.remote(WorkerActor).options(**options)
+        return worker.remote(index, job, times, self.shards, self._coordinator)
+
     @property
     def mortal(self) -> set[str]:
-        """Names, as in `presence`, of the shards that will die."""
-        return {f"shard {k}" for k in self._deaths}
+        """Names, as in `presence`, of the workers and shards that will die."""
+        return {process.replace("-", " ") for process, plan in self._deaths.items() if plan.gaps_s}
 
     def connect(self) -> dict[str, ProcessReport]:
         """Wait until all are there, and see how their clocks stand; who is where, by name."""
@@ -185,10 +197,13 @@ class Actors:
         logs: list[tuple[NDArray[np.int64], float, float]] = ray.get(
             [shard.finish.remote() for shard in self.shards]
         )
-        self.restarts = [
-            ray.get(shard.restarts.remote()) if k in self._deaths else []
-            for k, shard in zip(used(self.scenario), self.shards, strict=True)
-        ]
+        actors = {f"worker-{i}": worker for i, worker in enumerate(self._workers)}
+        actors |= {f"shard-{k}": shard for k, shard in zip(used(self.scenario), self.shards, strict=True)}
+        self.restarts = {
+            process: ray.get(actor.restarts.remote())
+            for process, actor in actors.items()
+            if process in self._deaths
+        }
         return logs
 
     def _observe(self, elapsed_s: float) -> Observation:
@@ -209,6 +224,11 @@ class Actors:
 
         for actor in (*self._workers, *self.shards, self._coordinator):
             ray.kill(actor)
+
+
+def _retried(plan: PlannedDeaths) -> dict[str, int]:
+    """Ray's options of an actor that dies so: it is started again, and asked again what it has not answered."""
+    return {"max_restarts": len(plan.gaps_s), "max_task_retries": -1}
 
 
 def _job(scenario: Scenario, compute_by: ComputeBy) -> Any:

@@ -1,8 +1,10 @@
 """What every testbed gives: a running Ray to place shards and workers on, and how fast its links really are."""
 
+import os
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -136,17 +138,25 @@ def hush() -> None:
     from ray._private import worker
 
     worker.print_to_stdstream = lambda *_arguments, **_settings: None
+    # What failed along with them, and was waited for by nobody any more, Ray tells in a stack trace at its end.
+    os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] = "1"
 
 
 def host_names() -> dict[str, str]:
-    """Ray's id of each living node → its host's name: the testbed's own, or the machine's where it has none."""
+    """Ray's id of each living node → its host's name: the testbed's own, or the machine's where it has none.
+
+    The second node of one name, as on one machine, is NAME (2).
+    """
     import ray
 
-    names = {}
-    for node in ray.nodes():
+    names: dict[str, str] = {}
+    count: Counter[str] = Counter()
+    for node in sorted(ray.nodes(), key=lambda n: (n["NodeManagerAddress"], n["NodeID"])):
         if node["Alive"]:
             own = [key.removeprefix("host:") for key in node["Resources"] if key.startswith("host:")]
-            names[node["NodeID"]] = own[0] if own else node["NodeManagerHostname"]
+            name = str(own[0] if own else node["NodeManagerHostname"])
+            count[name] += 1
+            names[node["NodeID"]] = name if count[name] == 1 else f"{name} ({count[name]})"
     return names
 
 

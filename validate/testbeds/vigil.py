@@ -120,7 +120,9 @@ def upper_limit(scenario: Scenario) -> float:
     iteration = analytic.predict(scenario, Calibration(**worse)).metrics.iteration_time_s
     seconds = scenario.total_iterations * iteration
     for failure in scenario.failures:
-        count = scenario.shards if failure.index is None else 1
+        count = 1
+        if failure.index is None:
+            count = scenario.workers if failure.role == "worker" else scenario.shards
         away = count * (failure.repair_time + worse["restart_s"])
         seconds += away if failure.mean_time_between is None else away * seconds / failure.mean_time_between
     return _FLOOR_S + _TIMES * seconds
