@@ -84,7 +84,8 @@ def _values(about: Schema) -> str:
             f" {below}{_number(high)}" if high else ""
         )
         return kind + limits
-    return {"boolean": "`true` or `false`", "string": "text"}.get(about.get("type", ""), "a value")
+    text = next((f"text like `{example}`" for example in examples if isinstance(example, str)), "text")
+    return {"boolean": "`true` or `false`", "string": text}.get(about.get("type", ""), "a value")
 
 
 def _number(value: float) -> str:

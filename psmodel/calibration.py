@@ -171,8 +171,9 @@ class Calibration:
             value = getattr(self, name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not about.lower <= value <= about.upper:
+                unit = "" if about.unit == "1" else f" {about.unit}"
                 raise CalibrationError(
-                    f"{name} = {excerpt(value)} {about.unit}: it is a number from {about.lower:g} to {about.upper:g}"
+                    f"{name} = {excerpt(value)}{unit}: it is a number from {about.lower:g} to {about.upper:g}"
                 )
 
     def to_json(self) -> dict[str, Any]:

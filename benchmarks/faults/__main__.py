@@ -76,12 +76,25 @@ def page(table: Sequence[FaultRow]) -> str:
         "| " + " | ".join(_HEADINGS) + " |",
         "| " + " | ".join(["---", "---", "---:", "---", "---:", "---:"]) + " |",
     ]
-    for row in table:
-        noticed = "not noticed" if row.noticed_s is None else f"{row.noticed_s:.1f} s"
-        sentence = " ".join(row.sentence.split()).replace("|", r"\|")
-        cells = (row.testbed, row.fault, noticed, sentence, str(row.lost), _count(row.left))
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *map(_line, table)]) + "\n"
+
+
+def _line(row: FaultRow) -> str:
+    noticed = "not noticed" if row.noticed_s is None else f"{row.noticed_s:.1f} s"
+    sentence = " ".join(row.sentence.split()).replace("|", r"\|")
+    cells = (row.testbed, row.fault, noticed, sentence, str(row.lost), _count(row.left))
+    return "| " + " | ".join(cells) + " |"
+
+
+def _renewed(text: str, table: Sequence[FaultRow]) -> str:
+    """The page with rows that were tried again in the place of the old ones."""
+    anew = {f"| {row.testbed} | {row.fault} |": _line(row) for row in table}
+    lines = [
+        next((new for start, new in anew.items() if line.startswith(start)), line)
+        for line in text.splitlines()
+    ]
+    names = ", ".join(f"{row.fault} ({row.testbed})" for row in table)
+    return "\n".join([*lines, "", f"Tried again by itself, with what it had found mended: {names}."]) + "\n"
 
 
 def _count(left: int | None) -> str:
@@ -107,7 +120,9 @@ def main() -> None:
         )
     if not options.words and options.testbed is None:
         _PAGE.write_text(page(table), encoding="utf-8")
-        print(f"Written: {_PAGE}")
+    else:
+        _PAGE.write_text(_renewed(_PAGE.read_text(encoding="utf-8"), table), encoding="utf-8")
+    print(f"Written: {_PAGE}")
     if any(row.noticed_s is None or row.lost or row.left for row in table):
         sys.exit(1)
 

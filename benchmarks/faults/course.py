@@ -127,7 +127,7 @@ class Course:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                # Whoever was started in the background of a shell ignores Ctrl-C, and so would the command.
+                # Whoever was started in the background, or by nohup, ignores signals, and so would the command.
                 preexec_fn=_heed_interrupts,
             )
         return self.process.pid
@@ -281,7 +281,8 @@ class Course:
 
 
 def _heed_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def entries(directory: str) -> set[str]:

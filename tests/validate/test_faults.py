@@ -17,6 +17,7 @@ from benchmarks.faults.course import Course, FaultRow
 from benchmarks.faults.ends import ENDS, meet
 from validate.machine.guardian import directory_of
 from validate.testbeds import sandbox
+from validate.testbeds.base import RAY_ENVIRONMENT
 
 pytestmark = pytest.mark.ray
 
@@ -73,6 +74,12 @@ def test_a_suite_ends_by_sigterm_in_order(local) -> None:
     assert local["left"] == []
     assert "Traceback" not in local["said"]
     assert "the testbed is started anew" in local["said"]
+
+
+def test_nothing_starts_another_ray_after_the_end(local) -> None:
+    """A thread that is left to itself may still call Ray, which would start one of its own."""
+    assert RAY_ENVIRONMENT["RAY_ENABLE_AUTO_CONNECT"] == "0"
+    assert "WARNING" not in local["said"]
 
 
 def test_a_local_run_has_no_network_but_its_own_loopback(local) -> None:

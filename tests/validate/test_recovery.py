@@ -20,8 +20,11 @@ from psmodel.calibration import Calibration
 from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
 from tests.feature_examples import BASE
+from tests.validate.test_fit import Run
 from validate.actors.mortality import PlannedDeaths
 from validate.actors.restarts import RestartableShard
+from validate.comparison.comparisons import compare
+from validate.fitting.estimate import fit
 from validate.machine.guardian import processes_of
 from validate.measurements.measurement import Measurement
 from validate.runs.planned_deaths import refusal
@@ -106,6 +109,22 @@ def test_deaths_that_no_real_run_has_are_refused_in_a_sentence(
 def test_deaths_that_real_runs_have_are_not_refused() -> None:
     for mode in ({}, {"mode": "asp"}, {"mode": "ssp", "staleness_bound": 1}, {"push": "sequential"}):
         assert refusal(SMALL.replace(failures=[DEATH], **mode)) is None
+
+
+def test_a_fit_learns_from_one_death_how_long_a_start_takes_and_is_scored_on_others() -> None:
+    """Also where by other coefficients the run would be over before the death."""
+    truth = Calibration(restart_s=1.3, copy_s_per_byte=1e-7)
+    cases = [
+        SMALL.replace(iterations=20, failures=[DEATH]),
+        SMALL.replace(iterations=20, shards=1, failures=[DEATH | {"repair_time": "2 s", "at": "900 ms"}]),
+    ]
+    one, other = (Run(case, simulation.predict(case, truth).prediction.metrics) for case in cases)
+    assert simulation.predict(cases[0]).prediction.metrics.recovery_time_s is None
+    fitted = fit([one, one], free=["restart_s"])
+    assert fitted.calibration.restart_s == pytest.approx(1.3, rel=0.01)
+    comparison = compare(fitted, [other], calibration_runs=[one])
+    (row,) = (row for row in comparison.rows if row.metric == "recovery_time_s")
+    assert (row.measured, row.predicted) == pytest.approx((3.3, 3.3), rel=0.01)
 
 
 @pytest.mark.ray

@@ -30,6 +30,8 @@ __all__ = [
 
 RAY_ENVIRONMENT: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Else a call that comes after the end, from a thread that is left to itself, starts another Ray.
+    "RAY_ENABLE_AUTO_CONNECT": "0",
     # Else a driver below `uv run` has every worker build the project anew, with its cache in the home.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }

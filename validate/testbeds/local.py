@@ -126,6 +126,7 @@ class LocalTestbed:
             # Ray reads its settings when it is imported, which was before they were set.
             ray._raylet.Config.initialize("")
             ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
+            ray._private.auto_init_hook.enable_auto_connect = False
             ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
         hush()
         _touch_memory(self.object_store)
