@@ -27,6 +27,8 @@ from psmodel.wording import excerpt
 _PAGE = Path(__file__).parent / "page"
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+_SHORTENED = re.compile(r"(0x[0-9a-f]+|[0-9]+)(\.(0x[0-9a-f]+|[0-9]+))*", re.IGNORECASE)
+"""What inet_aton(3) takes for an address: 0 is every address of the machine, 127.1 is 127.0.0.1."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
@@ -93,7 +95,7 @@ def check_host(host: str) -> None:
     BadInput
         With what is allowed; an empty name would mean every address of this machine.
     """
-    if not _is_ip(host) and not _NAME.fullmatch(host):
+    if not _is_ip(host) and (not _NAME.fullmatch(host) or _SHORTENED.fullmatch(host)):
         raise BadInput(
             f"--host {excerpt(host)}; it is an address of this machine like 127.0.0.1 or ::1, or a name of letters, "
             "digits, hyphens and dots"
@@ -120,7 +122,7 @@ def listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host}: no machine of that name is known; choose another --host, like 127.0.0.1"
         ) from None
     except OSError as error:
-        another = "--host" if error.errno == errno.EADDRNOTAVAIL else "--port"
+        another = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
         raise CannotRun(
             f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}; choose another {another}"
         ) from None

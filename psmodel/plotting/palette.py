@@ -27,6 +27,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "push_time_s": (PHASES["push"], "s"),
     "pull_time_s": (PHASES["pull"], "^"),
     "ingress_time_s": (PURPLE, "D"),
+    "recovery_time_s": (VERMILION, "v"),
 }
 """Metric → colour and marker of its points."""
 FILLS = (

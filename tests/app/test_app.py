@@ -610,7 +610,9 @@ def test_a_bad_value_shows_its_sentence(url: str, page: Any) -> None:
     expect(page.locator("#problem")).to_be_hidden()
 
 
-@pytest.mark.parametrize("host", ["", "my_host", "a b", "-a", "a..b", "x" * 300, "[::1]", "1.2.3.4:80"])
+@pytest.mark.parametrize(
+    "host", ["", "my_host", "a b", "-a", "a..b", "x" * 300, "[::1]", "1.2.3.4:80", "0", "127.1", "0x7f.1"]
+)
 def test_what_is_no_host_is_refused(host: str) -> None:
     with pytest.raises(BadInput, match="address of this machine"):
         listen(host, 0)

@@ -188,6 +188,8 @@ def design(
         stored = read(store_path)
         caution(stored.notes)
         runs = [m.scenario for m in stored.runs if m.part != "held_out"]
+    else:
+        caution([f"{store_path} is not there, so that no runs are taken into account"])
     candidates = suites.load(name).scenarios
     plan = designs.design(candidates, seconds, criterion=criterion, calibration=calibration, runs=runs)
     if as_json:
