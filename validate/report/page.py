@@ -165,10 +165,7 @@ def _tables(report: Report) -> list[dict[str, Any]]:
         "text": f"Estimated from {report.fit.runs} runs; the interval is that of the parametric bootstrap.",
         "columns": ("coefficient", "estimate", "95 % interval", "meaning"),
         "text_columns": ("95 % interval", "meaning"),
-        "rows": [
-            tuple(cell.replace("`", "") for cell in row)
-            for row in coefficient_rows(report.fit, report.telling)
-        ],
+        "rows": coefficient_rows(report.fit, report.telling),
     }
     noise = {
         "heading": "Noise",
