@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "psmodel.predictors": f"{_MODEL} analytic simulation region",
     "psmodel.whatif": _ABOVE,
     "psmodel.plotting": f"{_ABOVE} whatif",
-    "psmodel.app": f"{_ABOVE} whatif",
+    "psmodel.app": f"{_ABOVE} whatif plotting",
     "psmodel.cli": f"{_ABOVE} fingerprint whatif plotting app",
     "psmodel.__main__": "cli",
     "validate.machine": "",
@@ -64,7 +64,7 @@ MAY_IMPORT = {
     "validate.history": "measurements fitting",
     "validate.gate": "machine measurements fitting history",
     "validate.report": "measurements suites fitting comparison",
-    "validate.plugin": "measurements",
+    "validate.plugin": "measurements history",
     "validate.launch": "testbeds measurements suites",
     "validate.cli": "launch machine testbeds measurements suites runs fitting comparison published history gate report",
 }
