@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 EXTRAS := --all-extras --no-extra cluster --no-extra spark
 RUN := $(UV) run --frozen $(EXTRAS)
 
-.PHONY: demo test check lint bench faults audit licences fuzz fuzz-parsers figures measure notebooks docs clean
+.PHONY: demo test check lint bench faults soak audit licences fuzz fuzz-parsers figures measure notebooks docs clean
 
 demo: .venv/ready
 	$(RUN) psmodel demo
@@ -52,6 +52,12 @@ bench: .venv/ready
 
 faults: .venv/ready
 	$(RUN) python -m benchmarks.faults
+
+MINUTES ?= 30
+
+# Suites in a loop, struck by faults at random: nothing may grow.
+soak: .venv/ready
+	$(RUN) python -m benchmarks.soak --minutes $(MINUTES)
 
 # Known vulnerabilities of what is locked; asks the package index about each package.
 audit: .venv/ready

@@ -3,6 +3,10 @@
 import pytest
 from hypothesis import settings
 
+from tests.browsing import browser, chromium
+
+__all__ = ["browser", "chromium"]
+
 # A noisy machine must not fail a test, and a failure must come again when the suite is run again.
 settings.register_profile("psmodel", deadline=None, derandomize=True)
 settings.load_profile("psmodel")

@@ -8,13 +8,9 @@ ROOT = Path(__file__).parents[1]
 SOURCES = [path for package in ("psmodel", "validate") for path in sorted((ROOT / package).rglob("*.py"))]
 MOST_LINES, MOST_OF_A_FUNCTION, MOST_ARGUMENTS = 350, 60, 12
 TOO_LONG = {
-    "psmodel/app/server.py create",
     "psmodel/scenario/features.py",
-    "validate/cli/demonstration.py demo",
     "validate/cli/suite_commands.py suite",
     "validate/fitting/estimate.py _solve",
-    "validate/report/page.py _figures",
-    "validate/report/plots.py",
     "validate/runs/real_run.py run",
 }
 """Still to be split. Whoever splits one takes it out, and nothing is added."""

@@ -55,6 +55,8 @@ class Feature:
         Columns of a grid of closed forms that cannot vary where it is set, since it lists one number for each.
     real_run
         Whether the real run has it too.
+    real_run_lacks
+        What of it the real run has not, in words that end the sentence "no real run has …"; empty if nothing.
     breaks
         Roles whose members are no longer all alike to the simulation.
     sets_apart
@@ -74,6 +76,7 @@ class Feature:
     mva: Treatment = ESTIMATE
     fixes: frozenset[str] = frozenset()
     real_run: bool = True
+    real_run_lacks: str = ""
     breaks: frozenset[Role] = frozenset()
     sets_apart: bool = False
     repeats: bool = True
@@ -302,7 +305,8 @@ FEATURES: tuple[Feature, ...] = (
         label="failures",
         closed_form=_leaves_out("failures"),
         mva=_leaves_out("failures"),
-        real_run=False,
+        real_run_lacks="shards that redo updates, or deaths with prefetch, layers, backup workers or pushes that "
+        "nobody waits for",
         sets_apart=True,
         breaks=_BOTH,
         repeats=False,

@@ -28,6 +28,7 @@ from validate.testbeds import sandbox
 from validate.testbeds.base import (
     RAY_ENVIRONMENT,
     CannotRun,
+    DidNotStart,
     Placement,
     disconnect,
     first_line,
@@ -125,6 +126,7 @@ class LocalTestbed:
             # Ray reads its settings when it is imported, which was before they were set.
             ray._raylet.Config.initialize("")
             ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
+            ray._private.auto_init_hook.enable_auto_connect = False
             ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
         hush()
         _touch_memory(self.object_store)
@@ -143,7 +145,7 @@ class LocalTestbed:
         except (
             Exception
         ) as error:  # Ray raises bare ones, on a machine that is too busy to start it in time say
-            raise CannotRun(f"Ray does not start on this machine: {first_line(error)}") from error
+            raise DidNotStart(f"Ray does not start on this machine: {first_line(error)}") from error
         self._vital = raynode.vital(processes_of(directory))
 
     def __exit__(
