@@ -133,7 +133,7 @@ def _first(browser: Any) -> Iterator[dict[str, Any]]:
 
 
 def _first_answer(browser: Any, url: str) -> float:
-    profile = browser.new_context(viewport={"width": 1280, "height": 900})
+    profile = browser.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
     try:
         tab = profile.new_page()
         tab.add_init_script(_WATCH_FIRST)
@@ -145,7 +145,7 @@ def _first_answer(browser: Any, url: str) -> float:
 
 
 def _changed(browser: Any, url: str, change: _Change, remark: str) -> dict[str, Any]:
-    profile = browser.new_context(viewport={"width": 1280, "height": 900})
+    profile = browser.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
     try:
         tab = profile.new_page()
         tab.goto(f"{url}?{urlencode(change.query)}")
