@@ -20,7 +20,7 @@ from psmodel.network.network import FluidNetwork
 from psmodel.scenario import load
 from psmodel.simulation import engine
 from tests.reference.fluid_reference import Bundle, completion_times, filling_rates, lp_rates
-from tests.simulation.test_simulation import calibrations, scenarios
+from tests.strategies import calibrations, scenarios
 
 NEEDS_NUMBA = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="the extra `fast` is not here"

@@ -20,8 +20,7 @@ from psmodel.scenario import Scenario, load
 from psmodel.scenario.features import repeats
 from psmodel.simulation import Budget
 from psmodel.simulation.replications import replicate
-from tests.simulation.test_simulation import scenarios
-from tests.strategies import distributions
+from tests.strategies import distributions, scenarios
 from validate.testbeds import on_this_machine
 
 LINKS: dict[str, Any] = {"model_size": "700MB", "bandwidth": "25Gbps"}
