@@ -55,7 +55,8 @@ class Feature:
     sets_apart
         Whether workers that all do the same no longer do it at the same instants.
     repeats
-        Whether bulk-synchronous iterations still repeat the first one exactly.
+        Whether bulk-synchronous iterations still repeat the first one exactly. Not where workers differ: in the first
+        one they come to a queue in the order of their numbers, later in the order in which the barrier let them go.
     goes_with
         Key → the values it needs there.
     excludes

@@ -272,7 +272,12 @@ def test_a_simulation_in_bundles_is_that_of_every_worker_and_shard(scenario, cal
     if ideal:  # what most often can be bundled
         calibration = IDEAL
         scenario = scenario.replace(
-            message_overhead=0.0, update_cost=0.0, pull="parallel", push="blocking", placement="dedicated"
+            message_overhead=0.0,
+            update_cost=0.0,
+            pull="parallel",
+            push="blocking",
+            placement="dedicated",
+            max_in_flight_pushes=None,
         )
     bundled = simulation.predict(scenario, calibration)
     with pytest.MonkeyPatch.context() as patch:
