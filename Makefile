@@ -9,7 +9,7 @@ RUN := $(UV) run --frozen $(EXTRAS)
 # On all cores; real runs one after the other, beside the rest (tests/conftest.py).
 PYTEST := $(RUN) pytest -n logical --dist loadgroup
 
-.PHONY: demo test check lint bench faults audit licences fuzz fuzz-parsers figures measure notebooks docs clean
+.PHONY: demo test check lint bench faults soak audit licences fuzz fuzz-parsers figures measure notebooks docs clean
 
 demo: .venv/ready
 	$(RUN) psmodel demo
@@ -54,6 +54,12 @@ bench: .venv/ready
 
 faults: .venv/ready
 	$(RUN) python -m benchmarks.faults
+
+MINUTES ?= 30
+
+# Suites in a loop, struck by faults at random: nothing may grow.
+soak: .venv/ready
+	$(RUN) python -m benchmarks.soak --minutes $(MINUTES)
 
 # Known vulnerabilities of what is locked; asks the package index about each package.
 audit: .venv/ready

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.browser import page
 from benchmarks.estimates import errors, table
 from benchmarks.peer import simgrid
 from benchmarks.star import Star
@@ -301,6 +302,7 @@ CASES: dict[str, Callable[[float], Iterator[Row]]] = {
     "start": start,
     "large": large,
     "calibrated": calibrated,
+    "page": page,
     "limit": limit,
     "estimates": estimates,
 }

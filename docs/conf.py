@@ -1,6 +1,5 @@
 """Sphinx configuration; what can be read off the code (tables, API pages, figures) is written before the build."""
 
-import json
 import pkgutil
 import re
 import sys
@@ -17,8 +16,10 @@ from docutils.utils.math.latex2mathml import tex2mathml  # noqa: E402
 from reference_pages import commands, features, scenario, table  # noqa: E402
 
 from figures.kit import accuracy, build  # noqa: E402
+from notebooks import execution  # noqa: E402
 from psmodel import load, predict  # noqa: E402
 from psmodel.calibration import COEFFICIENTS  # noqa: E402
+from psmodel.plotting import palette  # noqa: E402
 
 project = "psmodel"
 release = version = installed("psmodel")
@@ -30,6 +31,17 @@ exclude_patterns = ["_generated/*.inc.md"]
 html_theme = "furo"
 html_math_renderer = "mathml"  # browsers draw it themselves: nothing is fetched from elsewhere
 html_title = "psmodel"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_js_files = ["pages.js"]
+html_theme_options = {
+    f"{theme}_css_variables": {
+        "color-brand-primary": colours["accent"],
+        "color-brand-content": colours["accent"],
+        "color-brand-visited": colours["accent"],
+    }
+    for theme, colours in palette.THEMES.items()
+}
 default_role = "literal"
 autodoc_default_options = {
     "members": True,
@@ -79,13 +91,14 @@ def _gallery() -> str:
 
 
 def _notebooks() -> str:
-    rows = []
-    for path in sorted((HERE.parent / "notebooks").glob("[0-9]-*.ipynb")):
-        first, *_ = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        heading, _, text = "".join(first["source"]).partition("\n")
-        summary = " ".join(text.split("\n\n")[0].split())
-        rows.append([f"`{path.name}`", f"**{heading.lstrip('#0123456789. ')}.** {summary}"])
-    return table(["notebook", "what it does"], rows)
+    parts = []
+    for path in execution.paths():
+        heading, _, text = execution.read(path).cells[0].source.partition("\n")
+        summary = " ".join(text.strip().split("\n\n")[0].split())
+        picture = execution.opening_of(path).relative_to(HERE.parent)
+        title = heading.lstrip("#0123456789. ")
+        parts.append(f"## {title}\n\n{summary}\n\n![Where {path.name} ends](../{picture})\n\n`{path.name}`\n")
+    return "\n".join(parts)
 
 
 def _modules(package: str) -> list[str]:

@@ -8,6 +8,7 @@ import click
 from psmodel.cli import psmodel
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import FEATURES
+from psmodel.scenario.treatment import Feature
 
 Schema = dict[str, Any]
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -84,7 +85,8 @@ def _values(about: Schema) -> str:
             f" {below}{_number(high)}" if high else ""
         )
         return kind + limits
-    return {"boolean": "`true` or `false`", "string": "text"}.get(about.get("type", ""), "a value")
+    text = next((f"text like `{example}`" for example in examples if isinstance(example, str)), "text")
+    return {"boolean": "`true` or `false`", "string": text}.get(about.get("type", ""), "a value")
 
 
 def _number(value: float) -> str:
@@ -104,8 +106,14 @@ def features() -> str:
             else treatment.claim
             for treatment in (feature.closed_form, feature.mva)
         ]
-        rows.append([f"`{feature.name}`", feature.label, *claims, "yes" if feature.real_run else "no"])
+        rows.append([f"`{feature.name}`", feature.label, *claims, _real_run(feature)])
     return table(["key", "feature", "closed form", "mean value analysis", "real run"], rows)
+
+
+def _real_run(feature: Feature) -> str:
+    if not feature.real_run:
+        return "no"
+    return f"yes; none has {feature.real_run_lacks}" if feature.real_run_lacks else "yes"
 
 
 def _prose(text: str, *, cell: bool = False) -> str:

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from figures.kit.data import Rows
-from figures.kit.style import GREEN, INK, ORANGE, PURPLE, SKY, VERMILION, YELLOW, Style, count_axis
+from figures.kit.style import Style, count_axis
 from psmodel import load, predict
 from psmodel.calibration import COEFFICIENTS, Calibration
+from psmodel.plotting.palette import GREEN, INK, ORANGE, PURPLE, SKY, VERMILION, YELLOW
 from psmodel.units import format_time
 
 SCENARIO = load("ingress-single").replace(name="map", description="", bandwidth="5Gbps", compute="50 ms")

@@ -13,8 +13,9 @@ from matplotlib.patches import Patch
 
 from figures.kit import measured
 from figures.kit.data import Rows
-from figures.kit.style import BLUE, GREY, Style
+from figures.kit.style import Style
 from psmodel.calibration import COEFFICIENTS
+from psmodel.plotting.palette import BLUE, SILVER
 
 _SUITE = "ingress"
 SCENARIO = next(iter(measured.groups(_SUITE)))
@@ -57,7 +58,9 @@ def draw(rows: Rows, style: Style) -> Figure:
     panels = figure.subplots(len(groups), height_ratios=[len(g) + 0.5 for g in groups])
     for axes, group in zip(panels, groups, strict=True):
         for place, r in enumerate(group):
-            axes.barh(place, r["expected_high"] - r["expected_low"], 0.5, r["expected_low"], color=GREY, lw=0)
+            axes.barh(
+                place, r["expected_high"] - r["expected_low"], 0.5, r["expected_low"], color=SILVER, lw=0
+            )
             axes.errorbar(
                 r["estimate"], place, xerr=measured.bars([r], "estimate", "low", "high"), fmt="o", color=BLUE,
                 mfc=BLUE if r["identified"] else "white", elinewidth=style.line,
@@ -69,7 +72,7 @@ def draw(rows: Rows, style: Style) -> Figure:
     handles = [
         Line2D([], [], marker="o", color=BLUE, label="identified"),
         Line2D([], [], marker="o", color=BLUE, mfc="white", label="not identified"),
-        Patch(color=GREY, lw=0, label="expected"),
+        Patch(color=SILVER, lw=0, label="expected"),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, handlelength=1.6)
     return figure

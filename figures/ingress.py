@@ -7,8 +7,9 @@ because each worker's own link then binds.
 from matplotlib.figure import Figure
 
 from figures.kit.data import Rows
-from figures.kit.style import BLUE, MUTED, VERMILION, Style, count_axis, time_axis
+from figures.kit.style import Style, count_axis, time_axis
 from psmodel import load, predict
+from psmodel.plotting.palette import BLUE, MUTED, VERMILION
 from psmodel.simulation import predict as simulate
 
 SCENARIO = load("ingress-single")

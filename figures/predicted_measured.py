@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from figures.kit import measured
 from figures.kit.data import Rows
-from figures.kit.style import FAINT, MUTED, SERIES, Style, time_axis
+from figures.kit.style import Style, time_axis
+from psmodel.plotting.palette import FAINT, INK, METRICS, MUTED
 
 _SUITE = "ingress"
 _METRICS = {"push_time_s": "push", "pull_time_s": "pull", "ingress_time_s": "ingress"}
@@ -38,11 +39,15 @@ def draw(rows: Rows, style: Style) -> Figure:
     """Points with intervals along the diagonal, and their errors below."""
     figure = style.figure(aspect=1.25)
     upper, lower = figure.subplots(2, height_ratios=(2.2, 1), sharex=True)
-    ends = (0.3, 2.6)
+    edges = ("measured_low_s", "measured_high_s", "low_s", "high_s")
+    ends = (0.92 * min(r[e] for r in rows for e in edges), 1.08 * max(r[e] for r in rows for e in edges))
     upper.plot(ends, ends, color=MUTED, lw=0.6 * style.line)
     lower.axhspan(-10, 10, color=FAINT, lw=0)
     lower.axhline(0, color=MUTED, lw=0.6 * style.line)
-    for (metric, label), look in zip(_METRICS.items(), SERIES, strict=False):
+    largest = 0.0
+    for metric, label in _METRICS.items():
+        colour, marker = METRICS[metric]
+        look = {"mfc": colour, "mec": INK, "mew": 0.35 * style.line, "ms": 0.85 * style.marker}
         points = [r for r in rows if r["metric"] == metric]
         x = [r["measured_s"] for r in points]
         upper.errorbar(
@@ -50,17 +55,16 @@ def draw(rows: Rows, style: Style) -> Figure:
             [r["predicted_s"] for r in points],
             xerr=measured.bars(points, "measured_s", "measured_low_s", "measured_high_s"),
             yerr=measured.bars(points, "predicted_s", "low_s", "high_s"),
-            fmt=look["marker"], color=look["color"], mfc="white", ls="none", elinewidth=0.7 * style.line,
-            ms=0.8 * style.marker, label=label,
+            fmt=marker, ecolor=MUTED, ls="none", elinewidth=0.5 * style.line, label=label, **look,
         )  # fmt: skip
-        lower.plot(
-            x, [100 * (r["predicted_s"] / r["measured_s"] - 1) for r in points], look["marker"],
-            color=look["color"], mfc="white", ms=0.8 * style.marker,
-        )  # fmt: skip
+        off = [100 * (r["predicted_s"] / r["measured_s"] - 1) for r in points]
+        largest = max(largest, *map(abs, off))
+        lower.plot(x, off, marker, ls="none", **look)
     upper.set(xscale="log", yscale="log", xlim=ends, ylim=ends, ylabel="predicted")
     for axis in (upper.xaxis, upper.yaxis):
         axis.set_ticks([0.5, 1.0, 2.0])
         time_axis(axis)
-    lower.set(ylim=(-14, 14), ylabel="error, %", xlabel="measured")
+    reach = max(14.0, 1.15 * largest)
+    lower.set(ylim=(-reach, reach), ylabel="error, %", xlabel="measured")
     upper.legend(loc="upper left")
     return figure

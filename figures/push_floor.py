@@ -6,8 +6,9 @@ Each line falls as 1/K until K = N; from there on the worker's own link needs M/
 from matplotlib.figure import Figure
 
 from figures.kit.data import Rows
-from figures.kit.style import INK, MUTED, SERIES, Style, count_axis, time_axis
+from figures.kit.style import SERIES, Style, count_axis, time_axis
 from psmodel import load, predict
+from psmodel.plotting.palette import INK, MUTED
 from psmodel.simulation import predict as simulate
 
 SCENARIO = load("ingress-single")

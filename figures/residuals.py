@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 
 from figures.kit import measured
 from figures.kit.data import Rows
-from figures.kit.style import MUTED, SERIES, Style
+from figures.kit.style import SERIES, Style
+from psmodel.plotting.palette import MUTED
 from psmodel.scenario import Scenario
 from psmodel.units import format_rate, format_size
 

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from figures.kit import measured
 from figures.kit.data import Rows
-from figures.kit.style import BLUE, INK, MUTED, VERMILION, Style, time_axis
+from figures.kit.style import Style, time_axis
 from psmodel import analytic
+from psmodel.plotting.palette import INK, MEASURED, MUTED, PREDICTED
 
 _SUITE = "sharding"
 SCENARIO = next(iter(measured.groups(_SUITE)))
@@ -42,9 +43,9 @@ def draw(rows: Rows, style: Style) -> Figure:
     axes = figure.subplots()
     shards = [r["shards"] for r in rows]
     axes.fill_between(
-        shards, [r["low_s"] for r in rows], [r["high_s"] for r in rows], color=BLUE, alpha=0.18, lw=0
+        shards, [r["low_s"] for r in rows], [r["high_s"] for r in rows], color=PREDICTED, alpha=0.18, lw=0
     )
-    axes.plot(shards, [r["predicted_s"] for r in rows], color=BLUE, label="predicted, 95 % interval")
+    axes.plot(shards, [r["predicted_s"] for r in rows], color=PREDICTED, label="predicted, 95 % interval")
     axes.plot(shards, [r["bound_s"] for r in rows], color=MUTED, ls=":", label="bound: max(NM/KB, M/B)")
     for held_out in (True, False):
         points = [r for r in rows if (r["part"] == "held_out") == held_out]
@@ -53,18 +54,20 @@ def draw(rows: Rows, style: Style) -> Figure:
             [r["measured_s"] for r in points],
             yerr=measured.bars(points, "measured_s", "measured_low_s", "measured_high_s"),
             fmt="o" if held_out else "s",
-            color=VERMILION,
-            mfc=VERMILION if held_out else "white",
+            color=MEASURED,
+            mfc=MEASURED if held_out else "white",
             elinewidth=style.line,
             ls="none",
             zorder=3,
             label="measured" if held_out else "measured, calibration",
         )
-    axes.axvline(3, ymax=0.42, color=INK, lw=0.4 * style.line, ls=(0, (2, 2)))
+    top = 1.12 * max(max(r["high_s"], r["measured_high_s"]) for r in rows)
+    axes.axvline(SCENARIO.workers, ymax=0.42, color=INK, lw=0.4 * style.line, ls=(0, (2, 2)))
     axes.annotate(
-        "$K = N$", (3, 1.32), xytext=(3, 0), textcoords="offset points", fontsize=style.small, color=INK
-    )
-    axes.set(xlabel="shards $K$", ylabel="push time", ylim=(0, 3.4), xlim=(0.8, 4.2))
+        "$K = N$", (SCENARIO.workers, 0.39 * top), xytext=(3, 0), textcoords="offset points", fontsize=style.small,
+        color=INK,
+    )  # fmt: skip
+    axes.set(xlabel="shards $K$", ylabel="push time", ylim=(0, top), xlim=(0.8, max(shards) + 0.2))
     axes.set_xticks(shards)
     time_axis(axes.yaxis)
     axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.92))

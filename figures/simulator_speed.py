@@ -14,8 +14,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from figures.kit.data import FOLDER, Rows, sha256
-from figures.kit.style import INK, SERIES, Style, count_axis, time_axis
+from figures.kit.style import SERIES, Style, count_axis, time_axis
 from psmodel import load
+from psmodel.plotting.palette import INK
 
 SCENARIO = load("ingress-sharded")
 _EQUAL, _DIFFERENT = (

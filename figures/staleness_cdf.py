@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from figures.kit import measured
 from figures.kit.data import Rows
-from figures.kit.style import BLUE, VERMILION, Style
+from figures.kit.style import Style
+from psmodel.plotting.palette import BLUE, VERMILION
 from psmodel.scenario import Scenario
 from validate.comparison import staleness
 

@@ -9,8 +9,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from figures.kit.data import Rows
-from figures.kit.style import BLUE, GREEN, MUTED, VERMILION, Style
+from figures.kit.style import Style
 from psmodel import load
+from psmodel.plotting.palette import BLUE, GREEN, MUTED, VERMILION
 from psmodel.simulation import predict as simulate
 
 SCENARIO = load("ingress-single").replace(

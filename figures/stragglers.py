@@ -10,8 +10,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from figures.kit.data import Rows
-from figures.kit.style import MUTED, Style, lines
+from figures.kit.style import Style, lines
 from psmodel import load, predict
+from psmodel.plotting.palette import MUTED
 from psmodel.simulation import predict as simulate
 
 SCENARIO = load("ingress-single").replace(

@@ -10,9 +10,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from figures.kit.data import Rows
-from figures.kit.style import MUTED, Style, count_axis, lines
+from figures.kit.style import Style, count_axis, lines
 from psmodel import load
 from psmodel.analytic import ClosedForm
+from psmodel.plotting.palette import MUTED
 from psmodel.simulation import predict as simulate
 
 SCENARIO = load("ingress-single").replace(

@@ -26,6 +26,11 @@ def paths() -> list[Path]:
     return sorted(FOLDER.glob("[0-9]-*.ipynb"))
 
 
+def opening_of(path: Path) -> Path:
+    """Where the picture lies that a notebook opens with: the last one that it draws."""
+    return path.parent / "opening" / f"{path.stem}.png"
+
+
 def read(path: Path) -> NotebookNode:
     """A notebook, checked against the format's schema."""
     notebook = nbformat.read(path, as_version=4)
@@ -96,11 +101,12 @@ def errors(notebook: NotebookNode) -> list[str]:
     ]
 
 
-def pictures(notebook: NotebookNode) -> list[str]:
-    """All PNG pictures of an executed notebook, base64."""
-    return [
-        output["data"]["image/png"] for output in _outputs(notebook) if "image/png" in output.get("data", {})
-    ]
+def pictures(notebook: NotebookNode, *, of_widgets: bool = True) -> list[str]:
+    """All PNG pictures of an executed notebook, base64; those inside its widgets last."""
+    outputs = (
+        _outputs(notebook) if of_widgets else (o for cell in notebook.cells for o in cell.get("outputs", []))
+    )
+    return [output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})]
 
 
 def _outputs(notebook: NotebookNode) -> Iterator[Any]:

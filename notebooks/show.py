@@ -1,10 +1,14 @@
 """What the notebooks show things with: tables, and how far a long cell is."""
 
+import base64
+import io
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from IPython.display import DisplayHandle, Markdown
+from IPython.display import DisplayHandle, Markdown, display
+from matplotlib.figure import Figure
 
 from psmodel.units import format_time
 
@@ -34,6 +38,19 @@ def _text(key: str, value: object) -> str:
     if isinstance(value, float):
         return format_time(value) if key.endswith("_s") else f"{value:,.4g}"
     return str(value)
+
+
+def stored_runs_only() -> bool:
+    """Whether nothing is to be run for real: ``python -m notebooks --stored`` says so."""
+    return os.environ.get("PSMODEL_NOTEBOOKS") == "stored"
+
+
+def with_picture(widget: Any, figure: Figure) -> None:
+    """Show a widget; where there is no kernel to move it (a page, print, a code host), the figure in its place."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    picture = {"image/png": base64.b64encode(buffer.getvalue()).decode()}
+    display(widget._repr_mimebundle_() | picture, raw=True)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ class CalibrationError(BadInput):
     """A calibration file that cannot be used; the message is one sentence."""
 
 
-Loss = Literal["links", "sharing", "calls", "copies", "shard CPU"]
+Loss = Literal["links", "sharing", "calls", "copies", "shard CPU", "restarts"]
 """Terms of a run's lost time, in the order in which the bytes meet them: from the wire to the shard's thread."""
 
 
@@ -118,6 +118,11 @@ COEFFICIENTS: dict[str, Coefficient] = {
         meaning="time lost where many send to many: transfers are longer by crossing·(1 − 1/K)·(1 − 1/n), n at a shard",
         source="plain TCP between 3 and 2 hosts, without Ray; see docs/background/model.md",
     ),
+    "restart_s": Coefficient(
+        loss="restarts", in_turn=False, unit="s", lower=0.0, upper=600.0, usual=0.5, spread=1.0,
+        meaning="from the start of a dead process until it is back: a new one is made, and reads its checkpoint",
+        source="psmodel's own runs on 2 cores: 0.4 s where Ray has a spare process, 1.4 s where it makes one",
+    ),
 }  # fmt: skip
 ENTRY_POINTS = "psmodel.coefficients"
 """Group in which a package names coefficients of its own: name = "package.module:COEFFICIENT"."""
@@ -159,14 +164,16 @@ class Calibration:
     memory_s_per_byte: float = 0.0
     head_start: float = 0.0
     crossing: float = 0.0
+    restart_s: float = 0.0
 
     def __post_init__(self) -> None:
         for name, about in COEFFICIENTS.items():
             value = getattr(self, name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not about.lower <= value <= about.upper:
+                unit = "" if about.unit == "1" else f" {about.unit}"
                 raise CalibrationError(
-                    f"{name} = {excerpt(value)} {about.unit}: it is a number from {about.lower:g} to {about.upper:g}"
+                    f"{name} = {excerpt(value)}{unit}: it is a number from {about.lower:g} to {about.upper:g}"
                 )
 
     def to_json(self) -> dict[str, Any]:

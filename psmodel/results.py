@@ -6,7 +6,7 @@ for that is the sum over workers of 1/mean iteration time; where they are not, w
 nothing. With backup workers it is the updates that an iteration takes over its mean time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -76,6 +76,26 @@ class IngressClock:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Outage:
+    """A worker or shard that died, and was started anew.
+
+    Attributes
+    ----------
+    process
+        As in a trace: ``shard-0``, ``worker-3``.
+    died_s, back_s
+        When it died, and took calls again.
+    updates_lost
+        Updates that it had applied and does not have any more.
+    """
+
+    process: str
+    died_s: float
+    back_s: float
+    updates_lost: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Timeline:
     """When every worker passed from phase to phase: the record from which both sides' metrics are computed.
 
@@ -96,6 +116,8 @@ class Timeline:
         Share of the updates planned that were applied: less than 1 if workers come late that nobody waits for.
     backup_workers
         How many workers an iteration does not wait for.
+    outages
+        Deaths of workers and shards, in their order.
     """
 
     start: Array
@@ -109,6 +131,7 @@ class Timeline:
     warmup: int
     applied_share: float = 1.0
     backup_workers: int = 0
+    outages: tuple[Outage, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +155,10 @@ class Metrics:
     iteration_time_p99_s: float | None = None
     staleness_mean: float | None = None
     staleness_p95: float | None = None
+    recovery_time_s: float | None = None
+    """Of one death; None if nobody died."""
+    updates_lost: float | None = None
+    """Of one death of a shard; None if none died."""
 
     def to_json(self) -> dict[str, float | None]:
         """Name → value."""
@@ -175,6 +202,10 @@ def _updates_per_s(timeline: Timeline) -> float | None:
     return float(((count + np.nansum(remainder, axis=1, keepdims=True)) / window).sum())
 
 
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
 def metrics(timeline: Timeline) -> Metrics:
     """The metrics of a run, simulated or real: one definition for both."""
     measured = slice(timeline.warmup, None)
@@ -209,6 +240,8 @@ def metrics(timeline: Timeline) -> Metrics:
         iteration_time_p99_s=p99,
         staleness_mean=sum(s * n for s, n in timeline.staleness.items()) / total if total else None,
         staleness_p95=_weighted_percentile(timeline.staleness, 0.95) if total else None,
+        recovery_time_s=_mean([outage.back_s - outage.died_s for outage in timeline.outages]),
+        updates_lost=_mean([o.updates_lost for o in timeline.outages if o.process.startswith("shard")]),
     )
 
 

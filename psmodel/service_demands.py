@@ -87,6 +87,8 @@ class Demands:
         Seconds of a call, and again of its reply, in which nobody is busy: propagation is not part of it.
     head_start, crossing
         As in `Calibration`; 0 without a network.
+    restart
+        Seconds that starting a dead process anew takes.
     """
 
     sizes: tuple[int, ...]
@@ -107,6 +109,7 @@ class Demands:
     propagation_delay: float
     head_start: float
     crossing: float
+    restart: float
 
     @property
     def rates(self) -> dict[str, float]:
@@ -136,6 +139,7 @@ def demands(scenario: Scenario, calibration: Calibration) -> Demands:
         propagation_delay=delay,
         head_start=0.0 if scenario.placement == "single-host" else calibration.head_start,
         crossing=0.0 if scenario.placement == "single-host" else calibration.crossing,
+        restart=calibration.restart_s,
     )
 
 

@@ -5,7 +5,10 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.browsing import browser, chromium
 from tests.effort import THOROUGH
+
+__all__ = ["browser", "chromium"]
 
 # A noisy machine must not fail a test, and a failure must come again when the suite is run again.
 settings.register_profile("ordinary", deadline=None, derandomize=True)

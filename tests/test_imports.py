@@ -17,7 +17,10 @@ MODULES = {
 }
 # Room → rooms that it may import; a room is a folder of a package, or a module that lies in no folder.
 _WORDS = "errors wording records units results derived_metrics trace"
-_MODEL = f"{_WORDS} storage distributions scenario calibration service_demands random_streams backlog limits region"
+_MODEL = (
+    f"{_WORDS} engines storage distributions scenario calibration service_demands random_streams backlog limits "
+    "region"
+)
 _ABOVE = f"{_MODEL} analytic queueing output_analysis network simulation predictors"
 MAY_IMPORT = {
     "psmodel.errors": "",
@@ -40,12 +43,13 @@ MAY_IMPORT = {
     "psmodel.random_streams": "scenario",
     "psmodel.backlog": "results scenario service_demands",
     "psmodel.limits": "errors wording units scenario",
+    "psmodel.engines": "errors wording",
     "psmodel.analytic": f"{_MODEL} queueing",
     "psmodel.simulation": f"{_MODEL} network output_analysis",
     "psmodel.predictors": f"{_MODEL} analytic simulation region",
     "psmodel.whatif": _ABOVE,
     "psmodel.plotting": f"{_ABOVE} whatif",
-    "psmodel.app": f"{_ABOVE} whatif",
+    "psmodel.app": f"{_ABOVE} whatif plotting",
     "psmodel.cli": f"{_ABOVE} fingerprint whatif plotting app",
     "psmodel.__main__": "cli",
     "validate.machine": "",
@@ -60,7 +64,7 @@ MAY_IMPORT = {
     "validate.history": "measurements fitting",
     "validate.gate": "machine measurements fitting history",
     "validate.report": "measurements suites fitting comparison",
-    "validate.plugin": "measurements",
+    "validate.plugin": "measurements history",
     "validate.launch": "testbeds measurements suites",
     "validate.cli": "launch machine testbeds measurements suites runs fitting comparison published history gate report",
 }

@@ -8,10 +8,6 @@ ROOT = Path(__file__).parents[1]
 SOURCES = [path for package in ("psmodel", "validate") for path in sorted((ROOT / package).rglob("*.py"))]
 MOST_LINES, MOST_OF_A_FUNCTION, MOST_ARGUMENTS = 350, 60, 12
 TOO_LONG = {
-    "psmodel/app/server.py create",
-    "validate/cli/demonstration.py demo",
-    "validate/report/page.py _figures",
-    "validate/report/plots.py",
     "validate/runs/real_run.py run",
 }
 """Still to be split. Whoever splits one takes it out, and nothing is added."""

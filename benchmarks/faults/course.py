@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -21,6 +22,7 @@ from validate.runs.failures import file_of
 
 WORKERS = 2
 _START_S = 240.0
+_CLEAR_S = 10.0
 _SUITES = {
     "local": """
 [base]
@@ -63,11 +65,12 @@ class FaultRow:
     Attributes
     ----------
     noticed_s
-        Until it was said, or the command had ended; None if it was not noticed in time.
+        Until it was said, or the command had ended; None if the right sentence was not said in time.
     lost
         Finished measurements that the store had before and has no more (all, if it is damaged).
     left
-        Processes, shared memory, temporary files and namespaces that remained; None while the command goes on.
+        Processes of the run that remained; of a command that has ended all processes, shared memory, temporary files
+        and namespaces. None if it did not end.
     """
 
     testbed: str
@@ -87,6 +90,8 @@ class Case:
 
     name: str
     fault: victims.Fault
+    says: str
+    """Regular expression that the sentence matches if it names what has happened."""
     ends: Literal["failed", "suspect"] = "failed"
     within_s: float = 60.0
 
@@ -122,7 +127,7 @@ class Course:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                # Whoever was started in the background of a shell ignores Ctrl-C, and so would the command.
+                # Whoever was started in the background, or by nohup, ignores signals, and so would the command.
                 preexec_fn=_heed_interrupts,
             )
         return self.process.pid
@@ -163,28 +168,40 @@ class Course:
 
     def meet(self, case: Case) -> FaultRow:
         """Let a fault happen to the next run, and wait until something is said of it."""
+        return self.befall(case, self.next_run())
+
+    def next_run(self) -> int:
+        """The command's process, started again if it has ended, once another run is at work."""
         try:
             if self.process is None or self.process.poll() is not None:
                 self.start()
-            root = self.at_work()
+            return self.at_work()
         except TimeoutError:
             # After three testbeds lost in a row the command ends; whoever calls it again goes on.
-            self._end()
+            self.end_at_once()
             self.start()
-            root = self.at_work()
+            return self.at_work()
+
+    def befall(self, case: Case, root: int) -> FaultRow:
+        """Let a fault happen now, to what is below a process, and wait until something is said of it."""
         before, failed = self.stored(), len(self.failures())
+        actors = victims.actors(root)
         began = time.monotonic()
         case.fault(root)
         sentence, noticed = "nothing", None
         while time.monotonic() - began < case.within_s:
             reasons = self.failures()[failed:]
             suspicions = [s for run, why in self.stored().items() if run not in before for s in why]
-            messages = reasons if case.ends == "failed" else [s for s in suspicions if "CPU" not in s]
-            if messages:
-                noticed, sentence = time.monotonic() - began, messages[0]
+            messages = reasons if case.ends == "failed" else suspicions
+            sentence = next(iter(messages), sentence)
+            if right := [text for text in messages if re.search(case.says, text)]:
+                noticed, sentence = time.monotonic() - began, right[0]
                 break
             time.sleep(0.1)
-        return self._row(case.name, noticed, sentence, before)
+        end = time.monotonic() + _CLEAR_S
+        while (left := actors & victims.actors(root)) and time.monotonic() < end:
+            time.sleep(0.1)
+        return self._row(case.name, noticed, sentence, before, left=len(left))
 
     def end_by(
         self, name: str, numbers: Sequence[int], *, to: Sequence[str] = (), pause_s: float = 0.0
@@ -208,7 +225,7 @@ class Course:
         self.wait_until_clear()
         return self._row(name, noticed, sentence, before, left=len(self.left()))
 
-    def wait_until_clear(self, seconds: float = 10.0) -> None:
+    def wait_until_clear(self, seconds: float = _CLEAR_S) -> None:
         """Until nothing is left, or that time is over."""
         end = time.monotonic() + seconds
         while self.left() and time.monotonic() < end:
@@ -250,7 +267,8 @@ class Course:
             testbed=self.testbed, fault=name, noticed_s=noticed, sentence=sentence, lost=loss, left=left
         )
 
-    def _end(self) -> None:
+    def end_at_once(self) -> None:
+        """Kill the command, if it goes on, and wait until all of it has gone."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -258,12 +276,13 @@ class Course:
 
     def close(self) -> None:
         """End the command, if it goes on, and remove the folder."""
-        self._end()
+        self.end_at_once()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _heed_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def entries(directory: str) -> set[str]:

@@ -1,5 +1,6 @@
 """The processes of a command, found below it in /proc, and what can be done to them."""
 
+import contextlib
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 HEAD_ADDRESS = "10.0.0.1"
+_ACTOR = re.compile(r"ray::(ParameterServerShard|WorkerActor|CoordinatorActor)\b")
 
 
 class NotFound(Exception):
@@ -52,6 +54,11 @@ def working(root: int) -> set[int]:
     return {pid for pid, title in descendants(root).items() if "WorkerActor.run" in title}
 
 
+def actors(root: int) -> set[int]:
+    """The processes of a run: its workers, shards and coordinator."""
+    return {pid for pid, title in descendants(root).items() if _ACTOR.match(title)}
+
+
 Fault = Callable[[int], None]
 """Does something to what is below a process."""
 
@@ -77,6 +84,26 @@ def stop(*words: str, seconds: float | None = None) -> Fault:
 def raylet(host: int) -> tuple[str, str]:
     """Words of the raylet of a host of the netns testbed: the head is 0, then come shards and workers."""
     return "raylet/raylet", f"node_ip_address={HEAD_ADDRESS[:-1]}{host + 1} "
+
+
+def host_dies(host: int) -> Fault:
+    """End every process of a host of the netns testbed, as a power cut does."""
+
+    def act(root: int) -> None:
+        network = _network(find(root, *raylet(host)))
+        for pid in descendants(root):
+            if _network(pid) == network:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    return act
+
+
+def _network(pid: int) -> str | None:
+    try:
+        return str(Path(f"/proc/{pid}/ns/net").readlink())
+    except OSError:
+        return None
 
 
 def in_network(root: int, host: int, *command: str) -> None:

@@ -39,6 +39,7 @@ _NAMES = {
     "push_time_s": "push",
     "pull_time_s": "pull",
     "ingress_time_s": "ingress",
+    "recovery_time_s": "recovery",
 }
 
 

@@ -17,6 +17,7 @@ from figures.kit import data
 from figures.kit.data import FOLDER, Rows
 from figures.kit.style import STYLES, Style
 from psmodel.errors import BadInput
+from psmodel.plotting import palette
 from psmodel.scenario import Scenario
 
 FORMATS = ("pdf", "svg", "png")
@@ -146,7 +147,10 @@ def make_all(
 def _record(name: str, style: str) -> str:
     """The provenance file: that of the data, and a hash of everything else the picture depends on."""
     inputs = data.sha256(
-        data.csv_path(name), Path(script(name).__file__), *sorted((FOLDER / "kit").glob("*.py"))
+        data.csv_path(name),
+        Path(script(name).__file__),
+        Path(palette.__file__),
+        *sorted((FOLDER / "kit").glob("*.py")),
     )
     drawing = {"style": style, "matplotlib": matplotlib.__version__, "inputs_sha256": inputs}
     return json.dumps(data.provenance(name) | drawing, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

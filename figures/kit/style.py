@@ -1,7 +1,4 @@
-"""Widths and type sizes of venues, and series that are told apart in colour, by colour-blind readers and in grey.
-
-Colours are those of Okabe & Ito (2008), "Color Universal Design"; what colour says, a marker or a dash says too.
-"""
+"""Widths and type sizes of venues, and series that are told apart in colour, by colour-blind readers and in grey."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,11 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from figures.kit.data import Rows
+from psmodel.plotting.palette import BLUE, GREEN, INK, MUTED, PURPLE, VERMILION
 from psmodel.units import format_time
 
-INK, MUTED, FAINT = "#1A1A1A", "#5F5F5F", "#E8E8E8"
-BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#BBBBBB"
 SERIES: tuple[dict[str, Any], ...] = (
     {"color": BLUE, "marker": "o", "linestyle": "-"},
     {"color": VERMILION, "marker": "s", "linestyle": "--"},

@@ -8,11 +8,9 @@ import numpy as np
 from matplotlib.patches import Patch
 
 from figures.kit.data import Rows
-from figures.kit.style import INK, SERIES, Style
+from figures.kit.style import SERIES, Style
+from psmodel.plotting.palette import HATCHES, INK, PHASES
 from psmodel.trace import Span
-from validate.report.plots import PHASES
-
-_HATCHES = {"pull": "\\\\\\\\", "push": "////", "wait": "....", "update": "xxxx"}
 
 
 def span_rows(spans: Iterable[Span], start_s: float, end_s: float, **more: Any) -> list[dict[str, Any]]:
@@ -66,7 +64,7 @@ def draw_rows(axes: Any, rows: Rows, style: Style) -> None:
             if extents:
                 axes.broken_barh(
                     extents, (names.index(name) - 0.38, 0.76), facecolor=colour, edgecolor=INK,
-                    hatch=_HATCHES.get(phase), lw=0.3 * style.line,
+                    hatch=HATCHES.get(phase), lw=0.3 * style.line,
                 )  # fmt: skip
     axes.set_yticks(range(len(names)), [name.replace("-", " ") for name in names])
     axes.set_ylim(len(names) - 0.45, -0.55)
@@ -78,7 +76,7 @@ def phase_handles(rows: Rows, style: Style) -> list[Patch]:
     """What a legend of the phases shows."""
     phases = {r["what"] for r in rows}
     return [
-        Patch(facecolor=colour, edgecolor=INK, hatch=_HATCHES.get(phase), lw=0.3 * style.line, label=phase)
+        Patch(facecolor=colour, edgecolor=INK, hatch=HATCHES.get(phase), lw=0.3 * style.line, label=phase)
         for phase, colour in PHASES.items()
         if phase in phases
     ]

@@ -4,7 +4,8 @@ from matplotlib.figure import Figure
 
 from figures.kit import measured
 from figures.kit.data import Rows
-from figures.kit.style import BLUE, MUTED, VERMILION, Style, time_axis
+from figures.kit.style import Style, time_axis
+from psmodel.plotting.palette import BLUE, MUTED, VERMILION
 from psmodel.scenario import Scenario
 
 _MODES = {"bsp": "bulk-synchronous", "ssp": "stale-synchronous", "asp": "asynchronous"}

@@ -45,6 +45,8 @@ def _remarks(key: str) -> list[str]:
             remarks.append(f"{which}: the closed form is {_words(feature.closed_form.claim)}.")
         if not feature.real_run:
             remarks.append(f"{which}: no real run has this.")
+        elif feature.real_run_lacks:
+            remarks.append(f"{which}: no real run has {feature.real_run_lacks}.")
     return remarks
 
 

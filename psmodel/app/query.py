@@ -9,7 +9,7 @@ import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +29,8 @@ _KEYS = (
     "compute_cv",
 )
 _MOST_REPLICATIONS = 1000
+_calibrated = lru_cache(load_calibrated)
+"""A fit is read once, however often the measurements are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +43,19 @@ class Settings:
         File of the coefficients, for the command line that is shown; None for the ideal system.
     measured
         Real runs to be shown over the predictions.
+    store
+        Where they come from; None of runs that stay what they are.
     """
 
     fit: Path | None = None
     measured: tuple[Measured, ...] = ()
+    store: Path | None = None
     catalogue: Catalogue = field(default_factory=load_catalogue)
 
     @cached_property
     def calibrated(self) -> Calibrated:
         """The coefficients, with their uncertainty."""
-        return Calibrated() if self.fit is None else load_calibrated(self.fit)
+        return Calibrated() if self.fit is None else _calibrated(self.fit)
 
     @cached_property
     def scenarios(self) -> dict[str, Scenario]:

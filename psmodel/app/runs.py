@@ -20,6 +20,7 @@ def compared(settings: Settings) -> dict[str, Any]:
         of_suite.setdefault((run.scenario.name, json.dumps(run.scenario.to_json())), []).append(run)
     return {
         "fitted": settings.fit is not None,
+        "store": settings.store is not None,
         "suites": [
             {"suite": suite, "scenarios": [_row(runs, settings) for _, runs in sorted(of_suite.items())]}
             for suite, of_suite in sorted(suites.items())

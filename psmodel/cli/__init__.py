@@ -233,5 +233,6 @@ def _complain(message: str) -> None:
     message = cut(plain(" ".join(message.split("\n"))), _MOST_CHARACTERS)
     # A sentence starts with a capital, but the name of a file, an option or a key stays as it is.
     first = message.partition(" ")[0]
-    sentence = message[:1].upper() + message[1:] if first.isalpha() else message
+    word = first.isalpha() and not message.startswith((f"{first} = ", f"{first} is given "))
+    sentence = message[:1].upper() + message[1:] if word else message
     print(f"Error: {sentence}", file=sys.stderr)

@@ -253,6 +253,7 @@ TIMES = {
     "push_time_s": "push",
     "wait_time_s": "wait",
     "iteration_time_s": "iteration",
+    "recovery_time_s": "recovery",
 }
 """Metric → what tables call it, in their order."""
 

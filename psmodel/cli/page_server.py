@@ -30,7 +30,7 @@ def app(host: str, port: int, no_browser: bool, store: Path | None, fit: Path | 
     from psmodel.app.query import Settings
     from psmodel.app.server import address, listen, serve
 
-    settings = Settings(fit=fit, measured=() if store is None else measured.read(store))
+    settings = Settings(fit=fit, store=store, measured=() if store is None else measured.read(store))
     _ = settings.calibrated  # a file that cannot be read is told before anything listens
     with listen(host, port) as sock:
         click.echo(f"psmodel: {address(sock)} (Ctrl-C ends it)")

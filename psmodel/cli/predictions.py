@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from psmodel.calibration import Calibration
+from psmodel.cli.engine_choice import engine_options
 from psmodel.cli.options import (
     TIMES,
     counted,
@@ -29,6 +30,9 @@ from psmodel.results import SCHEMA_VERSION, Method, Prediction, SteadyState
 from psmodel.scenario import Scenario, load, packaged
 from psmodel.storage.atomic import writable
 from psmodel.units import format_time
+
+if TYPE_CHECKING:
+    from psmodel.engines import Engine
 
 
 @click.command()
@@ -111,6 +115,7 @@ def _document(reply: Answer) -> dict[str, Any]:
     callback=percentage,
     help="End together transfers that have no more than this share of their bytes to go, like 0.1%.",
 )
+@engine_options
 @fit_option
 @json_option
 def simulate(
@@ -119,22 +124,29 @@ def simulate(
     replications: int | None,
     precision: float | None,
     tolerance: float | None,
+    engine: "Engine | None",
     calibrated: Calibrated,
     as_json: bool,
 ) -> None:
     """Simulate SCENARIO, worker by worker and message by message: its steady state, or the iterations that it gives."""
     from psmodel import simulation
 
-    if trace is not None and (replications or (precision and not scenario.is_steady)):
+    several = replications is not None or (precision is not None and not scenario.is_steady)
+    if trace is not None and several:
         raise BadInput("--trace shows one simulation; leave out --replications and --precision")
+    if engine is not None and (not several or replications == 1):
+        raise BadInput(
+            "one simulation is one process; --engine and --processes go with --precision of iterations that are given, "
+            "or with --replications 2 or more"
+        )
     if trace is not None:
         writable(trace)
     need = simulation.needed(scenario, calibrated.best)
     budget.check(need)
     if need.is_long:
         click.echo(f"{need}.", err=True)
-    if replications or (precision and not scenario.is_steady):
-        prediction = _replicated(scenario, calibrated.best, replications, precision, tolerance or 0.0)
+    if several:
+        prediction = _replicated(scenario, calibrated.best, replications, precision, tolerance or 0.0, engine)
     else:
         with counted("Simulating") as count:
             run = simulation.predict(
@@ -180,6 +192,7 @@ def _replicated(
     replications: int | None,
     precision: float | None,
     tolerance: float,
+    engine: "Engine | None",
 ) -> Prediction:
     from psmodel.simulation.replications import replicate
 
@@ -189,6 +202,7 @@ def _replicated(
             calibration,
             replications=replications,
             precision=precision,
+            engine=engine,
             tolerance=tolerance,
             on_progress=count,
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from psmodel.cli.engine_choice import engine_options
 from psmodel.cli.needs import scenarios, tell_if_long
 from psmodel.cli.options import (
     catalogue_option,
@@ -16,6 +17,7 @@ from psmodel.cli.options import (
     space_options,
 )
 from psmodel.cli.tables import show_rows
+from psmodel.engines import Engine
 from psmodel.predictors import Calibrated
 from psmodel.results import SCHEMA_VERSION
 from psmodel.whatif.parameter_space import latin_hypercube, varying
@@ -32,9 +34,6 @@ replications_option = click.option(
     "--replications", type=click.IntRange(1), default=1, show_default=True,
     help="Simulations of each scenario with random times.",
 )  # fmt: skip
-processes_option = click.option(
-    "--processes", type=click.IntRange(1), help="How many to use; by default one per core."
-)
 
 
 @click.command()
@@ -49,7 +48,7 @@ processes_option = click.option(
 @replications_option
 @fit_option
 @catalogue_option(None)
-@processes_option
+@engine_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -70,7 +69,7 @@ def sweep(
     replications: int,
     calibrated: Calibrated,
     catalogue: Catalogue | None,
-    processes: int | None,
+    engine: Engine | None,
     out: Path | None,
     plot: Path | None,
     as_json: bool,
@@ -96,7 +95,7 @@ def sweep(
             advance(now.done - last, f"{now.rate_per_s:.3g}/s")
             last = now.done
 
-        result = run_sweep(base, points, setup, processes=processes, journal=journal, progress=tell)
+        result = run_sweep(base, points, setup, engine=engine, journal=journal, progress=tell)
     if plot is not None:
         from psmodel.plotting.charts import curves, save
 

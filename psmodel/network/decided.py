@@ -13,14 +13,17 @@ class Decided(simpy.Event):
     ----------
     flow
         The number of the flow whose end it is, `HALTED` while that stands still; None if it takes no time.
+    whole
+        The amount of that flow, from its beginning.
     """
 
-    __slots__ = ("flow",)
+    __slots__ = ("flow", "whole")
 
     def __init__(self, env: simpy.Environment) -> None:
         self.env = env
         self.callbacks = []
         self.flow: int | None = None
+        self.whole = 0.0
 
     def after(self, delay: float, priority: simpy.events.EventPriority = simpy.events.NORMAL) -> "Decided":
         """Let it succeed in `delay` seconds."""

@@ -220,6 +220,8 @@ class FluidNetwork:
         *,
         delayed: bool,
     ) -> None:
+        if end.flow is None:
+            end.whole = amount
         flow = self.fluid.add(path, weights, amount, limit)
         if flow >= len(self._ends_by_flow):
             more = flow + 1
@@ -232,18 +234,21 @@ class FluidNetwork:
         end.flow = flow
         self._change()
 
-    def halt(self, end: Decided) -> None:
-        """Let a transfer or flow stand still until everyone who has halted it has called `resume`."""
+    def halt(self, end: Decided, *, anew: bool = False) -> None:
+        """Let a transfer or flow stand still until everyone who has halted it has called `resume`.
+
+        Then it goes on, or begins `anew` if any of them said so: what has arrived is gone.
+        """
         if end.triggered:
             return
         self._begin()
         if (halted := self._halted.get(end)) is not None:
             halted.times += 1
+            halted.remaining = end.whole if anew else halted.remaining
         elif (flow := end.flow) is not None and flow != HALTED:
             path, weights, remaining, limit = self.fluid.take_out(flow, self.env.now)
-            self._halted[end] = Halted(
-                self._numbers[flow], path, weights, remaining, limit, self._delayed[flow]
-            )
+            rest = end.whole if anew else remaining
+            self._halted[end] = Halted(self._numbers[flow], path, weights, rest, limit, self._delayed[flow])
             self._ends_by_flow[flow] = None
             end.flow = HALTED
             self._leave(end)
@@ -251,23 +256,17 @@ class FluidNetwork:
 
     def resume(self, end: Decided) -> None:
         """Undo one `halt`."""
-        if (halted := self._halted.get(end)) is None:
+        if (flow := self._halted.get(end)) is None:
             return
-        halted.times -= 1
-        if halted.times > 0:
+        flow.times -= 1
+        if flow.times > 0:
             return
         del self._halted[end]
-        if halted.remaining == 0:
-            end.after(self.propagation_delay if halted.delayed else 0.0)
+        if flow.remaining == 0:
+            end.after(self.propagation_delay if flow.delayed else 0.0)
             return
         self._put_in(
-            end,
-            halted.number,
-            halted.path,
-            halted.weights,
-            halted.remaining,
-            halted.limit,
-            delayed=halted.delayed,
+            end, flow.number, flow.path, flow.weights, flow.remaining, flow.limit, delayed=flow.delayed
         )
 
     def stop(self, end: Decided) -> float:

@@ -1,7 +1,4 @@
-"""Pictures of answers: pure functions from results to a `Figure`, for colour-blind readers and for grey paper.
-
-Colours are those of Okabe & Ito (2008), "Color Universal Design"; what colour says, a label or a hatch says too.
-"""
+"""Pictures of answers: pure functions from results to a `Figure`, for colour-blind readers and for grey paper."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from psmodel.analytic import predict_grid
 from psmodel.calibration import IDEAL, Calibration
 from psmodel.errors import BadInput
+from psmodel.plotting.palette import BLUE, FILLS, GREEN, GREY, ORANGE, PURPLE, VERMILION
 from psmodel.scenario import Scenario
 from psmodel.storage.atomic import whole
 from psmodel.units import format_time
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from psmodel.whatif.explanations import Explanation
     from psmodel.whatif.plans import Plan
 
-BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#767676"
 _LINES = (
     (BLUE, "o", "-"),
     (VERMILION, "s", "--"),
@@ -35,9 +31,6 @@ _LINES = (
     (PURPLE, "D", ":"),
     (ORANGE, "v", "-"),
 )
-_FILLS = (
-    (BLUE, ""), (ORANGE, "//"), (GREEN, ".."), (PURPLE, "xx"), (SKY, "\\\\"), (YELLOW, "--"), (GREY, "++"),
-)  # fmt: skip
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -243,12 +236,12 @@ def bottleneck_map(scenario: Scenario, calibration: Calibration = IDEAL, *, most
     resources = names.reshape(n.shape)
     figure, axes = _empty(6.4, 5.0)
     kinds = sorted(set(names.tolist()), key=lambda name: -int((names == name).sum()))
-    for name, (colour, hatch) in zip(kinds, _FILLS, strict=False):
+    for name, (colour, hatch) in zip(kinds, FILLS, strict=False):
         mask = np.where(resources == name, 1.0, 0.0)
         axes.contourf(n, k, mask, levels=[0.5, 1.5], colors=[colour], hatches=[hatch], alpha=0.75)
     fills = [
         Patch(facecolor=c, hatch=h, alpha=0.75, label=name)
-        for name, (c, h) in zip(kinds, _FILLS, strict=False)
+        for name, (c, h) in zip(kinds, FILLS, strict=False)
     ]
     axes.legend(
         handles=fills, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(3, len(kinds))

@@ -8,7 +8,20 @@ _WORDS = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10*
 _LETTERS = {
     "k": "thousand", "m": "million", "g": "billion", "b": "billion", "bn": "billion", "t": "trillion",
 }  # fmt: skip
+MOST_ELEMENTS = 10**17
 _COUNT = re.compile(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?)\s*([A-Za-z]*)\s*")
+COUNT_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": MOST_ELEMENTS},
+        {
+            "type": "string",
+            "pattern": r"^\s*[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?"
+            rf"\s*(?:{'|'.join(f'[{word[0].upper()}{word[0]}]{word[1:]}' for word in _WORDS)})?\s*$",
+        },
+    ],
+    "examples": [1_200_000_000, "1.2 billion"],
+}
+"""JSON Schema of what is taken, as far as one can say it."""
 
 
 def parse_count(value: Any) -> Any:

@@ -220,7 +220,8 @@ FEATURES: tuple[Feature, ...] = (
         label="failures",
         closed_form=leaves_out("failures"),
         mva=leaves_out("failures"),
-        real_run=False,
+        real_run_lacks="shards that redo updates, or deaths with prefetch, layers, backup workers or pushes that "
+        "nobody waits for",
         sets_apart=True,
         breaks=_BOTH,
         repeats=False,

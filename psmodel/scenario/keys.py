@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from psmodel.distributions import Deterministic, Distribution
-from psmodel.scenario.counts import parse_count
+from psmodel.scenario.counts import COUNT_SCHEMA, MOST_ELEMENTS, parse_count
 from psmodel.scenario.parts import (
     MOST_HOSTS,
     Background,
@@ -49,7 +49,12 @@ class Keys(Part):
     """Number of shards, K: every one is an actor with its own network interface unless `placement` says else."""
     model_size: Size | None = None
     """Bytes of the trained parameters, M; give this or `elements`."""
-    elements: Annotated[int, BeforeValidator(parse_count), Field(ge=1, le=10**17)] | None = None
+    elements: (
+        Annotated[
+            int, Field(ge=1, le=MOST_ELEMENTS), BeforeValidator(parse_count), WithJsonSchema(COUNT_SCHEMA)
+        ]
+        | None
+    ) = None
     """Number of trained parameters; give this or `model_size`."""
     dtype: Literal["float64", "float32", "float16", "bfloat16"] = "float64"
     """Type of one parameter."""

@@ -122,9 +122,9 @@ class Failure(Part):
     """Workers and shards that die and come back.
 
     Each is a process of its own: of several on one host the others go on, with the whole of its links and cores.
-    While a process is away nothing is sent to or by it: transfers under way stand still and resume with its return
-    (what has arrived stays), calls to it wait. A shard then begins the call anew that it was working on; besides its
-    repair it has to redo what has been done since its last checkpoint. A worker that dies before its first push of an
+    What it was sending its host goes on sending. While a shard is away calls to it wait. A push that was on its way to
+    it is sent anew once it is back, and it begins the call anew that it was working on. Besides its repair it has to
+    redo what has been done since its last checkpoint, or loses it. A worker that dies before its first push of an
     iteration begins the iteration again once it is back, with a new pull; later it goes on where it was. What it has
     prefetched is gone.
     """
@@ -137,9 +137,12 @@ class Failure(Part):
     mean_time_between: PositiveTime | None = None
     """Mean of the exponential time from one return to the next death."""
     repair_time: Time = 0.0
-    """From the death until it is back."""
+    """From the death until it is started anew; the start takes `restart_s` of a fit on top, and no time without one."""
     checkpoint_interval: PositiveTime | None = None
     """Shards: time between two checkpoints, the first at 0; none given: nothing is lost."""
+    since_checkpoint: Literal["redone", "lost"] = "redone"
+    """Shards: what becomes of the updates since the last checkpoint. To redo them takes as long as it took; lost ones
+    take no time, and are missing from the parameters: so it is in a real run."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -148,5 +151,9 @@ class Failure(Part):
         if self.role == "worker" and self.checkpoint_interval is not None:
             raise ValueError(
                 f'checkpoint_interval = {self.checkpoint_interval:g} s with role = "worker"; only shards have one'
+            )
+        if self.since_checkpoint == "lost" and self.checkpoint_interval is None:
+            raise ValueError(
+                'since_checkpoint = "lost" without checkpoint_interval; give the time between two'
             )
         return self

@@ -50,6 +50,8 @@ class Feature:
         Columns of a grid of closed forms that cannot vary where it is set, since it lists one number for each.
     real_run
         Whether the real run has it too.
+    real_run_lacks
+        What of it the real run has not, in words that end the sentence "no real run has …"; empty if nothing.
     breaks
         Roles whose members are no longer all alike to the simulation.
     sets_apart
@@ -72,6 +74,7 @@ class Feature:
     mva: Treatment = ESTIMATE
     fixes: frozenset[str] = frozenset()
     real_run: bool = True
+    real_run_lacks: str = ""
     breaks: frozenset[Role] = frozenset()
     sets_apart: bool = False
     repeats: bool = True

@@ -132,7 +132,12 @@ class Run:
         self._coordinator = Coordinator(self._env, scenario)
         # The deaths come first, so that one at 0 s is before all else that happens then.
         self._presences = presences(
-            self._network, self.monitor, scenario, replication, progress=lambda: self._coordinator.ended
+            self._network,
+            self.monitor,
+            scenario,
+            replication,
+            restart_s=self.demands.restart,
+            progress=lambda: self._coordinator.ended,
         )
         self.shards = self._make_shards()
         self._workers = self._make_workers()

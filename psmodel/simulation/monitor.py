@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from psmodel.results import Array, IngressClock, Integers, Timeline
+from psmodel.results import Array, IngressClock, Integers, Outage, Timeline
 from psmodel.scenario import Scenario
 from psmodel.trace import Span
 
@@ -53,6 +53,7 @@ class Monitor:
         )
         self.staleness: Counter[int] = Counter()
         self.spans: list[Span] = []
+        self.outages: list[Outage] = []
         self.span: Callable[..., None] = _forget
         self.may_trace = trace
         self.trace(on=trace)
@@ -91,6 +92,13 @@ class Monitor:
         self.spans.append(
             Span(row=row, name=name, start_s=start, end_s=end, overlapping=overlapping, args=args)
         )
+
+    def outage(self, outage: Outage, *, instead_of: Outage | None = None) -> None:
+        """Somebody has died; or somebody who was dead, as `instead_of` says, will stay so for longer."""
+        if instead_of is None:
+            self.outages.append(outage)
+        elif instead_of in self.outages:
+            self.outages[self.outages.index(instead_of)] = outage
 
     def begin(self, worker: int, iteration: int, now: float) -> None:
         """A worker begins an iteration."""
@@ -181,7 +189,7 @@ class Monitor:
                 getattr(self, name)[worker, first:end] = now
 
     def keep_from_now(self, iterations: float = math.inf) -> None:
-        """Forget the staleness and ingress times so far; keep those of each worker's next `iterations`.
+        """Forget deaths, staleness and ingress times so far; keep those of each worker's next `iterations`.
 
         What a worker out of step is in the middle of is left out: longer iterations are met more often.
         """
@@ -193,6 +201,7 @@ class Monitor:
             self._first = [count + 1 for count in self.finished]
         self._row, self._end = list(self._first), iterations
         self.staleness.clear()
+        self.outages.clear()
         self._updates = 0
         self._ingress = self._clock(self._room)
 
@@ -250,7 +259,8 @@ class Monitor:
         if iterations is None:
             instants = {name: getattr(self, name) for name in self.INSTANTS}
             if self._pushes:
-                applied = self._updates / (
+                missing = sum(outage.updates_lost for outage in self.outages)
+                applied = (self._updates - missing) / (
                     self._scenario.workers * self._scenario.total_iterations * self._scenario.used_shards
                 )
         else:
@@ -266,6 +276,7 @@ class Monitor:
             warmup=warmup,
             backup_workers=self._scenario.backup_workers,
             applied_share=applied,
+            outages=tuple(self.outages),
         )
 
 

@@ -1,14 +1,13 @@
 """Independent repetitions of a simulation, on all cores, until their mean is as precise as asked."""
 
-import multiprocessing
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from statistics import fmean
 
 from psmodel import output_analysis, simulation
 from psmodel.calibration import IDEAL, Calibration
+from psmodel.engines import Crew, Engine, Processes
 from psmodel.errors import BadInput
 from psmodel.limits import budget, machine
 from psmodel.results import Metrics, Prediction, SteadyState
@@ -27,6 +26,7 @@ def replicate(
     replications: int | None = None,
     precision: float | None = None,
     processes: int | None = None,
+    engine: Engine | None = None,
     tolerance: float = 0.0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Prediction:
@@ -41,6 +41,8 @@ def replicate(
         scenario in its steady state it is each simulation's own, and one is enough.
     processes
         How many to use, by default one per core. The result does not depend on it.
+    engine
+        Who simulates instead of processes of this machine, see `psmodel.engines`.
     tolerance
         As in `psmodel.simulation.predict`.
     on_progress
@@ -50,6 +52,8 @@ def replicate(
     ------
     BadInput
         If the precision is not reached after `MOST` replications.
+    CannotRun
+        If what simulates breaks down, or has not the memory.
     """
     if not scenario.is_random:
         return simulation.predict(scenario, calibration, tolerance=tolerance).prediction
@@ -62,28 +66,27 @@ def replicate(
             on_progress=on_progress,
         )
         return run.prediction
-    count = processes or machine.cores()
-    budget.check(_need(scenario, calibration, replications or 1, count))
     one = partial(_one, scenario, calibration, precision or PRECISION, tolerance)
     if scenario.is_steady:
         precision = None
-    if count == 1:
-        return _until(lambda numbers: map(one, numbers), replications, precision, on_progress)
-    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
-        return _until(lambda numbers: pool.map(one, numbers), replications, precision, on_progress)
+    engine = engine or Processes(count=processes or machine.cores())
+    with engine.running(one) as crew:
+        budget.check(_need(scenario, calibration, replications or 1, crew))
+        return _until(crew, replications, precision, on_progress)
 
 
 _BYTES_PER_REPLICATION = 20_000
 
 
-def _need(scenario: Scenario, calibration: Calibration, replications: int, processes: int) -> budget.Need:
+def _need(scenario: Scenario, calibration: Calibration, replications: int, crew: Crew) -> budget.Need:
     one = simulation.needed(scenario, calibration)
+    here = min(crew.slots, replications) if crew.here else 0
     return replace(
         one,
         what=f"{one.what}, {replications} times" if replications > 1 else one.what,
         fewer=f"{one.fewer}, or replications" if replications > 1 else one.fewer,
-        memory_bytes=one.memory_bytes * min(processes, replications) + _BYTES_PER_REPLICATION * replications,
-        time_s=one.time_s * replications / processes,
+        memory_bytes=one.memory_bytes * here + _BYTES_PER_REPLICATION * replications,
+        time_s=one.time_s * replications / crew.slots,
     )
 
 
@@ -148,14 +151,15 @@ def _steady(runs: Sequence[Prediction], half_width: float | None) -> SteadyState
 
 def _one(
     scenario: Scenario, calibration: Calibration, precision: float, tolerance: float, number: int
-) -> Prediction:
-    return simulation.predict(
+) -> tuple[int, Prediction]:
+    run = simulation.predict(
         scenario, calibration, replication=number, precision=precision, tolerance=tolerance
-    ).prediction
+    )
+    return number, run.prediction
 
 
 def _until(
-    run: Callable[[range], Iterable[Prediction]],
+    crew: Crew,
     replications: int | None,
     precision: float | None,
     on_progress: Callable[[int, int], None] | None,
@@ -173,7 +177,10 @@ def _until(
                 f"precision = {precision:g} is not reached after {len(runs)} replications; ask for a larger one, "
                 "or simulate more iterations"
             )
-        for prediction in run(range(len(runs), needed)):
-            runs.append(prediction)
+        fresh: dict[int, Prediction] = {}
+        for number, prediction in crew.results(iter(range(len(runs), needed))):
+            fresh[number] = prediction
             if on_progress is not None:
-                on_progress(len(runs), needed)
+                on_progress(len(runs) + len(fresh), needed)
+        # In the order of their numbers, not of their ends, so that the mean is the same to the last digit.
+        runs += [fresh[number] for number in sorted(fresh)]

@@ -95,6 +95,8 @@ class Shard:
         """`count` updates of an iteration have been applied."""
         self.version += count
         self.rounds[iteration] += count
+        if self.presence is not None:
+            self.presence.applied(count)
 
     def rounds_from(self, iteration: int) -> dict[int, int]:
         """Updates applied of that iteration and of those after it."""

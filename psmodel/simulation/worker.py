@@ -230,9 +230,9 @@ class Worker:
         self, shard: Shard, src: Host, dst: Host, nbytes: float, abreast: int, meets: Link
     ) -> Decided:
         transfer = self._network.transfer(src, dst, nbytes, abreast=abreast, meets=meets)
-        for presence in (self._presence, shard.presence):
-            if presence is not None:
-                presence.keep(transfer)
+        if shard.presence is not None and dst is shard.host:
+            # Its host takes it in as long as it asks for it. What it sends itself its host goes on sending.
+            shard.presence.keep(transfer)
         return transfer
 
     def _receipt(self, transfer: simpy.Event, seconds: float, processor: Processor) -> simpy.Event:

@@ -161,7 +161,8 @@ def _gain(
 ) -> Gain:
     """What the factor's change brings to a scenario whose iteration takes `time` (with each of the draws: `drawn`)."""
     changed = factor.scaled(scenario, factor.multiple)
-    step = math.log2(factor.value(changed) / factor.value(scenario))
+    amount = factor.value(changed) / factor.value(scenario)
+    step = math.log2(amount) if amount > 0 else 0.0
     if step == 0:
         raise ScenarioError(f"{factor.name} is as small as it can be")
     after = predict(changed, calibrated.best)

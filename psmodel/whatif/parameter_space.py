@@ -268,13 +268,17 @@ def written(key: str, value: Any) -> str:
         return format_rate(value)
     if key == "model_size":
         return format_size(value)
-    if key in ("compute", "update_cost", "propagation_delay", "message_overhead") or "time" in key:
+    if key in _TIMES or key.rpartition(".")[2] in _PARTS_OF_TIMES or "time" in key:
         return format_time(value)
     if key in _WRITTEN:
         return _WRITTEN[key](value)
     if key.startswith("cost"):
         return four_digits(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+_TIMES = ("compute", "update_cost", "propagation_delay", "message_overhead")
+_PARTS_OF_TIMES = ("mean", "sd", "minimum", "value", "duration", "checkpoint_interval")
 
 
 def four_digits(value: float) -> str:

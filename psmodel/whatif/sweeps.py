@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from psmodel.engines import Engine, EngineLost, Processes
 from psmodel.limits import budget, machine
 from psmodel.storage import tables as table
 from psmodel.storage.journal import Journal
+from psmodel.whatif.batches import Task, computed
 from psmodel.whatif.parameter_space import Grid, Point, parse_axis
-from psmodel.whatif.processes import Task, computed
 from psmodel.whatif.setup import Base, Setup
 
 __all__ = ["Base", "Progress", "Setup", "Sweep", "column", "grid", "sweep"]
@@ -106,6 +107,7 @@ def sweep(
     setup: Setup | None = None,
     *,
     processes: int | None = None,
+    engine: Engine | None = None,
     journal: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Sweep:
@@ -122,6 +124,8 @@ def sweep(
     processes
         How many to use, by default one per core (a script that calls this then needs the usual
         ``if __name__ == "__main__":``). The rows do not depend on it.
+    engine
+        Who computes the rows instead of processes of this machine, see `psmodel.engines`.
     journal
         A file to which every finished row is appended, and from which a sweep that was stopped goes on.
     progress
@@ -132,7 +136,7 @@ def sweep(
     ScenarioError
         If a point is not a possible scenario.
     CannotRun
-        If a process dies, or the disk is full.
+        If what computes breaks down, or the disk is full.
     """
     setup = setup or Setup()
     _check_size(len(points), setup, journal)
@@ -156,14 +160,19 @@ def sweep(
             keys_in_work.add(key)
             yield key, scenario, point
 
-    for rows in computed(tasks(), setup, len(points), processes):
-        for key, row in rows:
-            rows_by_key.append(key, row)
-        count += len(rows)
-        if progress is not None:
-            progress(
-                Progress(done=count, reused=reused, total=len(points), elapsed_s=time.monotonic() - started)
-            )
+    if engine is None and processes is not None:
+        engine = Processes(count=processes)
+    try:
+        for rows in computed(tasks(), setup, len(points), engine):
+            for key, row in rows:
+                rows_by_key.append(key, row)
+            count += len(rows)
+            if progress is not None:
+                elapsed_s = time.monotonic() - started
+                progress(Progress(done=count, reused=reused, total=len(points), elapsed_s=elapsed_s))
+    except EngineLost as error:
+        after = "" if journal is None else "; what is done is kept, and the same sweep goes on from there"
+        raise EngineLost(f"{error}{after}") from None
     rows_by_key.sync()
     return Sweep(keys=keys, journal=rows_by_key)
 

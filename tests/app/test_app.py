@@ -2,10 +2,8 @@
 
 import http.client
 import json
-import os
 import re
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -24,38 +22,27 @@ from psmodel.calibration import IDEAL
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import FEATURES
 from tests import strategies
+from tests.browsing import SCHEMES, WIDTHS, clean_tab, hindrances, picture
 from tests.command_line import run
 
 pytest.importorskip("starlette", reason="the extra app is not installed")
-uvicorn = pytest.importorskip("uvicorn", reason="the extra app is not installed")
 
-from psmodel.app import event_stream as simulated  # noqa: E402
-from psmodel.app import overlay as measured  # noqa: E402
-from psmodel.app.files import from_file, to_toml  # noqa: E402
-from psmodel.app.query import Query, Settings  # noqa: E402
-from psmodel.app.server import _names, address, create, listen  # noqa: E402
-from psmodel.errors import BadInput  # noqa: E402
+from psmodel.app import event_stream as simulated
+from psmodel.app import overlay as measured
+from psmodel.app.files import from_file, to_toml
+from psmodel.app.query import Query, Settings
+from psmodel.app.server import _names, listen
+from psmodel.errors import BadInput
+from tests.app.serving import served
 
 ROOT = Path(__file__).parents[2]
 RUNS = ROOT / "figures" / "measured" / "ingress.json"
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with listen("127.0.0.1", 0) as sock:
-        app = create(Settings(measured=measured.read(RUNS)))
-        server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1)
-        )
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
-        thread.start()
-        yield address(sock)
-        server.should_exit = True
-        thread.join()
+    with served(Settings(measured=measured.read(RUNS))) as address_of_page:
+        yield address_of_page
 
 
 def get(url: str, path: str, **headers: str) -> tuple[int, Any, str]:
@@ -390,44 +377,11 @@ def test_a_simulation_that_takes_too_much_memory_says_so(monkeypatch: pytest.Mon
     assert (kind, "GiB" in words) == ("problem", True)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Debian's chromium, installed if this may be done."""
-    if shutil.which("chromium") is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "install", "-qq", "-y", "chromium"], capture_output=True, check=False)
-    browser = shutil.which("chromium")
-    if browser is None:
-        pytest.skip(
-            "there is no chromium, and apt-get cannot install it here: the page was NOT tested in a browser"
-        )
-    return browser
-
-
-@pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="the group dev is not installed")
-    playwright.expect.set_options(timeout=60_000)
-    with playwright.sync_playwright() as api:
-        started = api.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield started
-        started.close()
-
-
 @pytest.fixture
 def page(url: str, browser: Any) -> Iterator[Any]:
-    """An empty page of a new profile; fails the test afterwards if it complained or asked anyone but us."""
-    profile = browser.new_context(viewport={"width": 1280, "height": 900})
-    tab = profile.new_page()
-    complaints, requests = [], []
-    tab.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.on("request", lambda request: requests.append(request.url))
-    tab.set_default_timeout(60_000)
-    yield tab
-    profile.close()
-    # Chromium itself reports every answer of 400, which is how a bad value is told.
-    assert [text for text in complaints if "400 (Bad Request)" not in text] == []
-    assert all(u.startswith((url, "blob:")) for u in requests)
+    """An empty page; fails the test afterwards if it complained or asked anyone but us."""
+    with clean_tab(browser, url) as tab:
+        yield tab
 
 
 def ready(tab: Any, url: str, query: str = "") -> None:
@@ -463,11 +417,10 @@ def test_sliders_keys_and_links(url: str, page: Any) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1920, 1280, 768, 375, 360])
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
 def test_it_fits_and_nothing_serious_hinders_anyone(url: str, page: Any, width: int, scheme: str) -> None:
     """With everything open. axe-core finds nothing that it calls serious or critical."""
-    from axe_playwright_python.sync_playwright import Axe
     from playwright.sync_api import expect
 
     page.set_viewport_size({"width": width, "height": 800})
@@ -482,15 +435,8 @@ def test_it_fits_and_nothing_serious_hinders_anyone(url: str, page: Any, width: 
             expect(page.get_by_label("Racks", exact=True)).to_be_visible()
             expect(page.locator("#results")).not_to_have_attribute("aria-busy", "true")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        violations = Axe().run(page).response["violations"]
-        bad = [
-            (v["id"], [n["html"] for n in v["nodes"]])
-            for v in violations
-            if v["impact"] in ("serious", "critical")
-        ]
-        assert bad == []
-        if shots := os.environ.get("PSMODEL_SHOTS"):
-            page.screenshot(path=f"{shots}/{path[:5].strip('?')}-{scheme}-{width}.png", full_page=True)
+        assert hindrances(page) == []
+        picture(page, f"{path[:5].strip('?')}-{scheme}-{width}")
 
 
 @pytest.mark.browser
@@ -544,7 +490,7 @@ def test_a_wish_marks_what_meets_it(url: str, page: Any) -> None:
     expect(page.locator("#verdict")).to_have_text("✗ more than 1 s")
     caption = page.locator("figure small")
     expect(caption.nth(0)).to_contain_text("1 s is met at 16 to 400 shards")
-    expect(caption.nth(2)).to_contain_text("A dot where an iteration takes 1 s or less")
+    expect(caption.nth(2)).to_contain_text("Pale where an iteration takes more than 1 s")
     expect(caption.nth(3)).to_contain_text("The cheapest that meets it")
     page.get_by_label("for at most, per hour,").fill("0.01")
     page.keyboard.press("Enter")
@@ -664,7 +610,9 @@ def test_a_bad_value_shows_its_sentence(url: str, page: Any) -> None:
     expect(page.locator("#problem")).to_be_hidden()
 
 
-@pytest.mark.parametrize("host", ["", "my_host", "a b", "-a", "a..b", "x" * 300, "[::1]", "1.2.3.4:80"])
+@pytest.mark.parametrize(
+    "host", ["", "my_host", "a b", "-a", "a..b", "x" * 300, "[::1]", "1.2.3.4:80", "0", "127.1", "0x7f.1"]
+)
 def test_what_is_no_host_is_refused(host: str) -> None:
     with pytest.raises(BadInput, match="address of this machine"):
         listen(host, 0)

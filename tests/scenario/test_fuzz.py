@@ -245,6 +245,7 @@ def finite(value: Any) -> None:
     changes={"racks": {"count": 2, "oversubscription": 1e6}, "bandwidth": "1bps", "model_size": "999 PB"}
 )
 @example(changes={"compute": {"kind": "normal", "mean": "0 s", "sd": "1e-12 s"}})
+@example(changes={"compute": "5e-324 s"})
 @example(changes={"mode": "asp", "update_cost": {"kind": "pareto", "minimum": "1 ms", "shape": 1.5}})
 def test_whatever_is_taken_has_finite_answers(changes: dict[str, Any]) -> None:
     """Of scenarios that are small enough to be simulated here; of the others by closed forms."""

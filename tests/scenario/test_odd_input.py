@@ -299,3 +299,26 @@ def test_names_are_shown_and_drawn_as_they_are(tmp_path: Path) -> None:
     code, _, err = answer(["sweep", "ingress-single", *axes, "--plot", str(picture)])
     assert (code, err) == (0, "")
     assert picture.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["predict", "ingress-single", "--shards", "2", "--set", "shards=3"], "shards is given twice"),
+        (["predict", *BASE, "--set", "mtu=true"], "mtu = true is"),
+        (
+            ["app", "--host", "fe80::1%lo", "--port", "0"],
+            "Cannot listen on fe80::1%lo port 0: Invalid argument; choose",
+        ),
+    ],
+)
+def test_a_key_is_written_as_it_is_also_where_a_sentence_begins(arguments: list[str], sentence: str) -> None:
+    assert refused(arguments).startswith(f"Error: {sentence}")
+
+
+def test_parts_of_a_time_have_its_unit() -> None:
+    code, out, _ = answer(
+        ["sweep", *BASE, "--set", "compute.kind=exponential", "--set", "compute.mean=1s,2s"]
+    )
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines()[1:3]] == [["1", "s"], ["2", "s"]]

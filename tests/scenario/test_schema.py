@@ -98,3 +98,17 @@ def test_what_is_resolved_is_written_so_that_it_reads_back_exactly(tmp_path: Pat
         scenario = from_mapping(values)
         assert from_mapping(scenario.to_settings()) == scenario
         assert Scenario.from_json(scenario.to_json()) == scenario
+
+
+@pytest.mark.parametrize(
+    "count",
+    [1, 10**17, "1.2 billion", "1.2e9", "1_000", " 12 Thousand ", "350M", "1.2B", "350MB", 0, 10**17 + 1],
+)
+def test_numbers_of_elements_are_taken_as_the_schema_says(count: int | str) -> None:
+    values = {"workers": 1, "shards": 1, "elements": count, "placement": "single-host"}
+    try:
+        from_mapping(values)
+    except ScenarioError:
+        assert not VALIDATOR.is_valid(values)
+    else:
+        assert VALIDATOR.is_valid(values)

@@ -390,6 +390,7 @@ def test_a_late_update_is_not_worth_its_bytes() -> None:
         ({"background": [{"link": "shard", "rate": 1}]}, "background.0.link"),
         ({"failures": [{"role": "shard"}]}, "exactly one of at and mean_time_between"),
         ({"failures": [{"role": "worker", "at": 1, "checkpoint_interval": 1}]}, "only shards"),
+        ({"failures": [{"role": "shard", "at": 1, "since_checkpoint": "lost"}]}, "without checkpoint_interval"),
         ({"failures": [{"role": "worker", "at": 1, "index": 1}]}, "counts from 0"),
         ({"racks": {"count": 2}, "placement": "single-host"}, "dedicated"),
         ({"shards_per_host": 2, "placement": "colocated"}, "dedicated"),

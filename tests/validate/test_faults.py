@@ -5,6 +5,7 @@ run without our time-outs would pass by far (it would not end at all).
 """
 
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from benchmarks.faults.course import Course, FaultRow
 from benchmarks.faults.ends import ENDS, meet
 from validate.machine.guardian import directory_of
 from validate.testbeds import sandbox
+from validate.testbeds.base import RAY_ENVIRONMENT
 
 pytestmark = pytest.mark.ray
 
@@ -25,8 +27,9 @@ def cases(rows, *names: str):
 
 
 def is_whole(row: FaultRow) -> None:
+    assert row.noticed_s is not None, row
     assert row.lost == 0
-    assert row.noticed_s is not None
+    assert row.left == 0
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +47,11 @@ def local(possible: None) -> Iterator[dict[str, object]]:
         for case in cases(LOCAL, "a shard's process killed", "a worker's process stopped for 4 s"):
             rows.append(course.meet(case))
         root = course.at_work()
-        devices = Path(f"/proc/{victims.find(root, 'raylet/raylet')}/net/dev").read_text().splitlines()[2:]
+        network = network_of(victims.find(root, "raylet/raylet"))
         rows += [course.meet(case) for case in cases(LOCAL, "the raylet killed")]
         course.at_work()  # the testbed has been started anew
         ended = course.end_by("SIGTERM", [signal.SIGTERM])
-        yield {"rows": rows, "ended": ended, "devices": devices, "left": course.left(), "said": course.said()}
+        yield {"rows": rows, "ended": ended, "network": network, "left": course.left(), "said": course.said()}
     finally:
         course.close()
 
@@ -73,8 +76,18 @@ def test_a_suite_ends_by_sigterm_in_order(local) -> None:
     assert "the testbed is started anew" in local["said"]
 
 
+def test_nothing_starts_another_ray_after_the_end(local) -> None:
+    """A thread that is left to itself may still call Ray, which would start one of its own."""
+    assert RAY_ENVIRONMENT["RAY_ENABLE_AUTO_CONNECT"] == "0"
+    assert "WARNING" not in local["said"]
+
+
 def test_a_local_run_has_no_network_but_its_own_loopback(local) -> None:
-    assert [line.split(":")[0].strip() for line in local["devices"]] == ["lo"]
+    name, interfaces, routes, sockets = local["network"]
+    assert name != str(Path("/proc/self/ns/net").readlink())
+    assert interfaces == {"lo"}
+    assert routes == ""
+    assert sockets, "ss sees what listens"
 
 
 @pytest.mark.netns
@@ -84,7 +97,8 @@ def test_links_and_hosts_that_fail_are_noticed(possible: None) -> None:
         rows = [course.meet(case) for case in cases(NETNS, "a worker's link down for 5 s")]
         rows += [course.meet(case) for case in cases(NETNS, "a shard's link down for good")]
         stored_keys = course.stored()
-        course.at_work()
+        root = course.at_work()
+        networks = [network_of(pid) for pid in raylets(root)]
         ended = course.end_by("SIGKILL", [signal.SIGKILL])
         assert course.left() == []
         assert course.stored().keys() >= stored_keys.keys()
@@ -96,6 +110,15 @@ def test_links_and_hosts_that_fail_are_noticed(possible: None) -> None:
     assert "link of host worker-0 was down for a time" in disturbed.sentence
     assert "host shard-0 has stopped answering for 10 s" in silent.sentence
     assert silent.noticed_s < 45
+    assert len(networks) == 5  # the head, two shards, two workers
+    for name, interfaces, routes, sockets in networks:
+        assert name != str(Path("/proc/self/ns/net").readlink())
+        assert interfaces == {"lo", "eth0"}
+        assert routes == "", "nothing leads out"
+        assert sockets, "ss sees what listens"
+        assert all(
+            s.startswith(("127.", "10.0.0.", "*", "0.0.0.0", "[::]", "[::1]", "[::ffff:")) for s in sockets
+        )
 
 
 def test_an_interrupt_in_the_first_seconds_leaves_nothing(possible: None) -> None:
@@ -143,6 +166,23 @@ def test_without_namespaces_a_guardian_does_the_same(tmp_path: Path) -> None:
     assert ended.left == 0
     assert listening
     assert all(address.startswith("127.") for address in listening)
+
+
+def network_of(pid: int) -> tuple[str, set[str], str, set[str]]:
+    """A process's network namespace, its interfaces, its default route, and the addresses that `ss` shows to listen."""
+
+    def there(*command: str) -> str:
+        inside = ["nsenter", "-t", str(pid), "-U", "-n", "--preserve-credentials", *command]
+        return subprocess.run(inside, check=True, capture_output=True, text=True, timeout=30).stdout
+
+    links = {line.split(": ")[1].partition("@")[0] for line in there("ip", "-o", "link").splitlines()}
+    listening = {line.split()[3] for line in there("ss", "-Hltn").splitlines()}
+    return (
+        str(Path(f"/proc/{pid}/ns/net").readlink()),
+        links,
+        there("ip", "route", "show", "default"),
+        listening,
+    )
 
 
 def raylets(root: int) -> list[int]:

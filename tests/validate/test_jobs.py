@@ -1,4 +1,4 @@
-"""A suite by Ray's jobs, on a real head with its jobs API on loopback, with a token."""
+"""A suite by Ray's jobs, on a real head with its API on loopback, with a token, that has Ray and none of psmodel."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.validate.bare_environment import bare_python
 from validate.testbeds import sandbox
 
 pytestmark = [pytest.mark.netns, pytest.mark.ray, pytest.mark.slow]
@@ -38,8 +39,8 @@ Path("token").write_text(secrets.token_hex(32))
 for name in [n for n in os.environ if n.startswith("RAY_")]:
     del os.environ[name]
 os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(Path("token").resolve()), RAY_USAGE_STATS_ENABLED="0",
-    PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-subprocess.run([sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--node-ip-address=127.0.0.1",
+    PATH=f"{Path('bare/bin').resolve()}:{os.environ['PATH']}")
+subprocess.run(["python", "-m", "ray.scripts.scripts", "start", "--head", "--node-ip-address=127.0.0.1",
     "--include-dashboard=true", "--dashboard-host=127.0.0.1", "--num-cpus=2", "--temp-dir=/run/ray",
     "--object-store-memory=200000000", "--disable-usage-stats"], check=True, stdout=subprocess.DEVNULL)
 done = []
@@ -68,6 +69,14 @@ ended(started(f"suite one.toml {url} --yes --json --store one.sqlite"))
 ended(started(f"suite one.toml {url} --yes --json --store one.sqlite"))
 interrupted(started(f"suite two.toml {url} --yes --on-interrupt stop --store two.sqlite"), "two.sqlite")
 ended(started(f"suite two.toml {url} --yes --json --store two.sqlite"))
+last = started(f"suite three.toml {url} --yes --store three.sqlite")
+while not stored("three.sqlite") and last.poll() is None:
+    time.sleep(0.1)
+for process in Path("/proc").glob("[0-9]*"):
+    if b"dashboard/dashboard.py" in (process / "cmdline").read_bytes():
+        os.kill(int(process.name), signal.SIGKILL)
+ended(last)
+ended(started(f"suite three.toml {url} --yes --store three.sqlite"))
 Path("done.json").write_text(json.dumps(done))
 """
 
@@ -80,7 +89,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
         pytest.skip(f"no network namespaces here: {reason}")
     folder = tmp_path_factory.mktemp("jobs")
     (folder / "lab.py").write_text(LAB)
-    for name in ("one", "two"):
+    bare_python(folder / "bare", PYTHON)
+    for name in ("one", "two", "three"):
         (folder / f"{name}.toml").write_text(SUITE.replace("NAME", name))
     process = subprocess.run(
         sandbox.command([str(PYTHON), "lab.py"]), cwd=folder, capture_output=True, text=True, timeout=500,
@@ -114,7 +124,7 @@ def test_ctrl_c_leaves_the_job_and_the_same_command_follows_it(runs) -> None:
 
 
 def test_a_job_that_is_stopped_leaves_its_runs_and_another_makes_the_rest(runs) -> None:
-    stopped, rest = runs[5:]
+    stopped, rest = runs[5:7]
     assert stopped["code"] == 130
     assert "is stopped" in stopped["err"]
     assert rest["code"] == 0, rest["err"]
@@ -122,3 +132,11 @@ def test_a_job_that_is_stopped_leaves_its_runs_and_another_makes_the_rest(runs) 
     assert second["left"] == 0
     # Runs that were disturbed are made once more, so that there may be more than four in all.
     assert second["job"]["stored"] > 0
+
+
+def test_a_head_that_is_gone_is_one_sentence(runs) -> None:
+    while_followed, later = runs[7:]
+    for ran in (while_followed, later):
+        assert ran["code"] == 3, ran["err"]
+        assert ran["err"].strip().splitlines()[-1].startswith("Error: ")
+        assert "Traceback" not in ran["err"]

@@ -50,7 +50,7 @@ def test_predicted_and_measured_stand_side_by_side(tmp_path: Path) -> None:
         (["--measure", "local:1"], "there is no such testbed"),
         (["--measure", "local", "--set", "placement=dedicated", "--bandwidth", "1Gbps"], 'placement = "dedicated"'),
         (["--measure", "local", "--target", "speedup>=1"], "one worker alone"),
-        (["--measure", "local", "--set", 'failures=[{role="worker",at="9 s"}]'], "cannot be measured: the model"),
+        (["--measure", "local", "--set", 'failures=[{role="shard",at="9 s"}]'], "a real shard goes on from its"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_measured_is_refused_at_once(

@@ -1,58 +1,55 @@
 """Ray on a real Spark: a standalone master and two workers, each in a network namespace with links of its own."""
 
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from psmodel.errors import BadInput
-from validate.testbeds import sandbox
+from tests.validate.spark_lab import HOSTS, require_spark, run
 from validate.testbeds.spark import SparkOptions, size
 
-PYTHON = Path(__file__).parents[2] / ".venv-cluster" / "bin" / "python"
-LAB = """
-import json, os, subprocess, sys, time
-from pathlib import Path
-import pyspark
-from validate.testbeds import shaped_links
-
-hosts = ("head", "h1", "h2")
-addresses = shaped_links.build(hosts, shaped_links.Shaping())
-rate = 200e6 / 8
-shaped_links.shape({h: shaped_links.Rates(up=rate, down=rate) for h in hosts[1:]}, shaped_links.Shaping())
-Path("hosts").write_text("".join(f"{addresses[h]} {h}\\n" for h in hosts) + "127.0.0.1 localhost\\n")
-subprocess.run(["mount", "--bind", Path("hosts").resolve(), "/etc/hosts"], check=True)
-for name in [n for n in os.environ if n.startswith("RAY_")]:
-    del os.environ[name]
-home = Path(pyspark.__file__).parent
-common = os.environ | {"SPARK_HOME": str(home), "SPARK_NO_DAEMONIZE": "1", "PYSPARK_PYTHON": sys.executable,
-    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-logs = {host: open(f"{host}.log", "w") for host in hosts}
+LAB = (
+    HOSTS
+    + """
 def spark(host, *words):
-    private = "" if host == "head" else "hostname " + host + " && mount -t tmpfs -o mode=1777 lab /dev/shm && "
-    enter = [*shaped_links.enter(host), "unshare", "--uts"]
-    return subprocess.Popen([*enter, "sh", "-c", private + 'exec "$@"', "sh", home / "bin/spark-class", *words],
-        env=common | {"SPARK_LOCAL_IP": addresses[host], "SPARK_LOCAL_DIRS": f"/run/spark-{host}"},
-        stdout=logs[host], stderr=subprocess.STDOUT)
+    return daemon(host, [home / "bin/spark-class", *words],
+        {"SPARK_LOCAL_IP": addresses[host], "SPARK_LOCAL_DIRS": f"/run/spark-{host}"})
 url = f"spark://{addresses['head']}:7077"
 spark("head", "org.apache.spark.deploy.master.Master", "--host", addresses["head"],
     "--port", "7077", "--webui-port", "0")
 for host in hosts[1:]:
     spark(host, "org.apache.spark.deploy.worker.Worker", url, "-c", "1", "-m", "2g", "-d", f"/run/work-{host}",
         "--host", addresses[host], "--webui-port", "0")
-end = time.monotonic() + 180
-while Path("head.log").read_text().count("Registering worker") < 2:
-    assert time.monotonic() < end, Path("head.log").read_text()[-2000:]
-    time.sleep(0.2)
-words = f"run --testbed spark --master {url} --num-executors 2 --executor-cores 1 --executor-memory 512m".split()
-words += "--extra-executor-memory-for-ray 600m --object-store-memory 150m".split()
-words += "--workers 1 --shards 1 --model-size 1MB --iterations 3 --repetitions 1 --store s.sqlite --json".split()
-ran = subprocess.run([sys.executable, "-m", "psmodel", "validate", *words], capture_output=True, text=True, timeout=240,
-    env=common | {"SPARK_LOCAL_IP": addresses["head"], "RAY_ON_SPARK_WORKER_PHYSICAL_MEMORY_BYTES": str(4 * 2**30),
-        "RAY_ON_SPARK_WORKER_SHARED_MEMORY_BYTES": str(2 * 2**30)})
+wait_for(lambda: Path("head.log").read_text().count("Registering worker") == 2)
+Path("done.json").write_text(json.dumps(made_by(url, "600m", {})))
+"""
+)
+
+
+@pytest.mark.netns
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_scenario_runs_on_ray_on_two_spark_workers(tmp_path: Path) -> None:
+    require_spark()
+    run(LAB, tmp_path)
+    ran = json.loads((tmp_path / "done.json").read_text())
+    assert ran["code"] == 0, ran["err"]
+    (measurement,) = json.loads(ran["out"])["measurements"]
+    assert measurement["testbed"] == "spark"
+    assert measurement["sums_ok"]
+    assert all(0.93 < rate / 25e6 < 0.97 for rate in measurement["link_goodput"].values())
+
+
+LOCAL = """
+import json, os, subprocess, sys
+from pathlib import Path
+for name in [n for n in os.environ if n.startswith("RAY_")]:
+    del os.environ[name]
+words = "run --testbed spark --master local-cluster[2,1,512] --object-store-memory 100m"
+words += " --workers 1 --shards 1 --model-size 1MB --iterations 3 --repetitions 1 --store s.sqlite --json"
+ran = subprocess.run([sys.executable, "-m", "psmodel", "validate", *words.split()], capture_output=True, text=True,
+    timeout=300, env=os.environ | {"SPARK_LOCAL_IP": "127.0.0.1"})
 Path("done.json").write_text(json.dumps({"code": ran.returncode, "out": ran.stdout, "err": ran.stderr}))
 """
 
@@ -60,26 +57,15 @@ Path("done.json").write_text(json.dumps({"code": ran.returncode, "out": ran.stdo
 @pytest.mark.netns
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_scenario_runs_on_ray_on_two_spark_workers(tmp_path: Path) -> None:
-    if not (PYTHON.exists() and list(PYTHON.parents[1].glob("lib/*/site-packages/pyspark"))):
-        pytest.skip("no Spark here: make .venv-cluster/ready brings it")
-    if shutil.which("java") is None:
-        pytest.skip("no Java here, which Spark needs (17 or later)")
-    if (reason := sandbox.missing()) is not None:
-        pytest.skip(f"no network namespaces here: {reason}")
-    (tmp_path / "lab.py").write_text(LAB)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    process = subprocess.run(
-        sandbox.command([str(PYTHON), "lab.py"]), cwd=tmp_path, capture_output=True, text=True, timeout=400,
-        env=environment,
-    )  # fmt: skip
-    assert process.returncode == 0, process.stdout + process.stderr
+def test_a_scenario_runs_on_ray_on_a_spark_of_this_machine(tmp_path: Path) -> None:
+    require_spark()
+    run(LOCAL, tmp_path)
     ran = json.loads((tmp_path / "done.json").read_text())
     assert ran["code"] == 0, ran["err"]
     (measurement,) = json.loads(ran["out"])["measurements"]
-    assert measurement["testbed"] == "spark"
-    assert measurement["sums_ok"]
-    assert all(0.93 < rate / 25e6 < 0.97 for rate in measurement["link_goodput"].values())
+    assert (measurement["testbed"], measurement["sums_ok"]) == ("spark", True)
+    assert len({host for _, host in measurement["hosts"][:2]}) == 2
+    assert "are one machine" in ran["err"]
 
 
 def test_options_become_sparks_settings_and_rays() -> None:

@@ -99,6 +99,24 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(path: Path) -> None:
         assert [m.run_id for m in store.measurements()] == ["a"]
 
 
+@pytest.mark.parametrize("what", ["file", "folder", "replaced"])
+def test_a_store_that_is_taken_away_meanwhile_loses_nothing(path: Path, tmp_path: Path, what: str) -> None:
+    """SQLite itself goes on writing to the file that has no name any more."""
+    aside = tmp_path / "aside"
+    with Store(path) as store:
+        store.add(record("a"))
+        (path.parent if what == "folder" else path).rename(aside)
+        if what == "replaced":
+            with Store(path) as other:
+                other.add(record("b"))
+        with pytest.raises(UserError, match="was moved or removed"):
+            store.add(record("c"))
+        store.add(record("d"))
+    with Store(path) as store:
+        assert [m.run_id for m in store.measurements()] == [*(["b"] if what == "replaced" else []), "c", "d"]
+        assert store.import_runs([record("e")]) == 1
+
+
 def test_another_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("no database, but long enough to have a header " * 10)

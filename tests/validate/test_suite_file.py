@@ -82,6 +82,8 @@ DIGITS = "9" * 5000
         (("[[calibration]]", "[calibration]"), ["calibration", "[[...]]"]),
         (("[[held_out]]", "[held_out]"), ["held_out", "[[...]]"]),
         (("workers = [2, 3]", "workers = []"), ["workers", "no value"]),
+        (("elements = 8", "elements = []"), ["base: elements", "no value"]),
+        (("repetitions = 2", "repetitions = 1.0"), ["repetitions = 1.0"]),
         (("workers = [2, 3]", "workers = [2, 'x']"), ["workers", "x"]),
         (("workers = 1\n", "workers = 0\n"), ["workers", "0"]),
         (("workers = 1\n", "workers = 1\nwrokers = 1\n"), ["wrokers"]),

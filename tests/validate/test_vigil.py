@@ -140,6 +140,33 @@ def test_a_host_that_does_not_answer_is_given_up_after_10_s_and_later_behind_a_s
             one.close()
 
 
+def test_the_way_to_all_hosts_is_blamed_if_all_fall_silent_together() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=0) as silent,
+        socket.create_server(("127.0.0.1", 0), backlog=256) as door,
+    ):
+        crowd = [socket.socket() for _ in range(4)]
+        for one in crowd:
+            one.setblocking(False)
+            one.connect_ex(silent.getsockname())
+        for third, sentence in (
+            (silent, "none of the 3 other hosts has answered the head"),
+            (door, "host shard-0 has stopped"),
+        ):
+            clock = Clock()
+            places = {
+                "shard-0": silent.getsockname(),
+                "shard-1": silent.getsockname(),
+                "worker-0": third.getsockname(),
+            }
+            vigil = Vigil(Signs(doors=places), "run x", clock=clock)
+            with pytest.raises(TestbedLost, match=sentence):
+                looks(vigil, clock, 12)
+            vigil.close()
+        for one in crowd:
+            one.close()
+
+
 def test_nobody_is_blamed_for_a_time_in_which_we_were_stopped_ourselves(
     sleeper: subprocess.Popen[bytes],
 ) -> None:

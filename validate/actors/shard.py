@@ -8,6 +8,7 @@ their own only intervals within one process can be compared as they are; see `va
 import asyncio
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class ParameterServerShard:
         self.parameters = np.empty(elements, dtype_of(dtype))
         self.parameters.fill(0)  # np.zeros would leave it to the first update to find memory for it
         self.version = 0
-        self._update_cost = None if update_cost is None else iter(update_cost)
+        self._update_cost: Iterator[float] | None = None if update_cost is None else iter(update_cost)
         self._quorum = quorum
         self._taken: Counter[int] = Counter()
         self._decompress_s_per_element = decompress_s_per_element
@@ -119,13 +120,19 @@ class CoordinatorActor:
     A worker that has finished n iterations goes on once all have finished n − slack: 0 is the barrier of
     bulk-synchronous training, a bound s that of the stale-synchronous mode. Asynchronous workers never ask. With
     backup workers "all" are the first `quorum`, and a late worker goes on with the iteration under way.
+
+    Parameters
+    ----------
+    mortal
+        Shards that have to know when the run begins, since they will die so long after.
     """
 
-    def __init__(self, workers: int, slack: int, quorum: int) -> None:
+    def __init__(self, workers: int, slack: int, quorum: int, mortal: list[Any]) -> None:
+        self._mortal = mortal
         self._workers = workers
         self._quorum = quorum
         self._slack = slack
-        self._finished: defaultdict[int, int] = defaultdict(int)
+        self._finished: defaultdict[int, set[int]] = defaultdict(set)
         self._all_finished = 0
         self._reached: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
         self._waiting = 0
@@ -139,15 +146,20 @@ class CoordinatorActor:
         """Returns once every worker has called it."""
         self._waiting += 1
         if self._waiting == self._workers:
+            for shard in self._mortal:
+                shard.begin.remote()
             self._all_wait.set()
         await self._all_wait.wait()
 
-    async def finished(self, iterations: int) -> int:
-        """A worker has finished that many iterations; returns, when it may go on, how many count as finished."""
+    async def finished(self, iterations: int, worker: int) -> int:
+        """A worker has finished that many iterations; returns, when it may go on, how many count as finished.
+
+        One that has died since may say so again.
+        """
         if iterations <= self._all_finished:
             return self._all_finished
-        self._finished[iterations] += 1
-        while self._finished.get(self._all_finished + 1, 0) >= self._quorum:
+        self._finished[iterations].add(worker)
+        while len(self._finished.get(self._all_finished + 1, ())) >= self._quorum:
             self._all_finished += 1
             del self._finished[self._all_finished]
             if self._all_finished in self._reached:

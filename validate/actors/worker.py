@@ -141,7 +141,7 @@ class WorkerActor:
             row[4] = now()
             following = iteration + 1
             if job.in_step:
-                following = ray.get(self._coordinator.finished.remote(iteration + 1))
+                following = ray.get(self._coordinator.finished.remote(iteration + 1, self._index))
             row[5] = now()
             instants[iteration + 1 : following] = row[5]  # it takes no part in these
             iteration = following
@@ -207,7 +207,19 @@ class WorkerActor:
         for shard, (part, where), version in zip(
             self._shards, self._parts[layer], self._versions, strict=True
         ):
-            if refs and self._job.push == "sequential":
-                ray.get(refs[-1])
-            refs.append(shard.update_parameters.remote(lent(part), version, self._index, iteration, where))
+            refs.append(self._push_to(shard, part, version, iteration, where, refs))
         return refs
+
+    def _push_to(
+        self,
+        shard: Any,
+        part: NDArray[Any],
+        version: int,
+        iteration: int,
+        where: tuple[int, int] | None,
+        earlier: list[Any],
+    ) -> Any:
+        """Push to one shard; `earlier` are the calls of this push so far."""
+        if earlier and self._job.push == "sequential":
+            ray.get(earlier[-1])
+        return shard.update_parameters.remote(lent(part), version, self._index, iteration, where)

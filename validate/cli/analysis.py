@@ -128,10 +128,10 @@ def diagnose(run: str, plot: Path | None, calibration: Calibration, store_path: 
     result = diagnosis.diagnose(one(store_path, run), calibration)
     if plot is not None:
         from psmodel.plotting.charts import save
-        from validate.report import plots as report_plots
+        from validate.report import iteration_plots
 
         terms = [(loss.term, loss.seconds) for loss in result.losses]
-        save(report_plots.waterfall(result.bound_s, terms, result.measured_s), plot)
+        save(iteration_plots.waterfall(result.bound_s, terms, result.measured_s), plot)
     if as_json:
         print_json({"schema_version": diagnosis.SCHEMA_VERSION, **result.to_json()})
         return
@@ -188,6 +188,8 @@ def design(
         stored = read(store_path)
         caution(stored.notes)
         runs = [m.scenario for m in stored.runs if m.part != "held_out"]
+    else:
+        caution([f"{store_path} is not there, so that no runs are taken into account"])
     candidates = suites.load(name).scenarios
     plan = designs.design(candidates, seconds, criterion=criterion, calibration=calibration, runs=runs)
     if as_json:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from psmodel.cli.options import json_option, print_json
+from psmodel.cli.tables import print_table
 from validate.testbeds.capabilities import Finding, abilities, findings
 
 SCHEMA_VERSION = 1
@@ -25,17 +26,14 @@ def show(results: list[Finding], as_json: bool) -> None:
             {"schema_version": SCHEMA_VERSION, "findings": [asdict(f) for f in results], "testbeds": able}
         )
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_header=False)
     for f in results:
         table.add_row("ok" if f.ok else "missing", f.what, f.sentence, f"for {f.for_what}")
-    console = Console(highlight=False)
-    console.print(table)
+    print_table(table)
     yes = [name for name, can in able.items() if can]
     no = [name for name, can in able.items() if not can]
-    console.print("\nThis machine can predict and simulate.", end=" ")
-    console.print(f"It can run for real on: {', '.join(yes) or 'no testbed'}.", end=" " if no else "\n")
-    if no:
-        console.print(f"It cannot on: {', '.join(no)}.")
+    runs = f"It can run for real on: {', '.join(yes) or 'no testbed'}."
+    remainder = f" It cannot on: {', '.join(no)}." if no else ""
+    click.echo(f"\nThis machine can predict and simulate. {runs}{remainder}")

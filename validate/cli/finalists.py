@@ -35,8 +35,12 @@ class FinalistRuns:
                 f'--measure local with placement = "{scenario.placement}"; one machine is placement = "single-host", '
                 "and netns has hosts with links"
             )
+        from validate.runs.planned_deaths import refusal
+
         if unreal := model_only(scenario):
             raise BadInput(f"{unreal[0]} cannot be measured: the model has it, but no testbed makes it")
+        if (reason := refusal(scenario)) is not None:
+            raise BadInput(f"--measure: it has {reason}")
         return testbeds.on_this_machine(scenario, self.testbed)
 
     @contextmanager

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from psmodel.cli.options import console, json_option, percentage, print_json, progress
+from psmodel.cli.options import json_option, percentage, print_json, progress
+from psmodel.cli.tables import print_table
 from psmodel.errors import BadInput
 from psmodel.units import format_time
 from psmodel.wording import label
@@ -67,7 +68,10 @@ def list_baselines(store_path: Path, as_json: bool) -> None:
     """List the baselines beside the store."""
     from validate.history import baseline as baselines
 
-    stored = [baselines.load(store_path, name) for name in baselines.names(store_path)]
+    names = baselines.names(store_path)
+    if not names and not store_path.exists():
+        raise BadInput(f"{store_path} is not there, and no baselines are beside it; name another --store")
+    stored = [baselines.load(store_path, name) for name in names]
     if as_json:
         print_json({"schema_version": baselines.SCHEMA_VERSION, "baselines": [asdict(b) for b in stored]})
         return
@@ -112,7 +116,7 @@ def compare(first: str, second: str, store_path: Path, as_json: bool) -> None:
             p.scenario, p.metric.removesuffix("_time_s"), format_time(p.first_s), format_time(p.second_s),
             f"{p.ratio:.3f}", f"{p.low:.3f} to {p.high:.3f}", "differs" if p.differs else "",
         )  # fmt: skip
-    console().print(table)
+    print_table(table)
     for name, (one, other) in result.environments.items():
         click.echo(f"{name}: {', '.join(one)} | {', '.join(other)}")
     click.echo(

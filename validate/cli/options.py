@@ -20,7 +20,7 @@ from validate import testbeds
 from validate.machine.open_links import LEFT_OPEN, REMOTE
 from validate.measurements.store import default_path
 from validate.runs.allowance import Allowance
-from validate.testbeds.base import Testbed
+from validate.testbeds.base import DidNotStart, Testbed
 
 if TYPE_CHECKING:
     from validate.testbeds.spark import SparkOptions
@@ -278,7 +278,9 @@ def entered(
     wait: float = 1.0,
     spark: "SparkOptions | None" = None,
 ) -> Iterator[Testbed]:
-    """The testbed of that name, running; with a bar while its hosts start."""
+    """The testbed of that name, running; with a bar while its hosts start. One that does not start is tried again."""
+    from validate.runs.supervised import once_more
+
     with ExitStack() as stack:
         with progress(None, f"Starting Ray on testbed {testbed}") as advance:
             position = 0
@@ -292,7 +294,11 @@ def entered(
                 testbed, scenarios, address=address, on_progress=show,
                 survey_file=survey_file(store), wait_s=wait, spark=spark,
             )  # fmt: skip
-            stack.enter_context(bed)
+            try:
+                stack.enter_context(bed)
+            except DidNotStart as error:
+                once_more(f"{error}; it is tried again")
+                raise
         for sentence in getattr(bed, "remarks", ()):
             click.echo(f"{sentence[:1].upper()}{sentence[1:]}.", err=True)
         yield bed

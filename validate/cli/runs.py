@@ -21,6 +21,7 @@ from psmodel.cli.options import (
     scenario_options,
     write_trace,
 )
+from psmodel.cli.tables import print_table
 from psmodel.errors import BadInput
 from psmodel.results import Prediction
 from psmodel.scenario import Scenario
@@ -44,6 +45,7 @@ from validate.comparison import quality
 from validate.measurements.measurement import Measurement, spans
 from validate.measurements.store import Store
 from validate.measurements.suspect_runs import suspicions
+from validate.suites.suite_file import MOST_RUNS
 
 if TYPE_CHECKING:
     from validate.testbeds.spark import SparkOptions
@@ -80,7 +82,7 @@ class RunOptions:
 @spark_options
 @probe_links_option
 @limit_options
-@click.option("--repetitions", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--repetitions", type=click.IntRange(1, MOST_RUNS), default=3, show_default=True)
 @click.option(
     "--burn",
     is_flag=True,
@@ -186,7 +188,6 @@ def _observer(scenario: Scenario, advance: Callable[[int, str], None]) -> Callab
 
 
 def _show(prediction: Prediction, measurements: Sequence[Measurement]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     errors: list[float] = []
@@ -208,11 +209,17 @@ def _show(prediction: Prediction, measurements: Sequence[Measurement]) -> None:
             f"{format_time(min(values))} to {format_time(max(values))}",
             f"{100 * (predicted / mean - 1):+.1f} %" if mean > 0 else "–",
         )
-    Console(highlight=False).print(table)
+    print_table(table)
     if errors:
         mape = statistics.fmean(map(abs, errors))
         click.echo(
             f"Mean error {100 * mape:.1f} % ({quality.word(mape)}); predictions: {quality.direction(errors)}."
+        )
+    losses = [v for m in measurements if (v := m.metrics.updates_lost) is not None]
+    if losses and prediction.metrics.updates_lost is not None:
+        click.echo(
+            f"Updates lost with a shard: {prediction.metrics.updates_lost:g} predicted, "
+            f"{min(losses):g} to {max(losses):g} measured."
         )
     for sentence in suspicions(measurements):
         click.echo(sentence)

@@ -1,5 +1,6 @@
 """Runs in a store: list, export and import them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from validate.cli.options import (
     suite_option,
 )
 from validate.cli.runs import SCHEMA_VERSION
+from validate.measurements.measurement import Measurement
 from validate.measurements.store import Store, row
 from validate.runs import failures
 
@@ -38,6 +40,8 @@ def list_runs(suite: str | None, store_path: Path, as_json: bool) -> None:
     caution(stored.notes)
     reference = None if suite is None else named(suite)
     rows = [row(m) for m in stored.runs if reference is None or reference.holds(m)]
+    if not rows and stored.runs:
+        caution([_none_of(suite, stored.runs)])
     failed = failures.entries(store_path)
     if as_json:
         document = {
@@ -61,6 +65,13 @@ def list_runs(suite: str | None, store_path: Path, as_json: bool) -> None:
     click.echo(f"{len(rows)} measurements in {store_path}, {len(failed)} failed runs beside it")
 
 
+def _none_of(suite: str | None, runs: Sequence[Measurement]) -> str:
+    names = sorted({m.suite for m in runs if m.suite})
+    return (
+        f"there are no runs of suite {label(str(suite))!r}; there are some of {label(', '.join(names), 200)}"
+    )
+
+
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @suite_option
@@ -74,7 +85,10 @@ def export(path: Path, suite: str | None, store_path: Path) -> None:
     contents = stored.read(store_path)
     caution(contents.notes)
     reference = None if suite is None else named(suite)
-    stored.export([m for m in contents.runs if reference is None or reference.holds(m)], path)
+    runs = [m for m in contents.runs if reference is None or reference.holds(m)]
+    if not runs and contents.runs:
+        caution([_none_of(suite, contents.runs)])
+    stored.export(runs, path)
     click.echo(f"Written: {path}")
 
 

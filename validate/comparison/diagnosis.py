@@ -24,6 +24,7 @@ MEANING = {
     "calls": "time of calls, whatever their size",
     "copies": "copies into the object store and out of it",
     "shard CPU": "adding updates to the parameters",
+    "restarts": "starting processes anew that have died",
     "unexplained": "measured, but not predicted",
 }
 

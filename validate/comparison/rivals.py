@@ -6,7 +6,7 @@ import numpy as np
 
 from psmodel.scenario import Scenario
 from validate.comparison.baselines import FittedBaseline, Point, fit_baselines, plain
-from validate.fitting.observables import SCORED, Observed
+from validate.fitting.observables import RECOVERY, SCORED, Observed
 
 
 def values(runs: Sequence[Observed], metric: str) -> list[float]:
@@ -16,6 +16,8 @@ def values(runs: Sequence[Observed], metric: str) -> list[float]:
         (metric == "pull_time_s" and scenario.pull == "none")
         or (metric in ("push_time_s", "ingress_time_s") and scenario.push == "none")
         or (metric == "push_time_s" and scenario.push == "fire-and-forget")
+        # In which phase a death falls is a matter of milliseconds; of the iteration it is a part wherever it falls.
+        or (scenario.failures and metric in ("pull_time_s", "push_time_s", "ingress_time_s"))
     )
     values = [] if absent else [getattr(run.metrics, metric) for run in runs]
     return [float(v) for v in values if v is not None]
@@ -36,6 +38,8 @@ class Rivals:
     def __init__(self, groups: Sequence[Sequence[Observed]]) -> None:
         self._fitted: dict[tuple[str, bool], tuple[FittedBaseline, ...]] = {}
         for metric in SCORED:
+            if metric == RECOVERY:
+                continue  # work and a rate say nothing of it
             for linked in (True, False):
                 points, times = [], []
                 for group in groups:
@@ -50,7 +54,9 @@ class Rivals:
         linked, point = has_links(scenario), _point(scenario, metric)
         unscaled = plain([], []).name
         return {
-            b.name: b.predict(point) for b in self._fitted[metric, linked] if linked or b.name != unscaled
+            b.name: b.predict(point)
+            for b in self._fitted.get((metric, linked), ())
+            if linked or b.name != unscaled
         }
 
 

@@ -1,6 +1,8 @@
 """The model as a function of its coefficients: signals of a scenario, and their derivatives."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from psmodel.scenario import Scenario
 from psmodel.scenario.features import repeats
 from psmodel.simulation import predict as simulate
 from psmodel.simulation.replications import combine
-from validate.fitting.observables import signals
+from validate.fitting.observables import RECOVERY, RESOLUTION_S, signals
 
 Array = NDArray[np.float64]
 Predictor = Callable[[Scenario, Calibration], Metrics]
@@ -53,6 +55,16 @@ def with_values(
     return Calibration(**{name: seconds.get(name, getattr(base, name)) for name in COEFFICIENTS})
 
 
+def _with_recovery(
+    scenario: Scenario, calibration: Calibration, values: Mapping[str, float]
+) -> Mapping[str, float]:
+    """With the time of a recovery, also where by these coefficients all is over before the planned death."""
+    if not scenario.failures or RECOVERY in values:
+        return values
+    repair = fmean(failure.repair_time for failure in scenario.failures)
+    return {**values, RECOVERY: math.log(repair + calibration.restart_s + RESOLUTION_S)}
+
+
 class Forward:
     """Signals as a function of some coefficients, remembering what it has computed.
 
@@ -70,7 +82,9 @@ class Forward:
         """All signals of a scenario."""
         key = scenario, calibration
         if key not in self._cache:
-            self._cache[key] = signals(scenario, self._predictor(scenario, calibration))
+            self._cache[key] = _with_recovery(
+                scenario, calibration, signals(scenario, self._predictor(scenario, calibration))
+            )
         return self._cache[key]
 
     def jacobian(

@@ -13,7 +13,8 @@ WAIT = "wait_share"
 """Share of the iteration spent waiting for the others; compared as it is, since it may well be 0."""
 NEGLIGIBLE = 0.005
 """Errors of a phase smaller than this part of the iteration are no concern: a tiny phase need not be fitted well."""
-SCORED = ("pull_time_s", "push_time_s", "iteration_time_s", "ingress_time_s")
+RECOVERY = "recovery_time_s"
+SCORED = ("pull_time_s", "push_time_s", "iteration_time_s", "ingress_time_s", RECOVERY)
 """Metrics that predictions are judged by."""
 
 
@@ -61,6 +62,8 @@ def signals(scenario: Scenario, metrics: Metrics) -> dict[str, float]:
         names.append("pull_time_s")
     if scenario.push != "none":
         names += ["push_time_s", "ingress_time_s"]
+    if scenario.failures:
+        names.append(RECOVERY)
     metric_values = {name: getattr(metrics, name) for name in names}
     values = {
         name: math.log(value + RESOLUTION_S) for name, value in metric_values.items() if value is not None
@@ -84,6 +87,9 @@ def fitted_names(scenario: Scenario) -> tuple[str, ...]:
     A push that nobody waits for tells nothing of when it arrives, and workers out of step wait inside their
     phases; there the ingress time and the iteration as a whole say what the phases do not.
     """
+    if scenario.failures:
+        # In which phase a death falls is a matter of milliseconds, and the phases follow from it.
+        return (RECOVERY,)
     names = ["compute_time_s", WAIT]
     if scenario.pull != "none":
         names.append("pull_time_s")

@@ -39,6 +39,8 @@ class _Suspect:
 
 def cause(runs: Sequence[Measurement], metric: str) -> str:
     """What a slow phase waits for, in words: one host's link or CPU, or the model's bottleneck where all are alike."""
+    if metric == "recovery_time_s":
+        return "starting a dead process anew"
     scenario = runs[-1].scenario
     suspects = [
         s for s in (_slowest_worker(runs, metric), _slowest_shard(runs, metric)) if s and s.ratio > STANDS_OUT

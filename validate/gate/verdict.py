@@ -22,6 +22,7 @@ PHASES = {
     "push_time_s": "push",
     "ingress_time_s": "ingress",
     "iteration_time_s": "iteration",
+    "recovery_time_s": "recovery",
 }
 
 

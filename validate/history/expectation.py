@@ -10,7 +10,7 @@ from scipy.stats import t as student
 from psmodel.scenario import Scenario
 from validate.fitting.fit import Fit
 from validate.fitting.model_response import Forward
-from validate.fitting.observables import to_seconds
+from validate.fitting.observables import RECOVERY, to_seconds
 
 _LEAST_SPREAD = 1e-3
 """Repetitions that happen to be equal do not make an expectation exact."""
@@ -55,10 +55,14 @@ class Expectation:
 
 
 def judged(scenario: Scenario) -> tuple[str, ...]:
-    """The metrics that a run of the scenario is judged by: its phases; out of step the iteration and the ingress too.
+    """The metrics that a run of the scenario is judged by: its phases; out of step the iteration and the ingress too;
+    where somebody dies, by the iteration and the recovery.
 
     Compute time is judged where the host's cores have to compute; slept, it says nothing of a machine.
     """
+    if scenario.failures:
+        # In which phase a death falls is a matter of milliseconds.
+        return ("iteration_time_s", RECOVERY)
     names = []
     if scenario.pull != "none":
         names.append("pull_time_s")

@@ -6,13 +6,16 @@ finds it again by its label, reads its log from the start and takes what the sto
 
 import asyncio
 import json
+import logging
 import os
 import shlex
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,34 +74,34 @@ class Head:
         try:
             from ray.job_submission import JobSubmissionClient
 
-            # Said here and not left to Ray's own look into the user's home.
-            headers = {"Authorization": f"Bearer {token}"} if token else None
-            self._client = JobSubmissionClient(address, headers=headers)
         except ImportError:
             raise CannotRun(
                 "this Ray has no jobs; install psmodel with them: pip install 'psmodel[cluster]'"
             ) from None
-        except (ConnectionError, RuntimeError) as error:
-            raise CannotRun(f"no Ray jobs answer at --submit {address}: {_line(error)}") from None
+        # What Ray tells of its uploads is nobody's answer.
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        # Said here and not left to Ray's own look into the user's home.
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        with _told(f"no Ray jobs answer at --submit {address}"):
+            self._client = JobSubmissionClient(address, headers=headers)
         self.address = address
 
     def of(self, label: str) -> list[tuple[str, str]]:
         """Id and status of the jobs that were submitted with that label, oldest first."""
-        try:
+        with _told(f"the jobs at {self.address} cannot be listed"):
             submissions = self._client.list_jobs()
-        except RuntimeError as error:
-            raise CannotRun(f"the jobs at {self.address} cannot be listed: {_line(error)}") from None
         ours = [j for j in submissions if (j.metadata or {}).get(_LABEL) == label and j.submission_id]
         ours.sort(key=lambda j: j.start_time or 0)
         return [(str(j.submission_id), str(j.status.value)) for j in ours]
 
     def log(self, job: str) -> str:
         """What a job has written so far."""
-        return str(self._client.get_job_logs(job))
+        with _told(f"the log of job {job} cannot be read at {self.address}"):
+            return str(self._client.get_job_logs(job))
 
     def submit(self, label: str, name: str, folder: Path, entrypoint: str) -> str:
         """Start a job in a copy of the folder; its id."""
-        try:
+        with _told(f"the job is not taken at {self.address}"):
             return str(
                 self._client.submit_job(
                     entrypoint=entrypoint,
@@ -107,22 +110,35 @@ class Head:
                     metadata={_LABEL: label},
                 )
             )
-        except RuntimeError as error:
-            raise CannotRun(f"the job is not taken at {self.address}: {_line(error)}") from None
 
-    def lines(self, job: str) -> AsyncIterator[str]:
+    async def lines(self, job: str) -> AsyncIterator[str]:
         """A job's log from its start, piece by piece, until the job ends."""
-        stream: AsyncIterator[str] = self._client.tail_job_logs(job)
-        return stream
+        with _told(f"job {job} at {self.address} cannot be followed any more"):
+            async for piece in self._client.tail_job_logs(job):
+                yield piece
 
     def status(self, job: str) -> tuple[str, str]:
         """Ray's word for how it stands, and what it says of it."""
-        info = self._client.get_job_info(job)
+        with _told(f"nobody at {self.address} says how job {job} stands"):
+            info = self._client.get_job_info(job)
         return str(info.status.value), str(info.message or "")
 
     def stop(self, job: str) -> None:
         """End a job."""
-        self._client.stop_job(job)
+        with _told(f"job {job} cannot be stopped at {self.address}"):
+            self._client.stop_job(job)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Whatever Ray, requests or aiohttp raise when a head refuses or is gone is one sentence."""
+    from aiohttp import ClientError
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except (OSError, RuntimeError, RayError, ClientError) as error:
+        raise CannotRun(f"{what}: {_line(error)}") from None
 
 
 def _token() -> str | None:
@@ -152,6 +168,12 @@ def ship(suite_file: Path | None, stored: Iterable[str], folder: Path) -> None:
     """Put what the job needs into a folder: this code, the suite's file, and which runs are there already."""
     for package in packages():
         shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__", "page"))
+    # By its entry points psmodel knows its commands, and there it may never have been installed.
+    installed = distribution("psmodel")
+    about = folder / f"psmodel-{installed.version}.dist-info"
+    about.mkdir()
+    for name in ("METADATA", "entry_points.txt"):
+        (about / name).write_text(installed.read_text(name) or "", encoding="utf-8")
     (folder / _SKIPPED).write_text(json.dumps(sorted(stored)), encoding="utf-8")
     if suite_file is not None:
         shutil.copyfile(suite_file, folder / "suite.toml")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from psmodel.errors import BadInput
-from psmodel.results import Array, IngressClock, Metrics, Timeline, metrics
+from psmodel.results import Array, IngressClock, Metrics, Outage, Timeline, metrics
 from psmodel.scenario import Scenario
 from psmodel.trace import Span
 from psmodel.wording import label
@@ -94,6 +94,8 @@ class Measurement:
         Whether the scenario left its links open, and has them from a probe.
     hosts
         Actor ("worker 0", "shard 1") and the name of the host that it was on; empty of earlier runs.
+    outages
+        Deaths that the scenario had planned; instants in s since the first worker started.
     """
 
     run_id: str
@@ -116,6 +118,7 @@ class Measurement:
     format_version: int = FORMAT_VERSION
     links_probed: bool = False
     hosts: tuple[tuple[str, str], ...] = ()
+    outages: tuple[Outage, ...] = ()
 
     @property
     def key(self) -> str:
@@ -146,6 +149,7 @@ class Measurement:
         ):
             clock.arrived(iteration=iteration, shard=shard, push_start=start, time=begin)
         planned = scenario.workers * scenario.total_iterations * scenario.used_shards
+        missing = sum(outage.updates_lost for outage in self.outages)
         # An update that rests on no pull is not stale.
         counted = (updates.iteration >= (scenario.warmup or 0)) & (scenario.pull != "none")
         applied = np.full(instants.released.shape, np.nan)
@@ -158,7 +162,8 @@ class Measurement:
             staleness=dict(sorted(Counter(staleness[counted].tolist()).items())),
             warmup=scenario.warmup or 0,
             backup_workers=scenario.backup_workers,
-            applied_share=len(updates.shard) / planned if scenario.push != "none" else 1.0,
+            applied_share=(len(updates.shard) - missing) / planned if scenario.push != "none" else 1.0,
+            outages=self.outages,
         )
 
     @cached_property
@@ -193,6 +198,7 @@ class Measurement:
             "duration_s": self.duration_s,
             **({"links_probed": True} if self.links_probed else {}),
             "hosts": [list(pair) for pair in self.hosts],
+            **({"outages": [asdict(outage) for outage in self.outages]} if self.outages else {}),
         }
 
     @classmethod
@@ -302,6 +308,10 @@ def spans(measurement: Measurement) -> list[Span]:
         )
         for shard, worker, iteration, begin, end in zip(*(c.tolist() for c in columns), strict=True)
     ]  # fmt: skip
+    result += [
+        Span(row=o.process, name="away", start_s=o.died_s, end_s=o.back_s, overlapping=True, args={})
+        for o in measurement.outages
+    ]
     return result
 
 

@@ -63,6 +63,7 @@ def record_fields(record: Mapping[str, Any], kind: type) -> dict[str, Any]:
         ("clock_uncertainty_s", values["clock_uncertainty_s"] >= 0),
         ("started_at", _is_instant(values["started_at"])),
         ("link_goodput", all(rate > 0 for rate in values["link_goodput"].values())),
+        ("outages", all(o.died_s <= o.back_s and o.updates_lost >= 0 for o in values["outages"])),
     ):
         if not allowed:
             raise BadInput(f"a measurement's {name} cannot be {label(repr(values[name]))}")
@@ -79,7 +80,9 @@ def _is_instant(text: str) -> bool:
 
 def most_bytes(scenario: Scenario) -> int:
     """Bytes that the samples of a run of the scenario can have at most, one array at a time."""
-    return 8 * scenario.workers * scenario.total_iterations * scenario.shards + 4096
+    return (
+        1 + bool(scenario.failures)
+    ) * 8 * scenario.workers * scenario.total_iterations * scenario.shards + 4096
 
 
 def check_samples(
@@ -120,6 +123,8 @@ def check_samples(
 
 def _check_updates(scenario: Scenario, updates: Mapping[str, NDArray[Any]]) -> None:
     planned = scenario.workers * scenario.total_iterations * scenario.shards
+    if scenario.failures:
+        planned *= 2  # some are applied again
     sizes = {array.shape for array in updates.values()}
     if len(sizes) != 1 or any(len(size) != 1 or size[0] > planned for size in sizes):
         raise BadInput(

@@ -57,9 +57,12 @@ class Store:
 
     def __init__(self, path: Path, *, write: bool = True) -> None:
         self.path = path
-        opened = store_file.to_write(path) if write else store_file.to_read(path)
-        self._db, self.notes, self._tidy = opened.db, opened.notes, opened.tidy
         self.damaged: list[tuple[int, str]] = []
+        self._open(store_file.to_write(path) if write else store_file.to_read(path))
+
+    def _open(self, opened: store_file.Opened) -> None:
+        self._db, self.notes, self._tidy = opened.db, opened.notes, opened.tidy
+        self._file = store_file.identity(self.path)
         self._empty = opened.empty
         self._checksum = "checksum" if store_file.has_checksums(self._db) else "NULL"
 
@@ -82,11 +85,17 @@ class Store:
         Raises
         ------
         UserError
-            If it cannot be written, say because the disk is full; what was stored before is untouched.
+            If it cannot be written, say because the disk is full; what was stored before is untouched. Also if the
+            file has been moved or removed; then the measurement is on disk in a new one.
         """
         packed = io.BytesIO()
         np.savez_compressed(packed, **measurement.arrays())  # type: ignore[arg-type]
         record, samples = json.dumps(measurement.record(), allow_nan=False), packed.getvalue()
+        moved = not self._db.in_transaction and self._file != store_file.identity(self.path)
+        if moved:
+            # SQLite would go on writing to a file that nobody finds any more.
+            self.close()
+            self._open(store_file.to_write(self.path))
         try:
             self._db.execute(
                 "INSERT INTO measurement (run_id, key, testbed, suite, part, record, samples, checksum) "
@@ -104,6 +113,11 @@ class Store:
             )
         except sqlite3.Error as error:
             raise UserError(f"the measurement cannot be written to {self.path}: {error}") from None
+        if moved:
+            raise UserError(
+                f"{self.path} was moved or removed while runs were being added to it; the last one is in a new file "
+                "there, and the same command goes on with that"
+            )
 
     def keys(self) -> set[str]:
         """`Measurement.key` of every run that is there and can be read."""

@@ -151,6 +151,15 @@ def _connect_to_read(path: Path, unclean: bool) -> tuple[sqlite3.Connection, Cal
     return db, lambda: shutil.rmtree(folder, ignore_errors=True)
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file is at a path now: another one may have come in its place."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
+
+
 def _ended_unclean(path: Path) -> bool:
     """Whether a log lies beside the file: who closes it last removes the log (sqlite.org/wal.html, section 4.1)."""
     try:

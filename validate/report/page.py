@@ -2,23 +2,19 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from psmodel import analytic, simulation
 from psmodel.errors import BadInput, CannotRun
-from psmodel.results import Metrics
+from psmodel.plotting import palette
 from psmodel.storage.atomic import whole
-from psmodel.trace import Span
 from psmodel.units import format_size, format_time
-from psmodel.wording import label
 from validate.comparison.comparisons import Score
-from validate.measurements.measurement import Measurement, spans
-from validate.measurements.selection import content
-from validate.report import plots as plots
+from validate.report import pictures
+from validate.report.drawing import svg
 from validate.report.report import (
     NAMES,
     SCHEMA_VERSION,
@@ -29,13 +25,11 @@ from validate.report.report import (
     percent,
     staleness_rows,
     summary,
+    verdict,
     warnings,
 )
 
 _FILES = ("report.html", "report.json", "fit.json")
-_PHASES = ("pull", "compute", "push", "wait")
-_MOST_ROWS = 8
-"""Scenarios in the pictures that draw several bars for each."""
 
 
 def write(report: Report, folder: Path) -> list[Path]:
@@ -117,130 +111,22 @@ def html(report: Report) -> str:
     source = (resources.files("validate.report") / "page.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     machine = report.runs[0].environment
+    whole, first = summary(report), verdict(report)
     return environment.from_string(source).render(
         title=f"Predicted and measured: {report.title}",
-        summary=summary(report),
+        verdict=first if whole.startswith(first) else whole,
+        summary=whole.removeprefix(first).strip() if whole.startswith(first) else "",
         warnings=warnings(report),
-        figures=_figures(report),
+        palette=palette.css(),
+        pictures=[
+            {"heading": p.heading, "caption": p.caption, "svg": palette.on_a_page(svg(p.figure))}
+            for p in pictures.of(report)
+        ],
         tables=_tables(report),
         version=version("psmodel"),
         environment=f"{machine.cpu_model}, {machine.cores} cores, {format_size(machine.memory_bytes)}, "
         f"Linux {machine.kernel}, Python {machine.python}, Ray {machine.ray}, NumPy {machine.numpy}",
     )
-
-
-def _figures(report: Report) -> list[dict[str, str]]:
-    comparison = report.comparison
-    figures = []
-
-    def add(heading: str, caption: str, figure: Any) -> None:
-        figures.append({"heading": heading, "caption": caption, "svg": plots.svg(figure)})
-
-    add(
-        "Predicted against measured",
-        "Each point is one metric of one scenario; filled: not seen by the fit. Grey band: ± 10 %.",
-        plots.predicted_against_measured(comparison.rows, comparison.calibration),
-    )
-    if comparison.rows:
-        add(
-            "Errors of the predictions",
-            "Relative error of each held-out prediction with its 95 % interval, beside the run-to-run noise.",
-            plots.errors(comparison.rows, max(comparison.noise.values(), default=0.0)),
-        )
-        levels, shares = zip(*comparison.calibration_curve, strict=True)
-        add(
-            "Do the intervals hold?",
-            f"Share of {sum(r.runs for r in comparison.rows)} single values inside intervals of 10 to 95 %; grey: "
-            f"where it lies by chance if they hold, for {comparison.scenarios} scenarios.",
-            plots.calibration(levels, shares, comparison.scenarios),
-        )
-        overall = [s for s in comparison.scores if s.metric == "all"]
-        add(
-            "Beside other models",
-            "All models were fitted on the same calibration runs and scored on the same held-out runs.",
-            plots.model_errors(
-                [s.model for s in overall], [s.mape for s in overall], [s.largest for s in overall]
-            ),
-        )
-    examples = _examples(report)
-    names = [label(m.scenario.name) for m in examples]
-    add(
-        "Where the time goes",
-        "Phases of one iteration, predicted (pale, above) and measured (below).",
-        plots.phases(
-            [
-                (name, _predicted_phases(report, m), _phases(m.metrics))
-                for name, m in zip(names, examples, strict=True)
-            ]
-        ),
-    )
-    add(
-        "What limits",
-        "Work that each resource must do in one iteration; the largest is the bottleneck.",
-        plots.resources(
-            [
-                (name, _work(report, m), m.metrics.iteration_time_s)
-                for name, m in zip(names, examples, strict=True)
-            ]
-        ),
-    )
-    measured, until = _one_iteration(spans(examples[0]), examples[0])
-    simulated = simulation.predict(examples[0].scenario, report.fit.calibration, trace=True)
-    predicted, _ = _window(
-        simulated.spans, simulated.timeline.start[:, simulated.timeline.warmup].min(), until
-    )
-    add(
-        f"One iteration of {names[0]}, simulated",
-        "Spans of workers and shards in the first measured iteration of the simulation.",
-        plots.timeline(predicted, "time since the start of the iteration, simulated", until),
-    )
-    add(
-        f"One iteration of {names[0]}, measured",
-        "The same in the median iteration of the real run.",
-        plots.timeline(measured, "time since the start of the iteration, measured", until),
-    )
-    return figures
-
-
-def _examples(report: Report) -> list[Measurement]:
-    """One run of each scenario, the held-out ones first, as many as a picture holds."""
-    examples = {content(m.scenario): m for m in reversed(report.held_out + report.calibration)}
-    scored = {content(m.scenario) for m in report.held_out}
-    ordered = sorted(examples.values(), key=lambda m: content(m.scenario) not in scored)
-    return ordered[:_MOST_ROWS]
-
-
-def _phases(metrics: Metrics) -> dict[str, float]:
-    values = {phase: getattr(metrics, f"{phase}_time_s") for phase in _PHASES}
-    return {phase: value for phase, value in values.items() if value is not None}
-
-
-def _predicted_phases(report: Report, measurement: Measurement) -> dict[str, float]:
-    run = simulation.predict(measurement.scenario, report.fit.calibration)
-    return _phases(run.prediction.metrics)
-
-
-def _work(report: Report, measurement: Measurement) -> Mapping[str, float]:
-    work = analytic.ClosedForm(scenario=measurement.scenario, calibration=report.fit.calibration).work
-    return {resource: seconds for resource, seconds in work.items() if seconds > 0}
-
-
-def _one_iteration(recorded: Sequence[Span], measurement: Measurement) -> tuple[list[Span], float]:
-    """The spans of the measured iteration of median length, from its start on, and how long to draw."""
-    instants, warmup = measurement.instants, measurement.scenario.warmup or 0
-    start, end = instants.start[:, warmup:].min(axis=0), instants.released[:, warmup:].max(axis=0)
-    lengths = end - start
-    median = int(lengths.argsort()[len(lengths) // 2])
-    return _window(recorded, float(start[median]), float(lengths[median]))
-
-
-def _window(recorded: Sequence[Span], start: float, length: float) -> tuple[list[Span], float]:
-    clipped = [
-        Span(row=s.row, name=s.name, start_s=max(0.0, s.start_s - start), end_s=min(length, s.end_s - start))
-        for s in recorded
-        if not s.overlapping and s.end_s > start and s.start_s < start + length
-    ]
-    return clipped, length
 
 
 def _tables(report: Report) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ NAMES = {
     "push_time_s": "push",
     "pull_time_s": "pull",
     "ingress_time_s": "ingress",
+    "recovery_time_s": "recovery",
 }
 
 
@@ -274,9 +275,10 @@ def warnings(report: Report) -> list[str]:
     outside = {r.content: (r.scenario, r.outside) for r in report.comparison.rows if r.outside}
     if outside:
         scenario, phrases = next(iter(outside.values()))
+        which = "1 held-out scenario lies" if len(outside) == 1 else f"{len(outside)} held-out scenarios lie"
         sentences.append(
-            f"{len(outside)} held-out scenarios lie outside the calibration runs, so that their predictions are "
-            f"extrapolations ({scenario}: {'; '.join(phrases)})."
+            f"{which} outside the calibration runs, so that predictions there are extrapolations "
+            f"({scenario}: {'; '.join(phrases)})."
         )
     return sentences
 
@@ -297,7 +299,14 @@ def coefficient_rows(fit: Fit, telling: Mapping[str, str] | None = None) -> list
             phrases.append(odd[name])
         if name in fit.unidentified and telling and name in telling:
             phrases.append(telling[name])
-        rows.append((name, f"{value:.4g} {about.unit}", "; ".join(phrases) or "not asked for", about.meaning))
+        rows.append(
+            (
+                name,
+                f"{value:.4g} {about.unit}".removesuffix(" 1"),
+                "; ".join(phrases) or "not asked for",
+                about.meaning,
+            )
+        )
     return rows
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from psmodel.results import Array
+from psmodel.results import Array, Outage
 from psmodel.units import format_time
 from validate.actors.presence import ProcessReport
 
@@ -15,7 +15,10 @@ RESENT_SHARE, _RESENT_AT_LEAST = 0.01, 50
 
 
 def silence(
-    instants: Mapping[str, Array], updates: Sequence[Array], longest_step_s: float
+    instants: Mapping[str, Array],
+    updates: Sequence[Array],
+    longest_step_s: float,
+    outages: Sequence[Outage] = (),
 ) -> tuple[str, ...]:
     """A sentence if for long nothing began or ended anywhere.
 
@@ -30,13 +33,18 @@ def silence(
         When updates began and ended, in s, shape (updates,).
     longest_step_s
         Of the compute times and update costs that were drawn.
+    outages
+        Planned ones, during which nothing need happen.
     """
     usual = max(
         _lower_median((instants["released"] - instants["start"]).ravel()),
         _lower_median(np.diff(np.sort(updates[0]))),
     )
-    events = np.sort(np.concatenate([np.ravel(a) for a in (*instants.values(), *updates)]))
-    gaps = np.diff(events)
+    edges = np.array([[outage.died_s, outage.back_s] for outage in outages]).reshape(-1, 2)
+    events = np.sort(np.concatenate([np.ravel(a) for a in (*instants.values(), *updates, edges)]))
+    middle = (events[1:] + events[:-1])[:, None] / 2
+    away = ((edges[:, 0] < middle) & (middle < edges[:, 1])).any(axis=1)
+    gaps = np.where(away, 0.0, np.diff(events))
     longest = float(gaps.max(initial=0.0))
     if longest <= max(SILENCE_S, _USUAL * usual, _STEPS * longest_step_s):
         return ()

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from psmodel.errors import CannotRun
-from psmodel.results import Array
+from psmodel.results import Array, Outage
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import model_only
 from psmodel.units import format_time
 from validate.actors.clocks import Track
 from validate.actors.dtypes import epsilon
+from validate.actors.mortality import Restart
 from validate.actors.presence import ProcessReport
 from validate.machine.computing import compute_by, with_compute_on
 from validate.machine.environment import Load, Watch, processes_of, this_machine
@@ -30,6 +31,7 @@ from validate.measurements.measurement import Instants, Measurement, Updates
 from validate.runs.allowance import NoTime
 from validate.runs.disturbance import retransmissions, silence
 from validate.runs.logs import keep
+from validate.runs.planned_deaths import plans, require_possible
 from validate.runs.run_actors import Actors, Observation, used
 from validate.runs.run_forecast import expected_s
 from validate.testbeds.base import Testbed, host_names, require_iterations
@@ -90,6 +92,7 @@ def run(
     scenario = with_compute_on(scenario, spent)
     if unreal := model_only(scenario):
         raise CannotRun(f"scenario {scenario.name} has {unreal[0]}, which the model has but no testbed makes")
+    require_possible(scenario, testbed)
     require_links(scenario, testbed.name)
     placement = testbed.prepare(scenario)
     links_probed, scenario = is_open(scenario), placement.scenario or scenario
@@ -103,15 +106,18 @@ def run(
     signs = testbed.signs()
     vigil = Vigil(signs, f"scenario {scenario.name} on {testbed.name}", slowest_rate=min(rates))
     try:
-        actors = partial(Actors, scenario, placement, repetition=repetition, compute_by=spent)
         most_s = math.inf if at_most_s is None else at_most_s
-        watch = _watched(actors, vigil, on_observation, observe_every_s, most_s)
+        with plans(scenario, repetition) as deaths:
+            actors = partial(
+                Actors, scenario, placement, repetition=repetition, compute_by=spent, deaths=deaths
+            )
+            watch = _watched(actors, vigil, on_observation, observe_every_s, most_s)
     except RunFailed as failed:
         raise _with_log(failed, signs, logs) from None
     finally:
         vigil.close()
 
-    instants, updates, uncertainty_s = _timed(scenario, watch)
+    instants, updates, outages, uncertainty_s = _timed(scenario, watch)
     return Measurement(
         run_id=uuid.uuid4().hex,
         scenario=scenario,
@@ -131,7 +137,7 @@ def run(
             *signs.disturbances(),
             *retransmissions(watch.before, watch.after),
             *watch.actors.clock_suspicions(),
-            *silence(instants, (updates.begin, updates.end), watch.actors.longest_step_s),
+            *silence(instants, (updates.begin, updates.end), watch.actors.longest_step_s, outages),
         ),
         started_at=watch.started_at.isoformat(timespec="seconds"),
         duration_s=float(max(instants["released"].max(), updates.end.max(initial=0.0))),
@@ -139,6 +145,7 @@ def run(
         instants=Instants(**instants),
         updates=updates,
         links_probed=links_probed,
+        outages=outages,
     )
 
 
@@ -165,8 +172,8 @@ def _with_log(failed: RunFailed, signs: Signs, logs: Path | None) -> RunFailed:
     return failed if path is None else type(failed)(f"{failed}; log: {path}", blamed=blamed)
 
 
-def _timed(scenario: Scenario, watch: _Seen) -> tuple[dict[str, Array], Updates, float]:
-    """Instants and updates on one clock, in s since the first worker started; and how far clocks may be apart."""
+def _timed(scenario: Scenario, watch: _Seen) -> tuple[dict[str, Array], Updates, tuple[Outage, ...], float]:
+    """Instants, updates and outages on one clock, in s since the first worker started; how far clocks may be apart."""
     actors = watch.actors
     ticks = np.stack(
         [track.ours(ns) for (ns, _), track in zip(watch.worker_logs, actors.worker_clocks, strict=True)]
@@ -181,16 +188,41 @@ def _timed(scenario: Scenario, watch: _Seen) -> tuple[dict[str, Array], Updates,
     columns: list[Array] = list(np.moveaxis((ticks - origin) * 1e-9, 2, 0))
     tracks = actors.worker_clocks + actors.shard_clocks
     uncertainty_s = 2e-9 * max(track.uncertainty_ns for track in tracks)
-    return dict(zip(actors.columns, columns, strict=True)), updates, uncertainty_s
+    return dict(zip(actors.columns, columns, strict=True)), updates, _outages(actors, origin), uncertainty_s
+
+
+def _outages(actors: Actors, origin: int) -> tuple[Outage, ...]:
+    """All deaths in the order of their time, in s since the run's origin (ns on the driver's clock)."""
+    clocks = {f"worker-{i}": track for i, track in enumerate(actors.worker_clocks)}
+    clocks |= {f"shard-{k}": of for k, of in zip(used(actors.scenario), actors.shard_clocks, strict=True)}
+    outages = []
+    for process, restarts in actors.restarts.items():
+        for restart in restarts:
+            instants = clocks[process].ours(np.array([restart.died_ns, restart.back_ns])) - origin
+            died, back = (instants * 1e-9).tolist()
+            loss = restart.end_lost - restart.first_lost
+            outages.append(Outage(process=process, died_s=died, back_s=back, updates_lost=loss))
+    return tuple(sorted(outages, key=lambda outage: outage.died_s))
 
 
 def _sums_ok(scenario: Scenario, watch: _Seen) -> bool:
     """Whether every shard holds what was pushed to it."""
     pushed = np.stack([values for _, values in watch.worker_logs])
+    restarts = watch.actors.restarts
     return all(
-        _sum_ok(scenario, log[:, :2], pushed[:, :, k], least, largest)
-        for k, (log, least, largest) in enumerate(watch.shard_logs)
+        _sum_ok(
+            scenario, log[:, :2], _missing(len(log), restarts.get(f"shard-{k}", ())), pushed[:, :, n], *limits
+        )
+        for n, (k, (log, *limits)) in enumerate(zip(used(scenario), watch.shard_logs, strict=True))
     )
+
+
+def _missing(updates: int, restarts: Sequence[Restart]) -> NDArray[np.bool_]:
+    """Whether each update of a shard's log was lost when it died, shape (updates,)."""
+    missing = np.zeros(updates, np.bool_)
+    for restart in restarts:
+        missing[restart.first_lost : restart.end_lost] = True
+    return missing
 
 
 def _watched(
@@ -210,7 +242,7 @@ def _watched(
         actors = guarded(make, vigil.look)
         vigil.limit(start := start_limit(actors.scenario), f"its actors had not started after {start:.0f} s")
         before = guarded(actors.connect, vigil.look)
-        vigil.meet({presence.pid: name for name, presence in before.items()})
+        vigil.meet({of.pid: name for name, of in before.items() if name not in actors.mortal})
         started_at = datetime.now(UTC)
         watch = Watch(_ours)
         limit = upper_limit(actors.scenario)
@@ -253,7 +285,7 @@ def _in_a_sentence(error: Exception) -> str:
     fields = dict(re.findall(r"^\s*(class_name|pid): (\S+)$", text, re.MULTILINE))
     if fields.keys() == {"class_name", "pid"}:
         return f"{fields['class_name']} (process {fields['pid']}) has died"
-    return text.splitlines()[-1].partition(". ")[0] if text else repr(error)
+    return text.splitlines()[-1].removeprefix("RuntimeError: ").partition(". ")[0] if text else repr(error)
 
 
 def _ours() -> list[int]:
@@ -280,9 +312,14 @@ def _updates(
 
 
 def _sum_ok(
-    scenario: Scenario, order: NDArray[np.int64], pushed: NDArray[Any], least: float, largest: float
+    scenario: Scenario,
+    order: NDArray[np.int64],
+    missing: NDArray[np.bool_],
+    pushed: NDArray[Any],
+    least: float,
+    largest: float,
 ) -> bool:
-    """Whether every push was applied once, and the parameters are exactly what that gives.
+    """Whether every push was applied once, and the parameters are exactly what those give that are not lost.
 
     All elements of an update are equal, so those of a shard are; added up in the order of application and in
     the parameters' own type, the result is exact for every type, however it rounds. Layers of one update may be
@@ -290,14 +327,15 @@ def _sum_ok(
     the parameters (affine), those may differ by layer, so that nothing is said of them. With backup workers so
     many updates of each iteration are applied as it waits for.
     """
-    applied = [(int(w), int(i)) for w, i in order]
+    applied = [(int(w), int(i)) for w, i in order[~missing]]
+    every = {*applied, *((int(w), int(i)) for w, i in order[missing])}
     total = pushed.dtype.type(0)
     for position in applied:
         total += pushed[position]
     if scenario.push == "none":
         complete = not applied
     else:
-        counts = np.bincount([i for _, i in applied], minlength=scenario.total_iterations)
+        counts = np.bincount([i for _, i in every], minlength=scenario.total_iterations)
         complete = len(set(applied)) == len(applied) and bool((counts == scenario.quorum).all())
     if scenario.layers and scenario.update_rule == "affine":
         return complete

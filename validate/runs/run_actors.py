@@ -1,7 +1,7 @@
 """The actors of one run: start them, query them, collect their logs."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from psmodel.random_streams import compute_times, update_costs
 from psmodel.scenario import Scenario
 from validate.actors import clocks
+from validate.actors.mortality import PlannedDeaths, Restart
 from validate.actors.presence import ProcessReport
 from validate.machine.computing import ComputeBy
 from validate.testbeds.base import Placement
@@ -47,38 +48,39 @@ class Actors:
     """The actors of one run."""
 
     def __init__(
-        self, scenario: Scenario, placement: Placement, *, repetition: int, compute_by: ComputeBy
+        self,
+        scenario: Scenario,
+        placement: Placement,
+        *,
+        repetition: int,
+        compute_by: ComputeBy,
+        deaths: Mapping[str, PlannedDeaths],
     ) -> None:
         import ray
 
-        from validate.actors.shard import CoordinatorActor, ParameterServerShard
-        from validate.actors.worker import INSTANTS, WorkerActor
+        from validate.actors.shard import CoordinatorActor
+        from validate.actors.worker import INSTANTS
 
         self.columns = INSTANTS
         self.scenario = scenario
         times_by_worker = compute_times(scenario, repetition)
-        updates = scenario.workers * scenario.total_iterations
+        updates = (1 + bool(deaths)) * scenario.workers * scenario.total_iterations  # some more than once
         costs: list[list[float] | None] = [None] * scenario.shards
         if scenario.update_cost.is_random or scenario.update_cost.expected() > 0:
             costs = [list(islice(c, updates)) for c in update_costs(scenario, repetition)]
         self.longest_step_s = max(float(times_by_worker.max()), *(max(c or [0.0]) for c in costs))
-        shard_class, worker_class = ray.remote(ParameterServerShard), ray.remote(WorkerActor)
-        quorum = scenario.quorum if scenario.backup_workers else None
-        decompress = (
-            scenario.compression.decompress_time / scenario.total_elements if scenario.compression else 0.0
-        )
-        self.shards = [
-            shard_class.options(**placement.shard_options[k]).remote(
-                scenario.shard_elements[k], scenario.dtype, costs[k], quorum, decompress
-            )
-            for k in used(scenario)
-        ]
+        self._deaths = deaths
+        self.restarts: dict[str, list[Restart]] = {}
+        self.shards = [self._shard(k, placement.shard_options[k], costs[k]) for k in used(scenario)]
         slack = scenario.staleness_bound or 0
         coordinator = ray.remote(CoordinatorActor).options(**placement.coordinator_options)
-        self._coordinator = coordinator.remote(scenario.workers, slack, scenario.quorum)
+        mortal = [
+            shard for shard, k in zip(self.shards, used(scenario), strict=True) if f"shard-{k}" in deaths
+        ]
+        self._coordinator = coordinator.remote(scenario.workers, slack, scenario.quorum, mortal)
         job = _job(scenario, compute_by)
         self._workers = [
-            worker_class.options(**options).remote(index, job, times, self.shards, self._coordinator)
+            self._worker(index, options, job, times)
             for index, (times, options) in enumerate(
                 zip(times_by_worker, placement.worker_options, strict=True)
             )
@@ -86,6 +88,42 @@ class Actors:
         self._offsets: list[tuple[clocks.Offset, int]] = []
         self.worker_clocks: list[clocks.Track] = []
         self.shard_clocks: list[clocks.Track] = []
+
+    def _shard(self, k: int, options: Mapping[str, Any], costs: list[float] | None) -> Any:
+        """The actor of a shard."""
+        import ray
+
+        from validate.actors.restarts import RestartableShard
+        from validate.actors.shard import ParameterServerShard
+
+        scenario = self.scenario
+        decompress = (
+            scenario.compression.decompress_time / scenario.total_elements if scenario.compression else 0.0
+        )
+        if (plan := self._deaths.get(f"shard-{k}")) is not None:
+            mortal = ray.remote(RestartableShard).options(**options, **_retried(plan))
+            return mortal.remote(scenario.shard_elements[k], scenario.dtype, costs, decompress, plan)
+        quorum = scenario.quorum if scenario.backup_workers else None
+        shard = ray.remote(ParameterServerShard).options(**options)
+        return shard.remote(scenario.shard_elements[k], scenario.dtype, costs, quorum, decompress)
+
+    def _worker(self, index: int, options: Mapping[str, Any], job: Any, times: NDArray[np.float64]) -> Any:
+        """The actor of a worker."""
+        import ray
+
+        from validate.actors.restarts import RestartableWorker
+        from validate.actors.worker import WorkerActor
+
+        if (plan := self._deaths.get(f"worker-{index}")) is not None:
+            mortal = ray.remote(RestartableWorker).options(**options, **_retried(plan))
+            return mortal.remote(index, job, times, self.shards, [self._coordinator], plan)
+        worker = ray.remote(WorkerActor).options(**options)
+        return worker.remote(index, job, times, self.shards, self._coordinator)
+
+    @property
+    def mortal(self) -> set[str]:
+        """Names, as in `presence`, of the workers and shards that will die."""
+        return {process.replace("-", " ") for process, plan in self._deaths.items() if plan.gaps_s}
 
     def connect(self) -> dict[str, ProcessReport]:
         """Wait until all are there, and see how their clocks stand; who is where, by name."""
@@ -159,6 +197,13 @@ class Actors:
         logs: list[tuple[NDArray[np.int64], float, float]] = ray.get(
             [shard.finish.remote() for shard in self.shards]
         )
+        actors = {f"worker-{i}": worker for i, worker in enumerate(self._workers)}
+        actors |= {f"shard-{k}": shard for k, shard in zip(used(self.scenario), self.shards, strict=True)}
+        self.restarts = {
+            process: ray.get(actor.restarts.remote())
+            for process, actor in actors.items()
+            if process in self._deaths
+        }
         return logs
 
     def _observe(self, elapsed_s: float) -> Observation:
@@ -179,6 +224,11 @@ class Actors:
 
         for actor in (*self._workers, *self.shards, self._coordinator):
             ray.kill(actor)
+
+
+def _retried(plan: PlannedDeaths) -> dict[str, int]:
+    """Ray's options of an actor that dies so: it is started again, and asked again what it has not answered."""
+    return {"max_restarts": len(plan.gaps_s), "max_task_retries": -1}
 
 
 def _job(scenario: Scenario, compute_by: ComputeBy) -> Any:

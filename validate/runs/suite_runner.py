@@ -10,6 +10,7 @@ from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
 from validate.machine.computing import compute_by
 from validate.machine.open_links import is_open
+from validate.measurements import suite_progress
 from validate.measurements.measurement import Measurement, key
 from validate.measurements.store import Store
 from validate.runs import failures, supervised
@@ -58,6 +59,15 @@ class Outcome:
     over: str = ""
     given_up: tuple[str, ...] = ()
     lost_in_a_row: int = 0
+
+    def with_runs(self, measurements: Sequence[Measurement], failed: Sequence[tuple[str, str]]) -> Self:
+        """The same and these runs made, and those failed."""
+        return replace(
+            self,
+            made=self.made + len(measurements),
+            suspect=self.suspect + sum(bool(m.suspect) for m in measurements),
+            failed=(*self.failed, *failed),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -129,13 +139,19 @@ def run_suite(
     """
     before = earlier or Outcome(made=0, found=0, suspect=0, failed=())
     todo = missing(suite, store, testbed=testbed, skip=skip)
-    reused = len(suite.runs()) - len(todo) if earlier is None else earlier.found
+    stored = len(suite.runs()) - len(todo)
+    reused = stored if earlier is None else earlier.found
     todo = [r for r in todo if _key(r, suite, testbed) not in before.given_up]
     if not todo:
         return replace(before, found=reused, left=0)
     outcome = before
     try:
-        with entered([r.scenario for r in todo]) as bed:
+        with (
+            suite_progress.told(
+                store.path, f"{suite.name}@{suite.version}", testbed, planned=len(suite.runs()), stored=stored
+            ) as file,
+            entered([r.scenario for r in todo]) as bed,
+        ):
             with progress(len(todo), f"Suite {suite.name}") as advance:
                 outcome, loss = _make_all(
                     todo,
@@ -147,12 +163,15 @@ def run_suite(
                     replace(before, found=reused),
                     allowance,
                     on_run,
+                    file,
                 )
             if loss is not None:
                 if outcome.left and outcome.lost_in_a_row < _LOST_IN_A_ROW and supervised.inside():
                     # This process ends without putting the testbed in order, and another one goes on.
                     supervised.again(outcome.handed_on(), f"{loss}; the testbed is started anew")
                 raise loss  # so that whoever started the testbed knows in which state it is
+            if not outcome.left and not outcome.failed:
+                file.finished()
     except TestbedLost:
         if outcome is before:
             raise
@@ -169,6 +188,7 @@ def _make_all(
     before: Outcome,
     allowance: Allowance,
     on_run: Callable[[Measurement], None] | None,
+    file: suite_progress.ProgressFile,
 ) -> tuple[Outcome, TestbedLost | None]:
     measurements: list[Measurement] = []
     broken: list[tuple[PlannedRun, RunFailed | CannotRun]] = []
@@ -182,6 +202,7 @@ def _make_all(
             if loss is not None or over:
                 break
             advance(0, f"{planned.scenario.name}{remark}")
+            file.begins(planned.scenario.name)
             began = allowance.clock()
             try:
                 measurement = _make(
@@ -194,8 +215,10 @@ def _make_all(
                 broken.append((planned, error))
                 loss = error if isinstance(error, TestbedLost) else None
                 _write_down(store.path, planned, suite, testbed, error)
+                file.failed()
             else:
                 store.add(measurement)
+                file.made(suspect=bool(measurement.suspect), again=runs is not todo)
                 if on_run is not None:
                     on_run(measurement)
                 measurements.append(measurement)
@@ -205,11 +228,8 @@ def _make_all(
             advance(step, "")
             if remaining > 0 or again:
                 over = _paused(allowance, planned.scenario, began)
-    outcome = Outcome(
-        made=before.made + len(measurements),
-        found=before.found,
-        suspect=before.suspect + sum(bool(m.suspect) for m in measurements),
-        failed=before.failed + tuple((run.scenario.name, str(error)) for run, error in broken),
+    outcome = replace(
+        before.with_runs(measurements, [(run.scenario.name, str(error)) for run, error in broken]),
         left=remaining,
         given_up=before.given_up + tuple(_key(run, suite, testbed) for run, _ in broken),
         over=over,

@@ -24,16 +24,21 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
+from psmodel.wording import cut, plain
 from validate.testbeds import sandbox
+from validate.testbeds.vigil import UNRESPONSIVE_S, process_state
 
 AGAIN = 75
 """Exit code of an inner process that is to be started again (sysexits.h: EX_TEMPFAIL)."""
 _VARIABLE = "PSMODEL_SUPERVISED"
 _PATIENCE_S = 4.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_POLL_S = 0.05
+_POLL_S, _LOOK_S = 0.05, 1.0
 _NATIVE_LINES = 3
+_STARTS = 3
+"""So often a testbed may fail to start."""
 _PR_SET_PDEATHSIG = 1
+_MOST_CHARACTERS = 300
 
 
 def run(arguments: Sequence[str], *, boxed: bool) -> int:
@@ -64,6 +69,8 @@ class _Outer:
         self._state, self._native, self._boxed = state, native, boxed
         self._signal: int | None = None
         self._asked_at: float | None = None
+        self._looked = self._ran = time.monotonic()
+        self._given_up = ""
         inner = [sys.executable, "-m", "validate.runs.supervised", *arguments]
         stderr = os.dup(2)
         _write(state, {**_read(state), "started": False})
@@ -90,7 +97,8 @@ class _Outer:
                 if self._asked_at is not None and time.monotonic() - self._asked_at > _PATIENCE_S:
                     self._process.kill()
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(_POLL_S if self._signal is not None else 1.0)
+                    self._process.wait(_POLL_S if self._signal is not None else _LOOK_S)
+                self._give_up_what_is_stopped()
         finally:
             self._process.kill()
             self._process.wait()
@@ -101,10 +109,36 @@ class _Outer:
             if code != 130:
                 _say("Interrupted")
             return 128 + self._signal
+        if self._given_up:
+            _say(self._given_up)
+            return 1
         if code != AGAIN and not _read(self._state).get("finished"):
             _say(f"The process that makes the runs ended unexpectedly ({_how(code)}){self._last_words()}")
             return 1
         return code
+
+    def _give_up_what_is_stopped(self) -> None:
+        """End it all if a process on which the runs hang has been stopped for long, for nobody else notices."""
+        now = time.monotonic()
+        stopped = any(process_state(pid) in ("T", "t") for pid in self._chain())
+        # Whoever stops a whole tree of processes, as batch systems do, has stopped this one too.
+        if not stopped or now - self._looked > 2 * _LOOK_S:
+            self._ran = now
+        self._looked = now
+        if now - self._ran > UNRESPONSIVE_S:
+            self._given_up = (
+                f"The process that makes the runs has been stopped for {UNRESPONSIVE_S:.0f} s; it was ended"
+            )
+            self._process.kill()
+
+    def _chain(self) -> list[int]:
+        """The inner process, and in a sandbox what holds that and its first process."""
+        own = self._process.pid
+        if not self._boxed:
+            return [own]
+        # Ray's processes are adopted by the first one too.
+        below = [pid for first in self._inner() for pid in _children(first) if _is_inner(pid)]
+        return [own, *self._inner(), *below]
 
     def _told(self, number: int, _frame: FrameType | None) -> None:
         first = self._signal is None
@@ -120,16 +154,24 @@ class _Outer:
 
     def _inner(self) -> list[int]:
         own = self._process.pid
-        if not self._boxed:
-            return [own]
-        with contextlib.suppress(OSError):
-            return [int(p) for p in Path(f"/proc/{own}/task/{own}/children").read_text().split()]
-        return []
+        return _children(own) if self._boxed else [own]
 
     def _last_words(self) -> str:
         self._native.seek(max(0, self._native.seek(0, 2) - 4096))
         lines = self._native.read().decode(errors="replace").strip().splitlines()
         return "".join(f"\n  {line}" for line in lines[-_NATIVE_LINES:])
+
+
+def _children(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def _is_inner(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return b"\0validate.runs.supervised\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 def _how(code: int) -> str:
@@ -176,6 +218,19 @@ def again(handed_on: Mapping[str, Any], sentence: str) -> None:
     assert _state is not None
     print(f"{sentence[:1].upper()}{sentence[1:]}", file=sys.stderr)
     _write(_state, {"started": True, "handed_on": handed_on})
+    _leave(AGAIN)
+
+
+def once_more(sentence: str) -> None:
+    """End this inner process, so that the next one tries to start what did not; returns if that was tried enough."""
+    if _state is None:
+        return
+    values = _read(_state)
+    starts = values.get("starts", 1)
+    if starts >= _STARTS:
+        return
+    print(cut(plain(sentence), _MOST_CHARACTERS), file=sys.stderr)
+    _write(_state, {**values, "started": True, "starts": starts + 1})
     _leave(AGAIN)
 
 

@@ -50,6 +50,7 @@ def _excerpt(value: object) -> str:
 def _table(value: object) -> object:
     if not isinstance(value, dict):
         raise ValueError(f"{_excerpt(value)} is no table of scenario keys; it is written [base]")
+    _no_empty_grid(value)
     return value
 
 
@@ -60,10 +61,15 @@ def _tables(value: object) -> object:
         raise ValueError(
             f"{_excerpt(value)} is no list of tables of scenario keys; each is written in two brackets, [[...]]"
         )
-    for key, values in (item for table in value for item in table.items()):
+    for table in value:
+        _no_empty_grid(table)
+    return value
+
+
+def _no_empty_grid(table: Table) -> None:
+    for key, values in table.items():
         if values == [] and key not in _SEQUENCES:
             raise ValueError(f"{label(key)} = [] has no value, which makes no scenario; it has at least one")
-    return value
 
 
 Tables = Annotated[tuple[dict[str, Any], ...], BeforeValidator(_tables)]
@@ -143,10 +149,7 @@ def parse(values: Table, source: str) -> tuple[SuiteFile, dict[str, tuple[Scenar
 def _brief(error: ValidationError) -> dict[str, Any]:
     # A key that is unknown is likely the one that seems to be missing.
     errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    first: dict[str, Any] = dict(errors[0])
-    if isinstance(first["input"], str | int):
-        return first
-    return first | {"input": _excerpt(first["input"])}
+    return dict(errors[0])
 
 
 def _shortened(text: str) -> str:

@@ -1,8 +1,10 @@
 """What every testbed gives: a running Ray to place shards and workers on, and how fast its links really are."""
 
+import os
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from validate.testbeds.vigil import Signs, TestbedLost
 __all__ = [
     "RAY_ENVIRONMENT",
     "CannotRun",
+    "DidNotStart",
     "Placement",
     "Testbed",
     "disconnect",
@@ -27,10 +30,16 @@ __all__ = [
 
 RAY_ENVIRONMENT: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Else a call that comes after the end, from a thread that is left to itself, starts another Ray.
+    "RAY_ENABLE_AUTO_CONNECT": "0",
     # Else a driver below `uv run` has every worker build the project anew, with its cache in the home.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
 """Environment of every node and driver; Ray reads it when it is imported."""
+
+
+class DidNotStart(CannotRun):
+    """Ray did not start, which it may do the next time: on a busy machine its own time-outs are too short."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,17 +138,25 @@ def hush() -> None:
     from ray._private import worker
 
     worker.print_to_stdstream = lambda *_arguments, **_settings: None
+    # What failed along with them, and was waited for by nobody any more, Ray tells in a stack trace at its end.
+    os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] = "1"
 
 
 def host_names() -> dict[str, str]:
-    """Ray's id of each living node → its host's name: the testbed's own, or the machine's where it has none."""
+    """Ray's id of each living node → its host's name: the testbed's own, or the machine's where it has none.
+
+    The second node of one name, as on one machine, is NAME (2).
+    """
     import ray
 
-    names = {}
-    for node in ray.nodes():
+    names: dict[str, str] = {}
+    count: Counter[str] = Counter()
+    for node in sorted(ray.nodes(), key=lambda n: (n["NodeManagerAddress"], n["NodeID"])):
         if node["Alive"]:
             own = [key.removeprefix("host:") for key in node["Resources"] if key.startswith("host:")]
-            names[node["NodeID"]] = own[0] if own else node["NodeManagerHostname"]
+            name = str(own[0] if own else node["NodeManagerHostname"])
+            count[name] += 1
+            names[node["NodeID"]] = name if count[name] == 1 else f"{name} ({count[name]})"
     return names
 
 

@@ -5,8 +5,6 @@ the environment (or ``RAY_AUTH_MODE=disabled`` for a cluster without authenticat
 that its hosts need Ray and NumPy, and nothing of this project.
 """
 
-import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,8 +16,9 @@ from psmodel.scenario.parts import ROLES
 from psmodel.units import format_rate
 from validate.machine.open_links import is_open
 from validate.testbeds import link_survey
-from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun, Placement, disconnect, hush, own_signals
-from validate.testbeds.link_ends import code_digest, packages
+from validate.testbeds.base import CannotRun, Placement, disconnect, host_names
+from validate.testbeds.cluster_driver import connect
+from validate.testbeds.link_ends import code_digest
 from validate.testbeds.link_survey import Survey
 from validate.testbeds.patience import bounded
 from validate.testbeds.vigil import Signs
@@ -89,29 +88,7 @@ class ClusterTestbed:
         return self
 
     def _connect(self) -> None:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ.update(RAY_ENVIRONMENT)
-        if os.environ["RAY_AUTH_MODE"] == "token" and not (
-            os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
-        ):
-            raise CannotRun(
-                "the cluster's token is not known; set RAY_AUTH_TOKEN_PATH (or RAY_AUTH_TOKEN) to it, "
-                "or RAY_AUTH_MODE=disabled if the cluster uses none"
-            )
-        import ray
-
-        hush()
-        try:
-            with own_signals():
-                ray.init(
-                    address=self.address,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    runtime_env={"py_modules": [str(folder) for folder in packages()]},
-                )
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise CannotRun(f"no Ray cluster answers at --address {self.address}: {reason}") from None
+        connect(self.address)
 
     def _look_around(self) -> None:
         """Choose the machines, in the order in which roles are given to them, and probe their links."""
@@ -124,19 +101,24 @@ class ClusterTestbed:
             self.survey = Survey()
             return
         selection = nodes[:count]
-        hosts = [(_host(node), node["NodeManagerAddress"]) for node in selection]
+        hosts = [(node["name"], node["NodeManagerAddress"]) for node in selection]
         fresh = link_survey.survey(hosts, [_on(node) for node in selection], code_digest(), self._on_progress)
         self.survey, changes = link_survey.kept(fresh, self._survey_file)
-        self.remarks += [*self.survey.sentences(), *changes]
+        self.remarks += [*self.survey.sentences(), *changes, *_sharing(hosts)]
 
     def _usable(self) -> list[dict[str, Any]]:
-        """Machines with a CPU to give; the driver's comes last, for the coordinator lives there."""
+        """Machines with a CPU to give, each with its ``name``; the driver's last, for the coordinator lives there."""
         import ray
 
         here = ray.get_runtime_context().get_node_id()
-        usable = [n for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU", 0) >= _SHARE]
+        names = host_names()
+        usable = [
+            node | {"name": names[node["NodeID"]]}
+            for node in ray.nodes()
+            if node["NodeID"] in names and node["Resources"].get("CPU", 0) >= _SHARE
+        ]
         return sorted(
-            usable, key=lambda n: (n["NodeID"] == here, _numbers(n["NodeManagerAddress"]), _host(n))
+            usable, key=lambda n: (n["NodeID"] == here, _numbers(n["NodeManagerAddress"]), n["name"])
         )
 
     def __exit__(
@@ -169,7 +151,7 @@ class ClusterTestbed:
                 f"scenario {scenario.name} with placement {scenario.placement!r} needs {needed} machines with a free "
                 f"CPU; the cluster at {self.address} has {len(usable)}"
             )
-        by_host = {_host(node): node for node in usable}
+        by_host = {node["name"]: node for node in usable}
         absent = [link.host for link in self.survey.hosts[:needed] if link.host not in by_host]
         if absent:
             raise CannotRun(
@@ -231,8 +213,12 @@ class ClusterTestbed:
         ours = {ray.get_runtime_context().get_node_id()}
         if self._group is not None:
             ours |= set(placement_group_table(self._group)["bundles_to_node_id"].values())
-        alive = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] in ours]
-        doors = {_host(n): (n["NodeManagerAddress"], n["NodeManagerPort"]) for n in alive}
+        names = host_names()
+        doors = {
+            names[node["NodeID"]]: (node["NodeManagerAddress"], node["NodeManagerPort"])
+            for node in ray.nodes()
+            if node["NodeID"] in ours & names.keys()
+        }
         return Signs(doors=doors)
 
     def link_goodput(self) -> dict[str, float]:
@@ -240,10 +226,16 @@ class ClusterTestbed:
         return dict(self._goodput)
 
 
-def _host(node: Mapping[str, Any]) -> str:
-    """A node's name: what its owner calls it, or its machine."""
-    own = [key.removeprefix("host:") for key in node["Resources"] if key.startswith("host:")]
-    return str(own[0] if own else node["NodeManagerHostname"])
+def _sharing(hosts: Sequence[tuple[str, str]]) -> list[str]:
+    """A sentence for hosts (names and addresses) that are one machine: no link is between them."""
+    machines: dict[str, list[str]] = {}
+    for name, address in hosts:
+        machines.setdefault(address, []).append(name)
+    return [
+        f"hosts {', '.join(names)} are one machine ({address}): what they send each other is on no network link"
+        for address, names in machines.items()
+        if len(names) > 1
+    ]
 
 
 def _numbers(address: str) -> tuple[int | str, ...]:

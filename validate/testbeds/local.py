@@ -8,6 +8,7 @@ if that was killed too when the next testbed starts.
 
 import fcntl
 import logging
+import mmap
 import os
 import secrets
 import subprocess
@@ -27,6 +28,7 @@ from validate.testbeds import sandbox
 from validate.testbeds.base import (
     RAY_ENVIRONMENT,
     CannotRun,
+    DidNotStart,
     Placement,
     disconnect,
     first_line,
@@ -40,6 +42,7 @@ _SMALLEST_STORE = 200_000_000
 _SPARE = 100_000_000
 _LINGER = 4
 """Ray frees objects in batches, so that as much as is in use may lie there unused."""
+_PIECE = 64_000_000
 _SOCKET_PATH_LIMIT = 107
 _LONGEST_SOCKET = "/ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store.1"
 _TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"
@@ -123,8 +126,10 @@ class LocalTestbed:
             # Ray reads its settings when it is imported, which was before they were set.
             ray._raylet.Config.initialize("")
             ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
+            ray._private.auto_init_hook.enable_auto_connect = False
             ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
         hush()
+        _touch_memory(self.object_store)
         try:
             with own_signals():
                 ray.init(
@@ -140,7 +145,7 @@ class LocalTestbed:
         except (
             Exception
         ) as error:  # Ray raises bare ones, on a machine that is too busy to start it in time say
-            raise CannotRun(f"Ray does not start on this machine: {first_line(error)}") from error
+            raise DidNotStart(f"Ray does not start on this machine: {first_line(error)}") from error
         self._vital = raynode.vital(processes_of(directory))
 
     def __exit__(
@@ -206,6 +211,20 @@ def _shared_memory() -> int:
     """Bytes that an object store may have: free shared memory, and half of the free memory at most."""
     shm = os.statvfs("/dev/shm")
     return min(shm.f_bavail * shm.f_frsize, machine.available_memory() // 2)
+
+
+def _touch_memory(size: int) -> None:
+    """Have the kernel find `size` bytes, and give them back.
+
+    A virtual machine may have to ask its host for each page, at 100 MB/s say. Ray's node takes its whole object store
+    when it starts, and Ray gives it up after 30 s; in pieces a signal is heard meanwhile.
+    """
+    pieces = [
+        mmap.mmap(-1, min(_PIECE, size - begin), mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
+        for begin in range(0, size, _PIECE)
+    ]
+    for piece in pieces:
+        piece.close()
 
 
 def base_directory() -> Path:

@@ -18,7 +18,15 @@ from psmodel.scenario import Scenario
 from validate.testbeds import ray_node as raynode
 from validate.testbeds import sandbox, tcp_probe
 from validate.testbeds import shaped_links as netlink
-from validate.testbeds.base import CannotRun, Placement, disconnect, first_line, hush, own_signals
+from validate.testbeds.base import (
+    CannotRun,
+    DidNotStart,
+    Placement,
+    disconnect,
+    first_line,
+    hush,
+    own_signals,
+)
 from validate.testbeds.vigil import Signs, TestbedLost, Vital
 
 DIRECTORY = Path("/run/psmodel")
@@ -131,7 +139,7 @@ class NetnsTestbed:
                     _node_ip_address=self.nodes[netlink.HEAD].address,
                 )
         except Exception as error:  # Ray raises bare ones
-            raise CannotRun(f"Ray does not take the driver on: {first_line(error)}") from error
+            raise DidNotStart(f"Ray does not take the driver on: {first_line(error)}") from error
         self._signs = self._look_up()
 
     def _look_up(self) -> Signs:

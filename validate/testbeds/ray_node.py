@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from validate.testbeds.base import RAY_ENVIRONMENT, CannotRun
+from validate.testbeds.base import RAY_ENVIRONMENT, DidNotStart
 from validate.testbeds.vigil import Vital
 
 PORT = 6379
@@ -178,18 +178,17 @@ class Starting:
 
         Raises
         ------
-        CannotRun
-            With Ray's own words, if it could not be started.
+        DidNotStart
+            With Ray's own last words, if it could not be started.
         """
         try:
             output, _ = self.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            raise CannotRun(f"Ray node {self.node.name} did not start in {timeout:.0f} s") from None
+            raise DidNotStart(f"Ray node {self.node.name} did not start in {timeout:.0f} s") from None
         if self.process.returncode:
-            raise CannotRun(
-                f"Ray node {self.node.name} did not start: {output.decode(errors='replace').strip()}"
-            )
+            last = (output.decode(errors="replace").strip().splitlines() or ["it says nothing"])[-1]
+            raise DidNotStart(f"Ray node {self.node.name} did not start: {last.partition('. ')[0]}")
 
 
 def resource(host: str) -> str:

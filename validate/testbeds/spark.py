@@ -7,6 +7,7 @@ let anybody change, so that without the token nothing may be had there.
 
 import contextlib
 import io
+import logging
 import math
 import os
 import re
@@ -15,7 +16,7 @@ import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any
 
 from psmodel.errors import BadInput
@@ -124,21 +125,25 @@ class SparkTestbed(ClusterTestbed):
             raise CannotRun("--master yarn needs HADOOP_CONF_DIR, the folder of YARN's configuration")
         token = secrets.token_hex(32)
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, **RAY_ENVIRONMENT}
-        # Ray starts its nodes by the script `ray`, which an environment that is not activated hides.
+        # Ray starts its nodes by the script `ray`, which an environment that is not activated hides, there as here.
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        path = f"{Path(os.environ['PYSPARK_PYTHON']).parent}{os.pathsep}{os.environ['PATH']}"
         try:
             from pyspark.sql import SparkSession
             from ray.util.spark import setup_ray_cluster
         except ImportError:
             raise CannotRun("Spark is not installed here: pip install 'psmodel[spark]'") from None
+        _hush()
         builder = SparkSession.builder.master(self._options.master).appName("psmodel")
         for name, value in (
             self._options.settings()
             | {
                 "spark.ui.enabled": "false",
+                "spark.ui.showConsoleProgress": "false",
                 "spark.executorEnv.RAY_AUTH_MODE": "token",
                 "spark.executorEnv.RAY_AUTH_TOKEN": token,
+                "spark.executorEnv.PATH": path,
                 "spark.redaction.regex": "(?i)secret|password|token|access[.]?key",
             }
         ).items():
@@ -146,7 +151,7 @@ class SparkTestbed(ClusterTestbed):
         for name, value in RAY_ENVIRONMENT.items():
             builder = builder.config(f"spark.executorEnv.{name}", value)
         try:
-            # Both write pages about themselves to stdout, which is the command's answer's.
+            # Spark writes about itself to stdout, which is the command's answer's.
             with contextlib.redirect_stdout(io.StringIO()):
                 self._session = builder.getOrCreate()
                 self.address, _ = setup_ray_cluster(**self._options.nodes())
@@ -177,6 +182,15 @@ class SparkTestbed(ClusterTestbed):
             session.stop()
 
         bounded(stop, _STOP_S)
+
+
+def _hush() -> None:
+    """Keep what Ray's nodes and Ray itself say off stdout, which is the command's answer's, and off the terminal."""
+    from ray.util.spark import utils
+
+    # A thread copies the head's words to `sys.stdout` for as long as it has any, and that is after the testbed's end.
+    utils.sys = SimpleNamespace(stdout=io.StringIO())
+    logging.getLogger("ray.util.spark").setLevel(logging.ERROR)
 
 
 def size(option: str, text: str | None) -> int | None:

@@ -109,7 +109,8 @@ class Signs:
 def upper_limit(scenario: Scenario) -> float:
     """Seconds after which a run is stopped: 10 times its upper prediction, and a minute.
 
-    The upper prediction is the closed form's with every coefficient two standard deviations worse than usual.
+    The upper prediction is the closed form's with every coefficient two standard deviations worse than usual, and the
+    time that shards are away.
     """
     worse = {
         name: max(about.lower, min(about.upper, about.usual + sign * 2 * about.spread))
@@ -117,7 +118,14 @@ def upper_limit(scenario: Scenario) -> float:
         for sign in (-1 if name == "goodput_factor" else 1,)
     }
     iteration = analytic.predict(scenario, Calibration(**worse)).metrics.iteration_time_s
-    return _FLOOR_S + _TIMES * scenario.total_iterations * iteration
+    seconds = scenario.total_iterations * iteration
+    for failure in scenario.failures:
+        count = 1
+        if failure.index is None:
+            count = scenario.workers if failure.role == "worker" else scenario.shards
+        away = count * (failure.repair_time + worse["restart_s"])
+        seconds += away if failure.mean_time_between is None else away * seconds / failure.mean_time_between
+    return _FLOOR_S + _TIMES * seconds
 
 
 def start_limit(scenario: Scenario) -> float:
@@ -202,6 +210,11 @@ class Vigil:
         for door in self._doors:
             if (reason := door.look(now)) is not None:
                 raylet = Vital(name=door.host, logs="raylet.*", host=door.host)
+                silent = [other for other in self._doors if other.silent(now)]
+                if len(silent) == len(self._doors) > 1:
+                    # Not all of them at once: what they have in common is the way to them.
+                    reason = f"none of the {len(silent)} other hosts has answered the head for {UNRESPONSIVE_S:.0f} s"
+                    raylet = Vital(name="the head", logs="raylet.*")
                 raise TestbedLost(f"{self.what} broke off: {reason}", blamed=raylet)
         end, why = self._until
         if now > end:
@@ -275,6 +288,10 @@ class _Door:
         if now - self._answered > self._patience_s:
             return f"host {self.host} has stopped answering for {self._patience_s:.0f} s"
         return None
+
+    def silent(self, now: float) -> bool:
+        """Whether it is as good as given up; hosts that fall silent together are asked up to a second apart."""
+        return now - self._answered > self._patience_s - 2 * _ASK_EVERY_S
 
     def _knock(self, now: float) -> None:
         self._knocked = now

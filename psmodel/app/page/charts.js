@@ -13,6 +13,7 @@ export function figure(name, title, { holder = null } = {}) {
   svg.addEventListener("click", () => save(`psmodel-${name}.svg`, toSvg(name), "image/svg+xml"));
   csv.addEventListener("click", () => save(`psmodel-${name}.csv`, toCsv(name), "text/csv"));
   if (!holder) $("charts").append(made);
+  charts[name]?.chart.dispose();
   charts[name] = { figure: made, chart: echarts.init(made.querySelector(".chart")) };
 }
 
@@ -29,6 +30,19 @@ export function instead(name, text) {
   why.textContent = text;
 }
 
+// Lines that a legend of these names takes in a chart so wide.
+function legendLines(names, width) {
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = "12px system-ui, sans-serif";
+  let lines = 1, x = 0;
+  for (const name of names) {
+    const needs = pen.measureText(name).width + 24 + 5 + 8;
+    if (x > 0 && x + needs > width - 10) [lines, x] = [lines + 1, 0];
+    x += needs;
+  }
+  return lines;
+}
+
 export function put(name, description, option, columns, rows) {
   const c = palette(), entry = charts[name];
   entry.figure.querySelector(".instead").hidden = true;
@@ -40,17 +54,18 @@ export function put(name, description, option, columns, rows) {
     minorTick: { show: false },
     ...Object.fromEntries(Object.entries(given).filter(([key]) => key !== "axisLabel" && key !== "splitLine")),
   });
+  entry.chart.resize();
+  const names = option.legend?.data ?? option.series.map(series => series.name);
   const whole = {
     animation: false, textStyle: { fontFamily: "system-ui, sans-serif", color: c.text },
     backgroundColor: "transparent", aria: { enabled: true, label: { description } },
-    grid: { left: 8, right: 24, top: 38, bottom: 6, outerBoundsMode: "same", outerBoundsContain: "all" },
+    grid: { left: 8, right: 24, top: 16 + 22 * legendLines(names, entry.chart.getWidth()), bottom: 6, outerBoundsMode: "same", outerBoundsContain: "all" },
     ...option,
-    legend: { top: 0, left: 0, textStyle: { color: c.text }, itemWidth: 24, itemGap: 8, type: "scroll", pageIconColor: c.first, pageTextStyle: { color: c.text }, ...option.legend },
+    legend: { top: 0, left: 0, textStyle: { color: c.text }, itemWidth: 24, itemGap: 8, itemHeight: 12, ...option.legend },
     tooltip: { renderMode: "richText", confine: true, backgroundColor: c.card, borderColor: c.quiet, textStyle: { color: c.text }, ...option.tooltip },
     xAxis: axis(option.xAxis), yAxis: axis(option.yAxis),
   };
   Object.assign(entry, { option: whole, columns, rows });
-  entry.chart.resize();
   entry.chart.setOption(whole, true);
 }
 

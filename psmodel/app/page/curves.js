@@ -39,9 +39,9 @@ function drawCurve(key, letter) {
     itemStyle: { color: c.card, borderColor: c.text, borderWidth: 2.5 },
     data: [[here, answer.prediction.iteration_time_s]].filter(([, y]) => y > 0) };
   const runs = answer.runs.filter(run => run.varies.every(name => name === key));
-  const measured = { name: "measured", type: "scatter", symbol: "diamond", symbolSize: 10, color: c.second, z: 5,
+  const measured = { name: "measured", type: "scatter", symbol: "diamond", symbolSize: 10, color: c.measured, z: 5,
     data: runs.map(run => ({ value: [run[key], run.iteration_time_s],
-      itemStyle: run.suspect ? { color: "transparent", borderColor: c.second, borderWidth: 1.5 } : {} })) };
+      itemStyle: run.suspect ? { color: "transparent", borderColor: c.measured, borderWidth: 1.5 } : {} })) };
   const first = metrics[0];
   const description = `Iteration time against ${key}: ${time(curve[first][0])} at ${letter} = 1, ` +
     `${time(answer.prediction.iteration_time_s)} at ${here}, ${time(curve[first].at(-1))} at ${curve.x.at(-1)}.`;
@@ -65,7 +65,8 @@ function drawMap() {
   if (map === null) return instead("map", answer.left_out.map);
   const x = edges(map.workers), y = edges(map.shards), rows = [];
   x[0] = y[0] = 1;
-  const runs = map.names.map(() => []), cells = [], good = [];
+  const runs = map.names.map(() => []), cells = [], slow = [];
+  let good = 0;
   map.cells.forEach((which, i) => {
     const column = i % map.workers.length, row = Math.floor(i / map.workers.length), t = map.iteration_time_s[i];
     cells.push([x[column], y[row], x[column + 1], y[row + 1], map.workers[column], map.shards[row], t, map.names[which]]);
@@ -73,7 +74,10 @@ function drawMap() {
     if (column > 0 && map.cells[i - 1] === which) runs[which].at(-1)[2] = x[column + 1];
     else runs[which].push([x[column], y[row], x[column + 1], y[row + 1]]);
     rows.push([map.workers[column], map.shards[row], map.names[which], t]);
-    if (target !== null && within(t)) good.push([map.workers[column], map.shards[row]]);
+    if (target === null) return;
+    if (within(t)) good += 1;
+    else if (column > 0 && slow.at(-1)?.[2] === x[column] && slow.at(-1)[1] === y[row]) slow.at(-1)[2] = x[column + 1];
+    else slow.push([x[column], y[row], x[column + 1], y[row + 1]]);
   });
   const area = style => (_, api) => {
     const [left, bottom] = api.coord([api.value(0), api.value(1)]), [right, top] = api.coord([api.value(2), api.value(3)]);
@@ -86,8 +90,8 @@ function drawMap() {
   }));
   const pointed = { name: "at the pointer", type: "custom", encode: { x: [0, 2], y: [1, 3] }, data: cells, z: 3,
     renderItem: area(() => ({ fill: "transparent" })) };
-  const meeting = { name: "meets it", type: "scatter", symbol: "circle", symbolSize: 5, z: 4, silent: true,
-    itemStyle: { color: "#fff", borderColor: "#000", borderWidth: 1 }, data: good };
+  const missing = { name: "too slow", type: "custom", silent: true, z: 2, itemStyle: { color: c.card, borderColor: c.quiet, borderWidth: 1 },
+    encode: { x: [0, 2], y: [1, 3] }, data: slow, renderItem: area(() => ({ fill: c.card, opacity: 0.72 })) };
   const now = { name: "now", type: "scatter", symbolSize: 14, z: 5, data: [[workers.value, shards.value]],
     itemStyle: { color: "#fff", borderColor: "#000", borderWidth: 2.5 } };
   const axis = last => ({ ...logAxis([1, last], number), min: 1, max: last });
@@ -95,13 +99,13 @@ function drawMap() {
     `now ${answer.prediction.bottleneck}.`, {
     xAxis: { ...axis(x.at(-1)), name: "workers N", nameGap: 24 },
     yAxis: { ...axis(Math.max(y.at(-1), 2)), name: "shards K", nameGap: 44 },
-    legend: { data: [...map.names, ...(target === null ? [] : [meeting.name]), now.name] },
+    legend: { data: [...map.names, ...(slow.length ? [missing.name] : []), now.name] },
     tooltip: { formatter: ({ seriesName, value }) => seriesName === "now" ? `now: N = ${value[0]}, K = ${value[1]}`
       : `N = ${value[4]}, K = ${value[5]}: ${value[7]} binds, ${time(value[6])}` },
-    series: target === null ? [...regions, pointed, now] : [...regions, pointed, meeting, now],
+    series: [...regions, ...(slow.length ? [missing] : []), pointed, now],
   }, ["workers", "shards", "bottleneck", "iteration_time_s"], rows);
   note("map", target === null ? "At each number of workers and shards."
-    : `A dot where an iteration takes ${time(target)} or less: ${good.length} of ${map.cells.length}.`);
+    : `Pale where an iteration takes more than ${time(target)}: ${map.cells.length - good} of ${map.cells.length}.`);
 }
 
 function drawFront() {
@@ -115,7 +119,7 @@ function drawFront() {
   const good = possible.filter(row => (target === null || within(row.iteration_time_s)) && (budget === null || row.cost_per_hour <= budget));
   const named = row => `${row.machine}, K = ${row.shards}\n${time(row.iteration_time_s)} per iteration\n` +
     `${money(row.cost_per_hour)} ${currency}/h\n${money(row.cost_per_1000_iterations)} ${currency} per 1000 iterations`;
-  const line = { name: "nothing is cheaper and faster", type: "line", step: "end", symbol: "circle", symbolSize: 6, color: c.first,
+  const line = { name: "best offers", type: "line", step: "end", symbol: "circle", symbolSize: 6, color: c.first,
     lineStyle: { width: 2 }, data: possible.map(point) };
   const wishes = [target !== null && wish("yAxis", target, `≤ ${time(target)}`), budget !== null && wish("xAxis", budget, `≤ ${money(budget)}`)].filter(Boolean);
   const ranged = budget !== null ? [...costs, budget] : costs;
@@ -136,5 +140,5 @@ function drawFront() {
   const cheapest = good.toSorted((a, b) => a.cost_per_hour - b.cost_per_hour)[0];
   const found = wishes.length === 0 ? "" : cheapest ? `The cheapest that meets it: ${cheapest.machine}, K = ${cheapest.shards}, ` +
     `${time(cheapest.iteration_time_s)}, ${money(cheapest.cost_per_hour)} ${currency}/h. ` : "No machine type and K meets it. ";
-  note("front", `${found}${answer.left_out.shards ? "Any machine type, this K." : "Any machine type and K."} Prices: ${prices}.`);
+  note("front", `${found}Best offers: ${answer.left_out.shards ? "of any machine type" : "of any machine type and K"}, none is both cheaper and faster. Prices: ${prices}.`);
 }

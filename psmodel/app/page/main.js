@@ -8,11 +8,10 @@ import { makeForm, showForm } from "./form.js";
 import { makeWanted, showComparison, showHeadline, showWhy } from "./headline.js";
 import { makeSentence, showSentence } from "./sentence.js";
 import { drawTimeline, forget, makeSimulation, simulateIfNeeded } from "./simulation.js";
-import { ask, charts, on, pin, state } from "./state.js";
+import { ask, charts, first, on, pin, state } from "./state.js";
 import { onThemeOrSize } from "./units.js";
 
 const [scenarios, form] = await Promise.all(["api/scenarios", "api/form"].map(async path => (await fetch(path)).json()));
-$("to-runs").hidden = !scenarios.some(s => s.measured);
 makeChooser(scenarios);
 makeSliders();
 makeSentence();
@@ -52,4 +51,4 @@ onThemeOrSize(() => {
   Object.keys(charts).forEach(draw);
   drawTimeline();
 });
-await ask();
+await ask(first);

@@ -78,7 +78,7 @@ export function drawTimeline() {
   $("timeline").hidden = false;
   $("timeline").querySelector(".chart").style.height = `${names.length * 22 + 90}px`;
   put("timeline", `One simulated iteration of ${time(timeline.length_s)}: ${names.length} rows of workers and shards.`, {
-    xAxis: { type: "value", name: "since the iteration began", nameGap: 24, min: 0, max: timeline.length_s, axisLabel: { formatter: time } },
+    xAxis: { type: "value", name: "since the iteration began", nameGap: 24, min: 0, max: timeline.length_s, axisLabel: { formatter: time, showMaxLabel: false } },
     yAxis: { type: "category", data: names, inverse: true, splitLine: { show: false }, axisLabel: { interval: 0 } },
     tooltip: { formatter: ({ seriesName, value }) => `${names[value[0]]}: ${seriesName}\n${time(value[1])} to ${time(value[2])}` },
     series: kinds.map((kind, i) => ({

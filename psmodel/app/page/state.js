@@ -49,6 +49,10 @@ export function pin(on) {
   return ask();
 }
 
+// The first answer is asked for before the page is made, for the two take about as long.
+export const first = get(`api/answer?${query()}`);
+first.catch(() => {});  // told by `ask`, which waits for it
+
 async function get(path, signal) {
   const response = await fetch(path, { signal });
   if (!(response.headers.get("content-type") ?? "").includes("json"))
@@ -69,12 +73,12 @@ async function chart(signal) {
   }
 }
 
-export async function ask() {
+export async function ask(begun = null) {
   asking?.abort();
   const mine = asking = new AbortController();
   tell("asked");
   try {
-    const said = await get(`api/answer?${query()}`, mine.signal);
+    const said = await (begun ?? get(`api/answer?${query()}`, mine.signal));
     if (state.pin && state.pin !== pinnedQuery) {
       const fixed = await get(`api/answer?${state.pin}`, mine.signal);
       [pinned, pinnedQuery, pinnedCharts] = fixed.error ? [null, null, {}] : [fixed, state.pin, {}];

@@ -12,27 +12,23 @@ export const number = x => x === null || x === undefined ? "–" : String(parseF
 export const money = x => x.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 export const percent = ratio => `${ratio < 1 ? "−" : "+"}${Math.abs(100 * (ratio - 1)).toFixed(1)} %`;
 
-// Okabe & Ito (2008), as in psmodel/plotting/charts.py. What colour says, a dash, a symbol or a hatch says too.
-const [BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY] =
-  ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#767676"];
-export const FILLS = [BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW, GREY];
-export const PHASES = { pull: BLUE, compute: GREEN, push: VERMILION, wait: GREY, update: PURPLE };
+const style = getComputedStyle(document.documentElement);
+const read = name => style.getPropertyValue(`--${name}`).trim();
+
+// The colours are those of psmodel.plotting.palette (palette.css). What colour says, a dash, a symbol or a hatch says too.
+export const FILLS = ["blue", "orange", "green", "purple", "sky", "yellow", "grey"].map(read);
+export const PHASES = Object.fromEntries(["pull", "compute", "push", "wait", "update"].map(phase => [phase, read(`phase-${phase}`)]));
 export const HATCHES = [
   { symbol: "none" }, { rotation: -Math.PI / 4, dashArrayX: [1, 0], dashArrayY: [2, 6] },
   { symbol: "circle", symbolSize: 0.5 }, { rotation: Math.PI / 4, dashArrayX: [1, 0], dashArrayY: [3, 5] },
   { dashArrayX: [1, 0], dashArrayY: [2, 5] }, { rotation: Math.PI / 2, dashArrayX: [1, 0], dashArrayY: [2, 5] },
   { symbol: "rect", symbolSize: 0.6 },
-].map(hatch => ({ color: "rgba(255,255,255,.45)", ...hatch }));
+].map(hatch => ({ color: "rgba(0,0,0,.38)", ...hatch }));
 
 const darkly = matchMedia("(prefers-color-scheme: dark)");
 
 export function palette() {
-  const style = getComputedStyle(document.documentElement);
-  const read = name => style.getPropertyValue(`--${name}`).trim();
-  return {
-    text: read("text"), quiet: read("quiet"), grid: read("grid"), card: read("card"), good: read("good"),
-    first: darkly.matches ? SKY : BLUE, second: darkly.matches ? ORANGE : VERMILION,
-  };
+  return Object.fromEntries(["text", "quiet", "grid", "card", "good", "first", "second", "measured"].map(name => [name, read(name)]));
 }
 
 export function onThemeOrSize(redraw) {
