@@ -6,6 +6,8 @@ UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 # With ray[default] every node of a testbed runs an agent that takes a core now and then, so those have their own place.
 EXTRAS := --all-extras --no-extra cluster --no-extra spark
 RUN := $(UV) run --frozen $(EXTRAS)
+# On all cores; real runs one after the other, beside the rest (tests/conftest.py).
+PYTEST := $(RUN) pytest -n logical --dist loadgroup
 
 .PHONY: demo test check lint bench faults soak audit licences fuzz fuzz-parsers figures measure notebooks docs clean
 
@@ -13,11 +15,11 @@ demo: .venv/ready
 	$(RUN) psmodel demo
 
 test: .venv/ready lint
-	$(RUN) pytest
+	$(PYTEST)
 
 # For each commit: nothing that starts Ray, namespaces or a browser, and nothing long.
 check: .venv/ready lint
-	$(RUN) pytest -m "not ray and not netns and not browser and not slow and not long"
+	$(PYTEST) -m "not ray and not netns and not browser and not slow and not long"
 
 lint: .venv/ready
 	$(RUN) ruff check .

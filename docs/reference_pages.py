@@ -7,7 +7,8 @@ import click
 
 from psmodel.cli import psmodel
 from psmodel.scenario import Scenario
-from psmodel.scenario.features import FEATURES, Feature
+from psmodel.scenario.features import FEATURES
+from psmodel.scenario.treatment import Feature
 
 Schema = dict[str, Any]
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -109,7 +109,7 @@ COEFFICIENTS: dict[str, Coefficient] = {
         source="NumPy copies of 64 MB on a virtual machine of 2 cores: 14.6 GB/s in all, however many copy",
     ),
     "head_start": Coefficient(
-        loss="sharing", reorders=True, unit="1", lower=0.0, upper=10.0, usual=0.1, spread=0.1,
+        loss="sharing", reorders=True, unit="1", lower=0.0, upper=10.0, usual=0.02, spread=0.05,
         meaning="how far a transfer stays behind the n it finds under way: its weight is 1/(1 + head_start·n)",
         source="a TCP flow in slow start meets a queue that others have filled",
     ),

@@ -15,7 +15,8 @@ from psmodel.errors import BadInput, CannotRun
 from psmodel.region import Region
 from psmodel.results import Metrics
 from psmodel.scenario import Scenario, ScenarioError
-from psmodel.scenario.features import FEATURES, PLAIN_FIELDS, Feature, features_of
+from psmodel.scenario.features import FEATURES, PLAIN_FIELDS, features_of
+from psmodel.scenario.treatment import Feature
 from psmodel.simulation import engine
 from psmodel.whatif.explanations import explain
 from psmodel.whatif.prices import load_catalogue, machines_for, price_per_hour

@@ -15,7 +15,8 @@ from benchmarks.soak.resources import Holding, holding
 
 Testbed = Literal["local", "netns"]
 CASES: dict[Testbed, list[Case]] = {"local": LOCAL, "netns": NETNS}
-_COMMAND_S = 150.0
+_COMMAND_S, _COMMANDS = 150.0, 4
+"""So long a command makes runs; less in a short soak, in which there are that many all the same."""
 _STRUCK = 0.5
 """Share of the runs that a fault happens to."""
 _REPETITIONS = 500
@@ -59,15 +60,17 @@ def soak(seconds: float, seed: int) -> Iterator[RunSample | Strike]:
     for command, testbed in enumerate(itertools.cycle(CASES)):
         if time.monotonic() - began >= seconds:
             return
-        for event in _command(testbed, command, chance):
+        for event in _command(testbed, command, chance, min(_COMMAND_S, seconds / _COMMANDS)):
             yield replace(event, at_s=time.monotonic() - began)
 
 
-def _command(testbed: Testbed, command: int, chance: random.Random) -> Iterator[RunSample | Strike]:
+def _command(
+    testbed: Testbed, command: int, chance: random.Random, seconds: float
+) -> Iterator[RunSample | Strike]:
     course = Course(testbed, repetitions=_REPETITIONS)
     began, maker, runs = time.monotonic(), 0, 0
     try:
-        while time.monotonic() - began < _COMMAND_S:
+        while time.monotonic() - began < seconds:
             root = course.next_run()
             inner = find(root, *INNER)
             maker, runs = inner, runs + 1 if inner == maker else 1

@@ -21,7 +21,8 @@ from psmodel.analytic.resources import rules_of, work
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
 from psmodel.results import Bound, Claim, Method, Metrics, Prediction
 from psmodel.scenario import Scenario
-from psmodel.scenario.features import Feature, features_of
+from psmodel.scenario.features import features_of
+from psmodel.scenario.treatment import Feature
 
 _CLAIMED = (
     "iteration_time_s",

@@ -58,8 +58,6 @@ def predict_grid(
     if "compute" in table:
         base = base.replace(compute=float(table["compute"].max()))  # the column's times never vary
     closed = ClosedForm(scenario=base, calibration=calibration)
-    if base.racks is not None:
-        return _one_by_one(base, table, calibration)
     i = inputs(base, calibration, table)
     p = phases(i, together=closed.together)
     metrics: dict[str, NDArray[Any]] = {
@@ -75,32 +73,6 @@ def predict_grid(
     loads = work(i)
     busiest = np.argmax(list(loads.values()), axis=0)
     return {**metrics, "bottleneck": np.array(list(loads))[busiest]}
-
-
-def _one_by_one(
-    base: Scenario, table: Mapping[str, Array], calibration: Calibration
-) -> dict[str, NDArray[Any]]:
-    """Where it depends on a host's number who meets whom, each row is worked out alone."""
-    rows = next(iter(table.values())).size
-    closed = []
-    for row in range(rows):
-        changes: dict[str, Any] = {}
-        for name, values in table.items():
-            value = int(values[row]) if name in _WHOLE else float(values[row])
-            table_name, _, role = name.partition(".")
-            if role:
-                changes.setdefault(table_name, {})[role] = value
-            elif table_name == "bandwidth":
-                changes["bandwidth"] = dict.fromkeys(ROLES, value) | changes.get("bandwidth", {})
-            else:
-                changes[name] = value
-        closed.append(ClosedForm(scenario=base.replace(**changes), calibration=calibration))
-    metrics = {
-        name: np.array([np.nan if (v := c.prediction.metrics.to_json()[name]) is None else v for c in closed])
-        for name, value in closed[0].prediction.metrics.to_json().items()
-        if name in closed[0].prediction.claims and (value is not None or name == "updates_per_s")
-    }
-    return {**metrics, "bottleneck": np.array([c.bottleneck for c in closed])}
 
 
 def _checked(base: Scenario, columns: Mapping[str, ArrayLike]) -> dict[str, Array]:

@@ -201,7 +201,9 @@ def inputs(
     for role in ROLES:
         rate = columns.get(f"bandwidth.{role}", columns.get("bandwidth"))
         rates[role] = np.full(rows, usual_rates[role]) if rate is None or not linked else rate * efficiency
-    rack_pull, rack_push = between_racks(scenario, calibration, rows)
+    rack_pull, rack_push = between_racks(
+        scenario, rates, workers=crowd, pulled=sizes, pushed=into, counts=counts
+    )
     return Inputs(
         scenario=scenario,
         workers=workers,

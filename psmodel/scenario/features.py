@@ -5,103 +5,12 @@ simulation, the real run, a fit's region, a suite's names, the page, the checks 
 table, so that a new feature is one more row here and code only where it is really computed with.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from psmodel.results import Claim
+from psmodel.scenario.treatment import ESTIMATE, EXACT, Feature, Role, leaves_out
 
 if TYPE_CHECKING:
     from psmodel.scenario.scenario import Scenario
-
-Role = Literal["workers", "shards"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Treatment:
-    """What one predictor makes of a feature.
-
-    Attributes
-    ----------
-    claim
-        What its metrics are at best where the feature is set.
-    leaves_out
-        What it leaves out, in words that end the sentence "… leaves out"; empty if nothing.
-    """
-
-    claim: Claim = "exact"
-    leaves_out: str = ""
-
-
-EXACT = Treatment()
-ESTIMATE = Treatment(claim="estimate")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Feature:
-    """One optional feature.
-
-    Attributes
-    ----------
-    field
-        Key of the scenario.
-    value
-        For a key with a few values, the one that is the feature; None: any value but the default.
-    label
-        In words.
-    closed_form, mva
-        What these predictors make of it.
-    fixes
-        Columns of a grid of closed forms that cannot vary where it is set, since it lists one number for each.
-    real_run
-        Whether the real run has it too.
-    real_run_lacks
-        What of it the real run has not, in words that end the sentence "no real run has …"; empty if nothing.
-    breaks
-        Roles whose members are no longer all alike to the simulation.
-    sets_apart
-        Whether workers that all do the same no longer do it at the same instants.
-    repeats
-        Whether bulk-synchronous iterations still repeat the first one exactly.
-    goes_with
-        Key → the values it needs there.
-    excludes
-        Keys that must have their defaults.
-    """
-
-    field: str
-    value: str | None = None
-    label: str
-    closed_form: Treatment = EXACT
-    mva: Treatment = ESTIMATE
-    fixes: frozenset[str] = frozenset()
-    real_run: bool = True
-    real_run_lacks: str = ""
-    breaks: frozenset[Role] = frozenset()
-    sets_apart: bool = False
-    repeats: bool = True
-    goes_with: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    excludes: tuple[str, ...] = ()
-    present: "Callable[[Scenario], bool] | None" = None
-
-    @property
-    def name(self) -> str:
-        """``field`` or ``field = "value"``."""
-        return self.field if self.value is None else f'{self.field} = "{self.value}"'
-
-    def is_set(self, scenario: "Scenario") -> bool:
-        """Whether the scenario has it."""
-        if self.present is not None:
-            return self.present(scenario)
-        value = getattr(scenario, self.field)
-        if self.value is not None:
-            return bool(value == self.value)
-        return bool(value != type(scenario).model_fields[self.field].default)
-
-
-def _leaves_out(text: str) -> Treatment:
-    return Treatment(claim="estimate", leaves_out=text)
-
 
 _WORKERS: frozenset[Role] = frozenset({"workers"})
 _SHARDS: frozenset[Role] = frozenset({"shards"})
@@ -118,6 +27,7 @@ FEATURES: tuple[Feature, ...] = (
         label="workers and shards on the same hosts",
         closed_form=ESTIMATE,
         sets_apart=True,
+        repeats=False,
         breaks=_BOTH,
     ),
     Feature(field="placement", value="single-host", label="one host for all", breaks=_BOTH),
@@ -127,32 +37,35 @@ FEATURES: tuple[Feature, ...] = (
         closed_form=ESTIMATE,
         breaks=_SHARDS,
         goes_with=_DEDICATED,
-        mva=_leaves_out("that shards share a host's interface"),
+        mva=leaves_out("that shards share a host's interface"),
     ),
     Feature(
         field="workers_per_host",
         label="several workers on a host",
         closed_form=ESTIMATE,
+        repeats=False,
         breaks=_WORKERS,
         goes_with=_DEDICATED,
-        mva=_leaves_out("that workers share a host's interface"),
+        mva=leaves_out("that workers share a host's interface"),
     ),
     Feature(
         field="racks",
         label="racks",
-        closed_form=_leaves_out("that racks let some workers go on sooner than others"),
-        mva=_leaves_out("racks"),
+        closed_form=leaves_out("that racks let some workers go on sooner than others"),
+        mva=leaves_out("racks"),
         real_run=False,
         sets_apart=True,
+        repeats=False,
         breaks=_BOTH,
         goes_with=_DEDICATED,
     ),
     Feature(
         field="slow_links",
         label="hosts with slower links",
-        closed_form=_leaves_out("that single links are slower"),
-        mva=_leaves_out("that single links are slower"),
+        closed_form=leaves_out("that single links are slower"),
+        mva=leaves_out("that single links are slower"),
         sets_apart=True,
+        repeats=False,
         breaks=_BOTH,
         goes_with=_DEDICATED,
         excludes=("racks",),
@@ -161,10 +74,11 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         field="background",
         label="background traffic",
-        closed_form=_leaves_out("background traffic"),
-        mva=_leaves_out("background traffic"),
+        closed_form=leaves_out("background traffic"),
+        mva=leaves_out("background traffic"),
         real_run=False,
         sets_apart=True,
+        repeats=False,
         breaks=_BOTH,
         goes_with=_DEDICATED,
         fixes=frozenset({"workers", "shards"}),
@@ -173,7 +87,7 @@ FEATURES: tuple[Feature, ...] = (
         field="cores_per_host",
         label="cores that the processes of a host share",
         closed_form=ESTIMATE,
-        mva=_leaves_out("that threads wait for a core"),
+        mva=leaves_out("that threads wait for a core"),
     ),
     Feature(
         field="total_cores",
@@ -181,14 +95,14 @@ FEATURES: tuple[Feature, ...] = (
         closed_form=ESTIMATE,
         breaks=_BOTH,
         excludes=("cores_per_host",),
-        mva=_leaves_out("that threads wait for a core"),
+        mva=leaves_out("that threads wait for a core"),
     ),
     Feature(
         field="compute_on",
         value="cpu",
         label="computing that takes a core",
         closed_form=ESTIMATE,
-        mva=_leaves_out("that computing waits for a core"),
+        mva=leaves_out("that computing waits for a core"),
         present=lambda s: s.computes_on_cores,
     ),
     Feature(
@@ -205,6 +119,7 @@ FEATURES: tuple[Feature, ...] = (
         label="workers of unequal speed",
         closed_form=ESTIMATE,
         sets_apart=True,
+        repeats=False,
         breaks=_WORKERS,
         fixes=frozenset({"workers", "compute"}),
     ),
@@ -214,14 +129,14 @@ FEATURES: tuple[Feature, ...] = (
         sets_apart=True,
         breaks=_WORKERS,
         repeats=False,
-        closed_form=_leaves_out("that stragglers' episodes come and go"),
-        mva=_leaves_out("when stragglers are slow"),
+        closed_form=leaves_out("that stragglers' episodes come and go"),
+        mva=leaves_out("when stragglers are slow"),
     ),
     Feature(
         field="layers",
         label="layers pushed in the backward pass",
-        closed_form=_leaves_out("how far the layers' pushes stand in each other's way"),
-        mva=_leaves_out("that pushes of layers overlap with computing"),
+        closed_form=leaves_out("how far the layers' pushes stand in each other's way"),
+        mva=leaves_out("that pushes of layers overlap with computing"),
         goes_with=(("push", ("blocking", "fire-and-forget")),),
     ),
     Feature(field="compression", label="compressed pushes", sets_apart=True, closed_form=ESTIMATE),
@@ -248,7 +163,7 @@ FEATURES: tuple[Feature, ...] = (
         field="mode",
         value="asp",
         label="asynchronous training",
-        closed_form=_leaves_out("how workers out of step meet"),
+        closed_form=leaves_out("how workers out of step meet"),
         breaks=_WORKERS,
         repeats=False,
     ),
@@ -256,16 +171,16 @@ FEATURES: tuple[Feature, ...] = (
         field="mode",
         value="ssp",
         label="stale-synchronous training",
-        closed_form=_leaves_out("how workers out of step meet"),
-        mva=_leaves_out("that workers wait for each other"),
+        closed_form=leaves_out("how workers out of step meet"),
+        mva=leaves_out("that workers wait for each other"),
         breaks=_WORKERS,
         repeats=False,
     ),
     Feature(
         field="backup_workers",
         label="backup workers",
-        closed_form=_leaves_out("that a late worker misses the next start"),
-        mva=_leaves_out("backup workers"),
+        closed_form=leaves_out("that a late worker misses the next start"),
+        mva=leaves_out("backup workers"),
         sets_apart=True,
         breaks=_WORKERS,
         repeats=False,
@@ -277,8 +192,8 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         field="prefetch",
         label="prefetched pulls",
-        closed_form=_leaves_out("that a prefetched pull shares links with pushes"),
-        mva=_leaves_out("that pulls overlap with computing"),
+        closed_form=leaves_out("that a prefetched pull shares links with pushes"),
+        mva=leaves_out("that pulls overlap with computing"),
         repeats=False,
         goes_with=(("pull", ("parallel",)),),
     ),
@@ -287,8 +202,8 @@ FEATURES: tuple[Feature, ...] = (
         field="push",
         value="fire-and-forget",
         label="pushes that nobody waits for",
-        closed_form=_leaves_out("how pushes that nobody waits for delay what follows"),
-        mva=_leaves_out("pushes that nobody waits for"),
+        closed_form=leaves_out("how pushes that nobody waits for delay what follows"),
+        mva=leaves_out("pushes that nobody waits for"),
         breaks=_WORKERS,
         repeats=False,
     ),
@@ -297,14 +212,14 @@ FEATURES: tuple[Feature, ...] = (
         field="max_in_flight_pushes",
         label="a limit of pushes under way",
         closed_form=ESTIMATE,
-        mva=_leaves_out("the limit of pushes under way"),
+        mva=leaves_out("the limit of pushes under way"),
         goes_with=(("push", ("fire-and-forget",)),),
     ),
     Feature(
         field="failures",
         label="failures",
-        closed_form=_leaves_out("failures"),
-        mva=_leaves_out("failures"),
+        closed_form=leaves_out("failures"),
+        mva=leaves_out("failures"),
         real_run_lacks="shards that redo updates, or deaths with prefetch, layers, backup workers or pushes that "
         "nobody waits for",
         sets_apart=True,

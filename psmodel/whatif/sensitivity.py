@@ -158,7 +158,7 @@ def _columns(scenario: Scenario, factors: Sequence[Factor], steps: Array) -> dic
 
 def _in_a_grid(scenario: Scenario, calibration: Calibration, factors: Sequence[Factor]) -> bool:
     columns = _columns(scenario, factors, np.zeros((len(factors), 1)))
-    if columns is None or scenario.racks is not None:  # which a grid works out row by row
+    if columns is None:
         return False
     try:
         predict_grid(scenario, columns, calibration)

@@ -51,6 +51,12 @@ def grids(draw: st.DrawFn) -> tuple[Scenario, dict[str, list[float]]]:
     }
     if base["placement"] == "dedicated":
         values |= {"bandwidth.shard_down": rates, "bandwidth.worker_up": rates}
+        if draw(st.booleans()):
+            base["racks"] = {"count": draw(st.integers(1, 60)), "oversubscription": draw(st.floats(1, 8))}
+            base["workers_per_host"], base["shards_per_host"] = (
+                draw(st.integers(1, 3)),
+                draw(st.integers(1, 3)),
+            )
     varied = draw(st.sets(st.sampled_from(sorted(values)), min_size=1))
     columns = {name: draw(st.lists(values[name], min_size=rows, max_size=rows)) for name in sorted(varied)}
     return Scenario.from_json(base), columns

@@ -1,4 +1,3 @@
-import doctest
 import math
 import re
 from itertools import combinations
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from scipy import stats
 
-import psmodel.distributions.base
 from psmodel.distributions import (
     KINDS,
     Deterministic,
@@ -69,12 +67,6 @@ class TestAgainstScipy:
             law = stats.beta(rank, n - rank + 1)
             expected = law.expect(truth.ppf, limit=200)
             assert distribution.expected_order_statistic(rank, n) == pytest.approx(expected, rel=1e-5)
-
-
-def test_doctests() -> None:
-    results = doctest.testmod(psmodel.distributions.base)
-    assert results.attempted > 0
-    assert results.failed == 0
 
 
 def test_maximum_of_two_normals() -> None:

@@ -1,4 +1,3 @@
-import doctest
 import heapq
 import math
 from collections.abc import Callable, Iterator
@@ -21,18 +20,9 @@ from psmodel.queueing import (
     mm1,
     mmc,
     mva,
-    open_queues,
-    repairman,
 )
 from tests.reference.markov_chain import State, closed_network, stationary
 from tests.strategies import populations, think_times
-
-
-@pytest.mark.parametrize("module", [open_queues, repairman])
-def test_doctests(module: object) -> None:
-    results = doctest.testmod(module)  # type: ignore[arg-type]
-    assert results.attempted > 0
-    assert results.failed == 0
 
 
 class TestOpenQueues:

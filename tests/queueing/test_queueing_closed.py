@@ -1,4 +1,3 @@
-import doctest
 import math
 
 import numpy as np
@@ -11,8 +10,6 @@ from psmodel.queueing import (
     approximate_mva,
     asymptotic_bounds,
     balanced_job_bounds,
-    bounds,
-    mean_value,
     multiclass,
     mva,
     saturation_population,
@@ -21,13 +18,6 @@ from tests.reference.markov_chain import closed_network
 from tests.strategies import populations, think_times
 
 demand_lists = st.lists(st.floats(1e-3, 10), min_size=1, max_size=5)
-
-
-@pytest.mark.parametrize("module", [bounds, mean_value, multiclass])
-def test_doctests(module: object) -> None:
-    results = doctest.testmod(module)  # type: ignore[arg-type]
-    assert results.attempted > 0
-    assert results.failed == 0
 
 
 class TestMeanValueAnalysis:

@@ -20,7 +20,7 @@ from psmodel.network.network import FluidNetwork
 from psmodel.scenario import load
 from psmodel.simulation import engine
 from tests.reference.fluid_reference import Bundle, completion_times, filling_rates, lp_rates
-from tests.simulation.test_simulation import calibrations, scenarios
+from tests.strategies import calibrations, scenarios
 
 NEEDS_NUMBA = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="the extra `fast` is not here"
@@ -272,7 +272,12 @@ def test_a_simulation_in_bundles_is_that_of_every_worker_and_shard(scenario, cal
     if ideal:  # what most often can be bundled
         calibration = IDEAL
         scenario = scenario.replace(
-            message_overhead=0.0, update_cost=0.0, pull="parallel", push="blocking", placement="dedicated"
+            message_overhead=0.0,
+            update_cost=0.0,
+            pull="parallel",
+            push="blocking",
+            placement="dedicated",
+            max_in_flight_pushes=None,
         )
     bundled = simulation.predict(scenario, calibration)
     with pytest.MonkeyPatch.context() as patch:

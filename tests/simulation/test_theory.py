@@ -10,6 +10,7 @@ from psmodel import simulation
 from psmodel.output_analysis import replications
 from psmodel.queueing import Station, machine_repairman, mm1, mva
 from psmodel.scenario import Scenario
+from tests.effort import runs
 
 REPLICATIONS = 10
 BASE: dict[str, Any] = {"workers": 1, "shards": 1, "elements": 8, "placement": "single-host"}
@@ -24,7 +25,7 @@ def queue(load: float) -> tuple[Scenario, str, float]:
     scenario = Scenario.from_json(
         BASE
         | {"compute": exponential(1.0), "update_cost": exponential(load), "pull": "none",
-           "push": "fire-and-forget", "mode": "asp", "iterations": 4000}
+           "push": "fire-and-forget", "mode": "asp", "iterations": runs(2000, 4000)}
     )  # fmt: skip
     return scenario, "queue", mm1(arrival_rate=1.0, service_time=load).mean_present
 
@@ -34,7 +35,7 @@ def repairman(workers: int, think: float) -> tuple[Scenario, str, float]:
     scenario = Scenario.from_json(
         BASE
         | {"workers": workers, "compute": exponential(think), "update_cost": exponential(1.0), "pull": "none",
-           "push": "blocking", "mode": "asp", "iterations": 400, "warmup": 30}
+           "push": "blocking", "mode": "asp", "iterations": runs(200, 400), "warmup": 30}
     )  # fmt: skip
     theory = machine_repairman(population=workers, think_time=think, service_time=1.0)
     return scenario, "updates_per_s", theory.throughput
@@ -45,7 +46,7 @@ def network(workers: int, shards: int) -> tuple[Scenario, str, float]:
     scenario = Scenario.from_json(
         BASE
         | {"workers": workers, "shards": shards, "compute": exponential(3.0), "update_cost": exponential(1.0),
-           "pull": "none", "push": "sequential", "mode": "asp", "iterations": 400, "warmup": 30}
+           "pull": "none", "push": "sequential", "mode": "asp", "iterations": runs(200, 400), "warmup": 30}
     )  # fmt: skip
     stations = [Station(demand=1.0)] * shards
     return scenario, "updates_per_s", mva(stations, population=workers, think_time=3.0).throughput
@@ -57,7 +58,9 @@ def barrier(workers: int, kind: str) -> tuple[Scenario, str, float]:
         "exponential": (exponential(2.0), stats.expon(scale=2.0)),
         "normal": ({"kind": "normal", "mean": 10.0, "sd": 1.0}, stats.norm(10.0, 1.0)),
     }[kind]
-    scenario = Scenario.from_json(BASE | {"workers": workers, "compute": compute, "iterations": 800})
+    scenario = Scenario.from_json(
+        BASE | {"workers": workers, "compute": compute, "iterations": runs(400, 800)}
+    )
     largest, _ = integrate.quad(lambda t: 1 - law.cdf(t) ** workers, 0, law.ppf(1 - 1e-14))
     return scenario, "iteration_time_s", largest
 

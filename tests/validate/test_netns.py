@@ -37,8 +37,16 @@ bandwidth = "100Mbps"
 shards = 2
 model_size = "3MB"
 bandwidth = { worker_up = "100Mbps", worker_down = "100Mbps", shard_up = "60Mbps", shard_down = "40Mbps" }
+
+[[held_out]]
+shards = 1
+model_size = "2MB"
+bandwidth = "100Mbps"
+compute = "400 ms"
+prefetch = true
+iterations = 3
 """
-PLANNED = 4
+PLANNED = 6
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -160,3 +168,12 @@ def test_links_limit_the_run(killed) -> None:
             else m.scenario.total_bytes
         )
         assert m.metrics.push_time_s > 0.95 * share / (narrowest * payload)
+
+
+def test_prefetched_parameters_come_while_the_worker_computes(killed) -> None:
+    """Computing takes longer than the transfer of the parameters, so that hardly any of that is waited for."""
+    prefetching = [m for m in killed["measurements"] if m.scenario.prefetch]
+    assert prefetching
+    for m in prefetching:
+        transfer = m.scenario.total_bytes / (m.scenario.bandwidth.shard_up * m.scenario.payload_fraction)
+        assert m.metrics.pull_time_s < 0.5 * transfer

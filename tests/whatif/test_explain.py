@@ -76,9 +76,9 @@ def test_it_says_so_where_nothing_takes_time() -> None:
 
 
 def test_what_takes_long_says_how_far_it_is() -> None:
-    """With racks no grid does it: samples are predicted one by one."""
+    """With background traffic no grid does it, for its links are numbered: samples are predicted one by one."""
     counts: list[tuple[int, int]] = []
-    scenario = CROWD.replace(racks={"count": 2, "oversubscription": 2})
+    scenario = CROWD.replace(background=[{"link": "shard-0.down", "rate": "1Mbps"}])
     explanation = explain(scenario, sobol=True, progress=lambda count, of: counts.append((count, of)))
     assert explanation.sobol is not None
     factors = len(explanation.sobol.total)

@@ -18,6 +18,7 @@ from psmodel.whatif.prices import load_catalogue
 from psmodel.whatif.setup import Setup
 from psmodel.whatif.sweeps import grid
 from psmodel.whatif.targets import parse_target
+from tests.effort import examples, runs
 
 TARGETS = (parse_target("iteration_time<=1s"),)
 _REPLICATIONS, _ITERATIONS = 24, 15
@@ -60,7 +61,7 @@ def times(scenario: Scenario, count: int) -> np.ndarray:
     return np.array([run.metrics.iteration_time_s for run in runs])
 
 
-@settings(max_examples=60)
+@examples(60, 200)
 @given(pair=pairs(modes=("bsp",)))
 def test_in_step_every_run_is_as_fast_or_faster(pair: tuple[Scenario, Scenario]) -> None:
     slow, fast = pair
@@ -75,7 +76,7 @@ def test_out_of_step_no_mean_is_worse_by_more_than_its_error(pair: tuple[Scenari
     _no_mean_is_worse(pair)
 
 
-@settings(max_examples=15)
+@examples(15, 15)
 @given(pair=pairs(modes=("asp", "ssp")))
 def test_out_of_step_a_few_means(pair: tuple[Scenario, Scenario]) -> None:
     _no_mean_is_worse(pair)
@@ -122,8 +123,10 @@ def test_less_of_something_and_more_of_another_is_no_order() -> None:
 
 @pytest.mark.parametrize("off", [0.4, 3.0])
 def test_estimates_that_are_far_off_cost_few_simulations(off: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """1000 numbers of shards, of which the estimates are wrong by a factor that changes along the way."""
+    """Hundreds of numbers of shards, of which the estimates are wrong by a factor that changes along the way."""
     import psmodel.whatif.search as search
+
+    most = runs(250, 1000)
 
     def wrong(candidate: Any, targets: Any) -> float:
         return right(candidate, targets) * off ** (1 + math.log10(candidate.scenario.shards))
@@ -131,14 +134,14 @@ def test_estimates_that_are_far_off_cost_few_simulations(off: float, monkeypatch
     right = search.Candidate.estimated_miss
     monkeypatch.setattr(search.Candidate, "estimated_miss", wrong)
     base = load(
-        "ingress-single", workers=8, iterations=2, model_size="4GB", bandwidth={"worker_up": "400Gbps",
+        "ingress-single", workers=8, iterations=2, model_size=f"{4 * most}MB", bandwidth={"worker_up": "400Gbps",
         "worker_down": "400Gbps", "shard_up": "1Gbps", "shard_down": "1Gbps"},
         compute={"kind": "gamma", "mean": "1 s", "cv": 0.05},
     )  # fmt: skip
-    answer = plan(base, grid("shards=1:1000:1"), ["iteration_time<=2.5s"], minimise="shards")
+    answer = plan(base, grid(f"shards=1:{most}:1"), ["iteration_time<=2.5s"], minimise="shards")
     assert answer.best is not None
-    assert answer.considered == 1000
-    assert len(answer.tried) <= 1000 / 10
+    assert answer.considered == most
+    assert len(answer.tried) <= most / 10
     assert answer.untried == 0
     # 2·N·M/(K·B) of waiting and sending beside computing, of which the pushes overlap a little.
     below = simulation.predict(base.replace(shards=int(answer.best["shards"] * 0.97))).prediction

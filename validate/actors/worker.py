@@ -6,6 +6,7 @@ all the parameters, and until it is there no byte can be pushed.
 
 import time
 from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -81,7 +82,9 @@ class WorkerActor:
         self._update.fill(0)
         self._first = np.array(edges[:-1])
         self._parts = [self._layer(edges, layer) for layer in range(len(job.compute_shares))]
-        self._prefetched: list[Any] | None = None
+        # A reply of some size stays on the shard's host until somebody gets it: asking alone brings nothing nearer.
+        self._fetcher = ThreadPoolExecutor(max_workers=1)
+        self._prefetched: Future[list[tuple[int, NDArray[Any]]]] | None = None
         self._versions = [0] * len(shards)
         self._in_flight: deque[list[Any]] = deque()
 
@@ -136,7 +139,7 @@ class WorkerActor:
             else:
                 row[1] = now()
             if job.prefetch and iteration + 1 < count:
-                self._prefetched = self._ask()
+                self._prefetched = self._fetcher.submit(ray.get, self._ask())
             row[2], row[3] = self._compute_and_push(iteration, pushed[iteration])
             row[4] = now()
             following = iteration + 1
@@ -152,8 +155,10 @@ class WorkerActor:
     def _pull(self) -> list[tuple[int, NDArray[Any]]]:
         if self._job.pull == "sequential":
             return [ray.get(shard.get_parameters.remote()) for shard in self._shards]
-        refs, self._prefetched = self._prefetched or self._ask(), None
-        replies: list[tuple[int, NDArray[Any]]] = ray.get(refs)
+        prefetched, self._prefetched = self._prefetched, None
+        replies: list[tuple[int, NDArray[Any]]] = (
+            ray.get(self._ask()) if prefetched is None else prefetched.result()
+        )
         return replies
 
     def _ask(self) -> list[Any]:

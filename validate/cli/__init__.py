@@ -6,9 +6,10 @@ from validate.cli.analysis import design, diagnose, fit, published, report_comma
 from validate.cli.cleanup import clean
 from validate.cli.gate_command import gate
 from validate.cli.history import baseline, compare, drift
+from validate.cli.manifests import manifest
 from validate.cli.runs import run, testbed
 from validate.cli.stored_runs import export, import_runs, list_runs
-from validate.cli.suite_commands import manifest, suite, suites
+from validate.cli.suite_commands import suite, suites
 
 
 @click.group()

@@ -157,6 +157,16 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def limit_texts(max_bandwidth: float | None, max_duration: float | None) -> tuple[str, ...]:
+    """The limits (bytes/s, s) as options of the same command elsewhere."""
+    texts: list[str] = []
+    if max_bandwidth is not None:
+        texts += ["--max-bandwidth", f"{max_bandwidth!r} B/s"]
+    if max_duration is not None:
+        texts += ["--max-duration", f"{max_duration!r} s"]
+    return tuple(texts)
+
+
 def allowance(max_bandwidth: float | None, max_duration: float | None) -> Allowance:
     """What the options leave runs; time counts from when the command was given."""
     began = float(os.environ.get(_BEGAN, time.monotonic()))

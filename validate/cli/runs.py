@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,14 +45,34 @@ from validate.comparison import quality
 from validate.measurements.measurement import Measurement, spans
 from validate.measurements.store import Store
 from validate.measurements.suspect_runs import suspicions
-from validate.runs.allowance import Allowance
 from validate.suites.suite_file import MOST_RUNS
-from validate.testbeds.base import Testbed
 
 if TYPE_CHECKING:
     from validate.testbeds.spark import SparkOptions
 
 SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What the command line says, as its help explains it; bytes/s and s."""
+
+    scenario: Scenario
+    testbed: str | None
+    address: str | None
+    wait: float
+    spark: "SparkOptions | None"
+    probe_links: bool
+    dry_run: bool
+    max_bandwidth: float | None
+    max_duration: float | None
+    repetitions: int
+    burn: bool
+    watch: bool
+    trace: Path | None
+    calibration: Calibration
+    store_path: Path
+    as_json: bool
 
 
 @click.command()
@@ -75,60 +96,39 @@ SCHEMA_VERSION = 1
 @store_option
 @json_option
 @click.pass_context
-def run(
-    context: click.Context,
-    scenario: Scenario,
-    testbed: str | None,
-    address: str | None,
-    wait: float,
-    spark: "SparkOptions | None",
-    probe_links: bool,
-    dry_run: bool,
-    max_bandwidth: float | None,
-    max_duration: float | None,
-    repetitions: int,
-    burn: bool,
-    watch: bool,
-    trace: Path | None,
-    calibration: Calibration,
-    store_path: Path,
-    as_json: bool,
-) -> None:
+def run(context: click.Context, /, **options: Any) -> None:
     """Run SCENARIO for real, measure it, and put the prediction beside it.
 
     \b
     psmodel validate run laptop
     psmodel validate run laptop --shards 4 --watch
     """
-    testbed = testbed or testbeds.default_for(scenario)
-    if burn and scenario.compute_on == "accelerator":
+    inputs = RunOptions(**options)
+    testbed = inputs.testbed or testbeds.default_for(inputs.scenario)
+    if inputs.burn and inputs.scenario.compute_on == "accelerator":
         raise BadInput(
             '--burn with compute_on = "accelerator"; burning the compute time is compute_on = "cpu"'
         )
-    scenario = testbeds.on_this_machine(scenario, testbed, burn=burn)
-    if dry_run:
+    scenario = testbeds.on_this_machine(inputs.scenario, testbed, burn=inputs.burn)
+    if inputs.dry_run:
         show_forecast(
-            [scenario] * repetitions, testbed=testbed, store=store_path, max_bandwidth=max_bandwidth,
-            max_duration=max_duration, as_json=as_json,
+            [scenario] * inputs.repetitions, testbed=testbed, store=inputs.store_path,
+            max_bandwidth=inputs.max_bandwidth, max_duration=inputs.max_duration, as_json=inputs.as_json,
         )  # fmt: skip
         return
     supervised(context, testbed)
-    allowed = allowance(max_bandwidth, max_duration)
+    measurements = _repeated(inputs, scenario, testbed)
     from psmodel import simulation
 
-    with Store(store_path) as store, entered(testbed, [scenario], address, store_path, wait, spark) as bed:
-        caution(store.notes)
-        measurements = _repeated(scenario, bed, store, repetitions=repetitions, watch=watch, allowed=allowed)
-    # On a cluster it has its links by now.
-    scenario = measurements[0].scenario
-    prediction = simulation.predict(scenario, calibration).prediction
-    if trace is not None:
-        write_trace(trace, spans(measurements[-1]), scenario)
-    if as_json:
+    scenario = measurements[0].scenario  # on a cluster it has its links by now
+    prediction = simulation.predict(scenario, inputs.calibration).prediction
+    if inputs.trace is not None:
+        write_trace(inputs.trace, spans(measurements[-1]), scenario)
+    if inputs.as_json:
         print_json(
             {
                 "schema_version": SCHEMA_VERSION,
-                "store": str(store_path),
+                "store": str(inputs.store_path),
                 "prediction": prediction.to_json(),
                 "measurements": [m.record() | {"metrics": m.metrics.to_json()} for m in measurements],
             }
@@ -136,36 +136,40 @@ def run(
     else:
         click.echo(f"{describe(scenario)}, on {testbed}")
         _show(prediction, measurements)
-        click.echo(f"\nStored in {store_path}")
+        click.echo(f"\nStored in {inputs.store_path}")
     if not all(m.sums_ok for m in measurements):
         click.echo("Error: the shards' parameters are not what the pushed updates sum to", err=True)
         context.exit(1)
 
 
-def _repeated(
-    scenario: Scenario, bed: Testbed, store: Store, *, repetitions: int, watch: bool, allowed: Allowance
-) -> list[Measurement]:
+def _repeated(inputs: RunOptions, scenario: Scenario, testbed: str) -> list[Measurement]:
     """Runs of a scenario, each stored before the next one starts; one that fails is written down."""
+    allowed = allowance(inputs.max_bandwidth, inputs.max_duration)
     from validate.runs.kept import next_repetition, run_and_keep
     from validate.runs.run_forecast import traffic
 
     measurements: list[Measurement] = []
-    first = next_repetition(store, scenario, bed.name)
-    with progress(repetitions, scenario.name) as advance:
-        for repetition in range(first, first + repetitions):
-            began = time.monotonic()
-            measurement = run_and_keep(
-                scenario,
-                bed,
-                store,
-                repetition=repetition,
-                on_observation=_observer(scenario, advance) if watch else None,
-                at_most_s=allowed.left_s(),
-            )
-            measurements.append(measurement)
-            advance(1, "")
-            if len(measurements) < repetitions:
-                allowed.pause(max(traffic(scenario).values()), began)
+    with (
+        Store(inputs.store_path) as store,
+        entered(testbed, [scenario], inputs.address, inputs.store_path, inputs.wait, inputs.spark) as bed,
+    ):
+        caution(store.notes)
+        first = next_repetition(store, scenario, bed.name)
+        with progress(inputs.repetitions, scenario.name) as advance:
+            for repetition in range(first, first + inputs.repetitions):
+                began = time.monotonic()
+                measurement = run_and_keep(
+                    scenario,
+                    bed,
+                    store,
+                    repetition=repetition,
+                    on_observation=_observer(scenario, advance) if inputs.watch else None,
+                    at_most_s=allowed.left_s(),
+                )
+                measurements.append(measurement)
+                advance(1, "")
+                if len(measurements) < inputs.repetitions:
+                    allowed.pause(max(traffic(scenario).values()), began)
     return measurements
 
 

@@ -1,31 +1,29 @@
-"""Commands about suites: make their runs, here or by a job, list them, write what a scheduler is handed."""
+"""Commands about suites: make their runs, here or by Ray's jobs, and list the packaged ones."""
 
 import json
-import sys
-from importlib import metadata
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from psmodel.cli.options import json_option, print_json, progress
-from psmodel.errors import BadInput, CannotRun
-from psmodel.storage.atomic import read_text, whole
-from psmodel.units import format_time
+from psmodel.errors import BadInput
+from psmodel.storage.atomic import read_text
 from validate.cli.options import (
     address_option,
     allowance,
     caution,
     entered,
     limit_options,
+    limit_texts,
     show_forecast,
     spark_options,
     store_option,
     supervised,
     testbed_option,
 )
-from validate.launch.jobs import Head, OnInterrupt, Submission, follow
-from validate.launch.plan import LaunchPlan
+from validate.launch.jobs import Head, JobOutcome, OnInterrupt, Submission, follow
 from validate.launch.records import lines
 from validate.measurements.measurement import Measurement
 from validate.measurements.store import Store
@@ -33,19 +31,31 @@ from validate.suites import suite as all_suites
 from validate.suites.suite import Suite
 
 if TYPE_CHECKING:
+    from validate.runs.suite_runner import Outcome
     from validate.testbeds.spark import SparkOptions
 
 SCHEMA_VERSION = 1
 
 
-def _limit_texts(max_bandwidth: float | None, max_duration: float | None) -> tuple[str, ...]:
-    """The limits as options of the same command elsewhere."""
-    texts: list[str] = []
-    if max_bandwidth is not None:
-        texts += ["--max-bandwidth", f"{max_bandwidth!r} B/s"]
-    if max_duration is not None:
-        texts += ["--max-duration", f"{max_duration!r} s"]
-    return tuple(texts)
+@dataclass(frozen=True, kw_only=True)
+class SuiteOptions:
+    """What the command line says, as its help explains it; bytes/s and s."""
+
+    name: str
+    testbed: str | None
+    address: str | None
+    wait: float
+    spark: "SparkOptions | None"
+    dry_run: bool
+    max_bandwidth: float | None
+    max_duration: float | None
+    submit: str | None
+    yes: bool
+    on_interrupt: OnInterrupt
+    records: bool
+    skip: Path | None
+    store_path: Path
+    as_json: bool
 
 
 @click.command()
@@ -74,24 +84,7 @@ def _limit_texts(max_bandwidth: float | None, max_duration: float | None) -> tup
 @store_option
 @json_option
 @click.pass_context
-def suite(
-    context: click.Context,
-    name: str,
-    testbed: str | None,
-    address: str | None,
-    wait: float,
-    spark: "SparkOptions | None",
-    dry_run: bool,
-    max_bandwidth: float | None,
-    max_duration: float | None,
-    submit: str | None,
-    yes: bool,
-    on_interrupt: OnInterrupt,
-    records: bool,
-    skip: Path | None,
-    store_path: Path,
-    as_json: bool,
-) -> None:
+def suite(context: click.Context, /, **options: Any) -> None:
     """Make the missing runs of suite NAME (packaged, or a TOML file); run again to resume.
 
     \b
@@ -99,62 +92,83 @@ def suite(
     psmodel validate suite ingress
     psmodel validate suite cluster --submit http://10.0.0.1:8265 --yes
     """
+    inputs = SuiteOptions(**options)
+    selection = all_suites.load(inputs.name)
+    if inputs.submit is None:
+        testbed = inputs.testbed or selection.testbed
+        if inputs.dry_run:
+            _forecast(inputs, selection, testbed)
+            return
+        supervised(context, testbed)
+        whole = _made_here(inputs, selection, testbed)
+    else:
+        if inputs.testbed not in (None, "cluster"):
+            raise BadInput(f"--submit with --testbed {inputs.testbed}; a job runs on testbed cluster")
+        if inputs.dry_run or not inputs.yes:
+            _forecast(inputs, selection, "cluster")
+            if not inputs.dry_run:
+                click.echo(f"Nothing was submitted to {inputs.submit}; --yes does it.", err=True)
+            return
+        whole = _made_by_jobs(inputs, selection, Head(inputs.submit))
+    if not whole:
+        context.exit(1)
+
+
+def _forecast(inputs: SuiteOptions, selection: Suite, testbed: str) -> None:
+    """Say what the missing runs would ask for."""
     from validate.runs.suite_runner import missing
 
-    choice = all_suites.load(name)
-    if submit is not None:
-        if testbed not in (None, "cluster"):
-            raise BadInput(f"--submit with --testbed {testbed}; a job runs on testbed cluster")
-        testbed = "cluster"
-    testbed = testbed or choice.testbed
-    skipped = _skipped(skip)
-    if dry_run or (submit is not None and not yes):
-        with Store(store_path) as store:
-            todo = [r.scenario for r in missing(choice, store, testbed=testbed, skip=skipped)]
-        show_forecast(
-            todo, testbed=testbed, store=store_path, max_bandwidth=max_bandwidth, max_duration=max_duration,
-            as_json=as_json,
-        )  # fmt: skip
-        if submit is not None and not dry_run:
-            click.echo(f"Nothing was submitted to {submit}; --yes does it.", err=True)
-        return
-    if submit is not None:
-        limits = _limit_texts(max_bandwidth, max_duration)
-        _submitted(context, choice, name, Head(submit), limits, on_interrupt, store_path, as_json)
-        return
-    supervised(context, testbed)
-    allowed = allowance(max_bandwidth, max_duration)
+    with Store(inputs.store_path) as store:
+        todo = [r.scenario for r in missing(selection, store, testbed=testbed, skip=_skipped(inputs.skip))]
+    show_forecast(
+        todo, testbed=testbed, store=inputs.store_path, max_bandwidth=inputs.max_bandwidth,
+        max_duration=inputs.max_duration, as_json=inputs.as_json,
+    )  # fmt: skip
+
+
+def _made_here(inputs: SuiteOptions, selection: Suite, testbed: str) -> bool:
+    """Make the runs in this process; whether all of them could be made."""
+    allowed = allowance(inputs.max_bandwidth, inputs.max_duration)
     from validate.runs import supervised as supervision
     from validate.runs.suite_runner import Outcome, run_suite
 
-    with Store(store_path) as store:
+    with Store(inputs.store_path) as store:
         caution(store.notes)
-        result = run_suite(
-            choice,
+        outcome = run_suite(
+            selection,
             store,
             testbed=testbed,
-            entered=lambda scenarios: entered(testbed, scenarios, address, store_path, wait, spark),
+            entered=lambda scenarios: entered(
+                testbed, scenarios, inputs.address, inputs.store_path, inputs.wait, inputs.spark
+            ),
             progress=progress,
             earlier=Outcome.earlier(supervision.earlier()),
             allowance=allowed,
-            skip=skipped,
-            on_run=_write_record if records else None,
+            skip=_skipped(inputs.skip),
+            on_run=_write_record if inputs.records else None,
         )
-    if as_json:
-        print_json({"schema_version": SCHEMA_VERSION, "store": str(store_path), **result.to_json()})
+    if inputs.as_json:
+        print_json({"schema_version": SCHEMA_VERSION, "store": str(inputs.store_path), **outcome.to_json()})
     else:
-        click.echo(
-            f"Suite {choice.name}: {result.made} runs made, {result.found} found in {store_path}, "
-            f"{result.suspect} suspect, {len(result.failed)} failed"
+        for line in _sentences(selection, outcome, inputs.store_path):
+            click.echo(line)
+    return not (outcome.failed or outcome.over)
+
+
+def _sentences(selection: Suite, outcome: "Outcome", store: Path) -> list[str]:
+    """What became of the runs."""
+    sentences = [
+        f"Suite {selection.name}: {outcome.made} runs made, {outcome.found} found in {store}, "
+        f"{outcome.suspect} suspect, {len(outcome.failed)} failed"
+    ]
+    sentences += [f"  {scenario}: {reason}" for scenario, reason in outcome.failed]
+    if outcome.over:
+        sentences.append(f"  {outcome.left} runs were not tried: {outcome.over}; run the suite again")
+    elif outcome.left:
+        sentences.append(
+            f"  {outcome.left} runs were not tried since the testbed was lost; run the suite again"
         )
-        for scenario, reason in result.failed:
-            click.echo(f"  {scenario}: {reason}")
-        if result.over:
-            click.echo(f"  {result.left} runs were not tried: {result.over}; run the suite again")
-        elif result.left:
-            click.echo(f"  {result.left} runs were not tried since the testbed was lost; run the suite again")
-    if result.failed or result.over:
-        context.exit(1)
+    return sentences
 
 
 def _write_record(measurement: Measurement) -> None:
@@ -169,20 +183,11 @@ def _skipped(path: Path | None) -> frozenset[str]:
     return frozenset(map(str, keys))
 
 
-def _submitted(
-    context: click.Context,
-    selection: Suite,
-    name: str,
-    head: Head,
-    limits: tuple[str, ...],
-    on_interrupt: OnInterrupt,
-    store_path: Path,
-    as_json: bool,
-) -> None:
-    """Have jobs make the runs, and store them here."""
+def _made_by_jobs(inputs: SuiteOptions, selection: Suite, head: Head) -> bool:
+    """Have Ray's jobs make the runs, and store them here; whether none is left."""
     from validate.runs.suite_runner import missing
 
-    with Store(store_path) as store:
+    with Store(inputs.store_path) as store:
         caution(store.notes)
 
         def left() -> int:
@@ -190,126 +195,33 @@ def _submitted(
 
         submission = Submission(
             suite=selection,
-            file=Path(name) if name.endswith(".toml") else None,
-            options=limits,
+            file=Path(inputs.name) if inputs.name.endswith(".toml") else None,
+            options=limit_texts(inputs.max_bandwidth, inputs.max_duration),
             store=lambda run: store.import_runs([run]) > 0,
             held=store.keys,
             say=lambda line: click.echo(line, err=True),
-            on_interrupt=on_interrupt,
+            on_interrupt=inputs.on_interrupt,
         )
         outcome = follow(head, submission, left)
-        remaining, total = left(), len(selection.runs())
-    if as_json:
-        document: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "store": str(store_path),
-            "left": remaining,
-        }
+        remaining = left()
+    _show_job(inputs, selection, outcome, remaining)
+    return remaining == 0
+
+
+def _show_job(inputs: SuiteOptions, selection: Suite, outcome: JobOutcome | None, remaining: int) -> None:
+    if inputs.as_json:
+        document = {"schema_version": SCHEMA_VERSION, "store": str(inputs.store_path), "left": remaining}
         print_json(document | {"job": None if outcome is None else outcome.to_json()})
     else:
         if outcome is not None:
             click.echo(
-                f"Job {outcome.job} has {outcome.status.lower()}; {outcome.stored} runs stored in {store_path}"
+                f"Job {outcome.job} has {outcome.status.lower()}; {outcome.stored} runs stored in "
+                f"{inputs.store_path}"
             )
-        click.echo(f"Suite {selection.name}: {total - remaining} of {total} runs are in {store_path}")
-    if remaining:
-        if outcome is not None and outcome.message:
-            click.echo(f"Error: {outcome.message.strip().splitlines()[-1]}", err=True)
-        context.exit(1)
-
-
-@click.command()
-@click.argument("name")
-@click.option("--slurm", is_flag=True, help="Write a script for sbatch.")
-@click.option("--kuberay", is_flag=True, help="Write a RayJob for KubeRay (1.5.1 or later).")
-@click.option(
-    "--nodes",
-    type=click.IntRange(1),
-    help="Machines; by default one more than the suite needs, for Ray's head and the driver.",
-)
-@click.option(
-    "--python", metavar="PATH", help="The Python that has psmodel, on the cluster; by default this one."
-)
-@click.option(
-    "--image", metavar="NAME", help="KubeRay: a container image with psmodel and this version of Ray."
-)
-@click.option("--cpu", default="2", show_default=True, help="KubeRay: CPUs of each pod.")
-@click.option("--memory", default="8Gi", show_default=True, help="KubeRay: memory of each pod.")
-@limit_options
-@click.option("--out", type=click.Path(path_type=Path), help="A file to write to; without it, to stdout.")
-@store_option
-def manifest(
-    name: str,
-    slurm: bool,
-    kuberay: bool,
-    nodes: int | None,
-    python: str | None,
-    image: str | None,
-    cpu: str,
-    memory: str,
-    dry_run: bool,
-    max_bandwidth: float | None,
-    max_duration: float | None,
-    out: Path | None,
-    store_path: Path,
-) -> None:
-    """Write what Slurm or KubeRay is handed to run suite NAME, and say on stderr what it will ask for.
-
-    The runs come home with the job's log: psmodel validate import FILE.log
-
-    \b
-    psmodel validate manifest cluster --slurm --out cluster.sbatch
-    psmodel validate manifest cluster --kuberay --image registry/psmodel:0.1 --out cluster.yaml
-    """
-    if slurm == kuberay:
-        raise BadInput("give one of --slurm and --kuberay")
-    choice = all_suites.load(name)
-    plan = LaunchPlan(
-        suite=choice,
-        file=Path(name) if name.endswith(".toml") else None,
-        nodes=nodes or 0,
-        python=python or ("python" if kuberay else sys.executable),
-        limits=_limit_texts(max_bandwidth, max_duration),
-        max_duration_s=max_duration,
-    )
-    if nodes is None:
-        plan = plan.with_nodes(plan.hosts + 1)
-    if plan.nodes < plan.hosts:
-        raise BadInput(f"--nodes {plan.nodes}: suite {choice.name} needs {plan.hosts} machines at least")
-    scenarios = [planned.scenario for planned in choice.runs()]
-    show_forecast(
-        scenarios, testbed="cluster", store=store_path, max_bandwidth=max_bandwidth, max_duration=max_duration,
-        as_json=False, err=True,
-    )  # fmt: skip
-    if dry_run:
-        return
-    text = _slurm(plan) if slurm else _kuberay(plan, image, cpu, memory)
-    if out is None:
-        click.echo(text, nl=False)
-        return
-    with whole(out) as file:
-        file.write(text.encode())
-    click.echo(f"Written: {out}", err=True)
-    if max_duration is not None:
-        click.echo(f"The scheduler ends it a while after {format_time(max_duration)}.", err=True)
-
-
-def _slurm(plan: LaunchPlan) -> str:
-    from validate.launch.slurm import script
-
-    return script(plan)
-
-
-def _kuberay(plan: LaunchPlan, image: str | None, cpu: str, memory: str) -> str:
-    if image is None:
-        raise BadInput("--kuberay needs --image, a container image that has psmodel and Ray in it")
-    try:
-        ray_version = metadata.version("ray")
-    except metadata.PackageNotFoundError:
-        raise CannotRun("the RayJob names Ray's version, and no Ray is installed here") from None
-    from validate.launch.kuberay import manifest as written
-
-    return written(plan, image=image, ray_version=ray_version, cpu=cpu, memory=memory)
+        total = len(selection.runs())
+        click.echo(f"Suite {selection.name}: {total - remaining} of {total} runs are in {inputs.store_path}")
+    if remaining and outcome is not None and outcome.message:
+        click.echo(f"Error: {outcome.message.strip().splitlines()[-1]}", err=True)
 
 
 @click.command()

@@ -8,69 +8,27 @@ before anything is measured (`psmodel.calibration.Coefficient.usual` and `spread
 where they speak (maximum a posteriori estimate: Gelman et al. 2013, "Bayesian data analysis", section 13.2).
 """
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import least_squares
 from scipy.stats import t as student
 
 from psmodel.calibration import COEFFICIENTS, IDEAL, Calibration
 from psmodel.errors import BadInput
 from psmodel.region import Region
-from psmodel.scenario import Scenario
 from validate.fitting.fit import Fit, Residual, impersonal
 from validate.fitting.model_response import Forward, scales, with_values
-from validate.fitting.noise import Block, Noise, run_to_run
-from validate.fitting.observables import Observed, fitted_names, signals, tolerance
-from validate.fitting.probe_rates import Probe, probes
+from validate.fitting.noise import run_to_run
+from validate.fitting.observables import Observed, fitted_names, signals
+from validate.fitting.probe_rates import probes
+from validate.fitting.solution import FitData, Solution, misfits, solve
 from validate.measurements.selection import by_scenario, content, labels
 
-Array = NDArray[np.float64]
 WIDEST = 0.5
 """A coefficient whose 95 % interval is wider than ± this part of its size (or usual value) is not identified."""
 _ENTANGLED = 0.7
-_OUTLIER = 3.0
-"""Residuals beyond so many standard deviations pull linearly instead of quadratically (soft L1 loss)."""
-_PASSES = 3
-"""Estimates of coefficients and of the model's own error, in turn."""
-_SHARED = 4.0
-"""A signal's own misfit counts like its scenarios, that of all signals like so many more."""
-USUAL_MISFIT, _USUAL_WEIGHT = 0.03, 4.0
-"""Model error expected before anything is measured, and how many residuals that expectation counts like: as many
-coefficients as a few scenarios can bear make these fit far better than any other will."""
-_LEAST_MISFIT = 1e-3
 _NO_EFFECT = 1e-6
 """Relative change of a signal by a coefficient of usual size that is rounding."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Data:
-    """The measurements as the fit sees them: one scenario and one block for each group of repetitions."""
-
-    scenarios: tuple[Scenario, ...]
-    noise: Noise
-    cells: tuple[tuple[int, str], ...]
-    """Index of the scenario and name of the signal of each residual."""
-    probes: Mapping[str, Probe]
-    """What else was measured, by coefficient."""
-
-    def block(self, index: int) -> Block:
-        return self.noise.blocks[index]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Solution:
-    names: tuple[str, ...]
-    calibration: Calibration
-    misfit: dict[str, float]
-    jacobian: Array
-    """Of the standardised residuals by the coefficients in units of their scales."""
-    freedom: int
-    converged: bool
-    message: str
 
 
 def fit(
@@ -115,7 +73,7 @@ def fit(
     unidentified = dict.fromkeys([n for n in names if n not in affecting], "it has no effect on these runs")
     unidentified |= dict.fromkeys(guessed, "only workers out of step tell it; it has its usual value")
     start = with_values(affecting, scales(affecting), fixed)
-    solution = _solve(data, affecting, start, forward)
+    solution = solve(data, affecting, start, forward)
     return _record(data, solution, unidentified | _unidentified(solution), observed, forward, seed)
 
 
@@ -131,7 +89,7 @@ def _default_names(observed: Sequence[Observed]) -> tuple[tuple[str, ...], tuple
 
 
 def _affecting(
-    data: "_Data", names: tuple[str, ...], start: Calibration, forward: Forward
+    data: FitData, names: tuple[str, ...], start: Calibration, forward: Forward
 ) -> tuple[str, ...]:
     """The coefficients on which any of the signals depends."""
     slopes = [forward.jacobian(scenario, start, names) for scenario in data.scenarios]
@@ -153,7 +111,7 @@ def _check(observed: Sequence[Observed], names: Sequence[str], mix_machines: boo
         )
 
 
-def _group(observed: Sequence[Observed]) -> _Data:
+def _group(observed: Sequence[Observed]) -> FitData:
     groups = by_scenario(observed)
     scenarios = tuple(runs[0].scenario for runs in groups)
     noise = run_to_run([[signals(r.scenario, r.metrics) for r in runs] for runs in groups])
@@ -163,105 +121,10 @@ def _group(observed: Sequence[Observed]) -> _Data:
         for name in fitted_names(scenario)
         if name in block.mean
     )
-    return _Data(scenarios=scenarios, noise=noise, cells=cells, probes=probes(observed))
+    return FitData(scenarios=scenarios, noise=noise, cells=cells, probes=probes(observed))
 
 
-def _errors(
-    data: _Data, cells: Iterable[tuple[int, str]], calibration: Calibration, forward: Forward
-) -> Array:
-    return np.array(
-        [forward(data.scenarios[i], calibration)[name] - data.block(i).mean[name] for i, name in cells]
-    )
-
-
-def _mean_noise(data: _Data, cells: Iterable[tuple[int, str]]) -> Array:
-    """Standard deviation of each mean that is no error of the model: noise, and what is too small to matter."""
-    noises = []
-    for i, name in cells:
-        block = data.block(i)
-        noise = block.noise[name] / math.sqrt(block.runs)
-        noises.append(math.hypot(noise, tolerance(block.mean, name)))
-    return np.array(noises)
-
-
-def _solve(data: _Data, names: tuple[str, ...], start: Calibration, forward: Forward) -> _Solution:
-    noise, signal = _mean_noise(data, data.cells), [name for _, name in data.cells]
-    unit = scales(names)
-    lower = np.array([COEFFICIENTS[n].lower for n in names]) / unit
-    upper = np.array([COEFFICIENTS[n].upper for n in names]) / unit
-    observations = [
-        data.probes.get(n, Probe(value=COEFFICIENTS[n].usual, deviation=COEFFICIENTS[n].spread))
-        for n in names
-    ]
-    expected = np.array([probe.value for probe in observations]) / unit
-    spread = np.array([probe.deviation for probe in observations]) / unit
-    misfit = dict.fromkeys(signal, float(np.median(noise)))
-    calibration, converged, message = start, True, "nothing to estimate"
-    freedom = float(len(data.cells))
-
-    def at(point: Array) -> Calibration:
-        return with_values(names, point * unit, start)
-
-    def residuals(point: Array, deviation: Array) -> Array:
-        of_data = _errors(data, data.cells, at(point), forward) / deviation
-        return np.concatenate([of_data, (point - expected) / spread])
-
-    def slopes(point: Array, deviation: Array) -> Array:
-        of = [forward.jacobian(scenario, at(point), names) for scenario in data.scenarios]
-        rows = [of[i][name] for i, name in data.cells]
-        of_data = np.array(rows).reshape(len(rows), len(names)) / deviation[:, None]
-        return np.concatenate([of_data, np.diag(1 / spread)])
-
-    point = expected.copy()
-    for _ in range(_PASSES if names else 1):
-        deviation = np.hypot(noise, [misfit[s] for s in signal])
-        if names:
-            solution = least_squares(
-                residuals,
-                np.clip(point, lower, upper),
-                jac=slopes,
-                args=(deviation,),
-                bounds=(lower, upper),
-                loss="soft_l1",
-                f_scale=_OUTLIER,
-                xtol=1e-5,
-                ftol=1e-5,
-                max_nfev=60,
-            )
-            point = solution.x
-            calibration, converged, message = at(point), bool(solution.success), str(solution.message)
-        # Coefficients that only the expectation decides take no freedom from the data.
-        jacobian = slopes(point, deviation)
-        variance = np.diag(np.linalg.inv(jacobian.T @ jacobian)) if names else np.empty(0)
-        freedom = max(1.0, len(data.cells) - float((1 - variance / spread**2).sum()))
-        misfit = _misfit(_errors(data, data.cells, calibration, forward), noise, signal, freedom)
-    deviation = np.hypot(noise, [misfit[s] for s in signal])
-    return _Solution(
-        names=names,
-        calibration=calibration,
-        misfit=misfit,
-        jacobian=slopes(point, deviation),
-        freedom=round(freedom),
-        converged=converged,
-        message=message,
-    )
-
-
-def _misfit(errors: Array, noise: Array, signal: Sequence[str], freedom: float) -> dict[str, float]:
-    """Standard deviation of the model's own error by signal: what the noise of the means leaves unexplained."""
-    excess = errors**2 * len(errors) / freedom - noise**2
-    # The sampling variance of an excess grows with the fourth power of its noise.
-    weight = (USUAL_MISFIT**2 / (USUAL_MISFIT**2 + noise**2)) ** 2
-    shared = (_USUAL_WEIGHT * USUAL_MISFIT**2 + weight @ excess) / (_USUAL_WEIGHT + weight.sum())
-    misfit = {}
-    for name in dict.fromkeys(signal):
-        own = np.array([s == name for s in signal])
-        total = _SHARED * shared + weight[own] @ excess[own]
-        misfit[name] = float(np.sqrt(max(_LEAST_MISFIT**2, total / (_SHARED + weight[own].sum()))))
-    return misfit
-
-
-def _unidentified(solution: _Solution) -> dict[str, str]:
+def _unidentified(solution: Solution) -> dict[str, str]:
     """Coefficient → why these runs do not tell it, of those that they do not."""
     names, jacobian = solution.names, solution.jacobian
     if not names:
@@ -289,8 +152,8 @@ def _unidentified(solution: _Solution) -> dict[str, str]:
 
 
 def _record(
-    data: _Data,
-    solution: _Solution,
+    data: FitData,
+    solution: Solution,
     unidentified: dict[str, str],
     observed: Sequence[Observed],
     forward: Forward,
@@ -298,12 +161,12 @@ def _record(
 ) -> Fit:
     calibration = solution.calibration
     every = [(i, name) for i, block in enumerate(data.noise.blocks) for name in block.mean]
-    errors = _errors(data, every, calibration, forward)
+    errors = data.errors(every, calibration, forward)
     freedom = max(solution.freedom, 1)
     # Signals that were not fitted, such as the whole iteration, have their own error all the same.
-    misfit = _misfit(
+    misfit = misfits(
         errors,
-        _mean_noise(data, every),
+        data.mean_noise(every),
         [name for _, name in every],
         float(freedom),
     )

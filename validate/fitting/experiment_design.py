@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from psmodel.calibration import COEFFICIENTS, Calibration
 from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
-from validate.fitting.estimate import USUAL_MISFIT
 from validate.fitting.model_response import Forward, scales
 from validate.fitting.observables import fitted_names, tolerance
+from validate.fitting.solution import USUAL_MISFIT
 
 Array = NDArray[np.float64]
 SCHEMA_VERSION = 1
