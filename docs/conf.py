@@ -157,7 +157,16 @@ def _displayed_formula(visitor: Any, node: Any) -> None:
     raise SkipNode
 
 
+def _levels_of_captions(
+    _app: Any, _page: str, _template: str, context: dict[str, Any], _doctree: Any
+) -> None:
+    """Sphinx makes the captions of the navigation headings without a level, which a screen reader needs."""
+    if tree := context.get("furo_navigation_tree"):
+        context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+
+
 def setup(app: Any) -> None:
     """Connect what must see the docstrings, and the renderer of formulas."""
     app.add_html_math_renderer("mathml", (_formula, None), (_displayed_formula, None))
     app.connect("autodoc-process-docstring", _absolute_values, priority=1000)
+    app.connect("html-page-context", _levels_of_captions, priority=1000)

@@ -18,6 +18,8 @@ PAGES = [
     for path in sorted((ROOT / "docs").rglob("*.md"))
     if "_generated" not in path.parts
 ] + ["search.html", "_generated/api/psmodel.scenario.html"]
+_ALWAYS = {"index.html", "background/accuracy.html", "reference/scenario.html"}
+"""The first page and the widest tables; all the others with --runslow, for each takes some seconds."""
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -40,7 +42,9 @@ def url(site: Site) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(
+    "path", [path if path in _ALWAYS else pytest.param(path, marks=pytest.mark.slow) for path in PAGES]
+)
 def test_a_page_fits_and_nothing_serious_hinders_anyone(
     url: str, browser: Any, path: str, scheme: str
 ) -> None:
