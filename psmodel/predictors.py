@@ -10,7 +10,7 @@ import numpy as np
 from psmodel import analytic
 from psmodel.calibration import IDEAL, Calibration, CalibrationError, read_object
 from psmodel.region import Region
-from psmodel.results import Method, Prediction
+from psmodel.results import Method, Metrics, Prediction
 from psmodel.scenario import Scenario
 
 COVERAGE = 0.95
@@ -134,13 +134,18 @@ def answer(scenario: Scenario, predict: Predictor, calibrated: Calibrated) -> An
         prediction = replace(prediction, notes=(*prediction.notes, note))
     if not calibrated.draws:
         return Answer(prediction=prediction, extrapolation=outside)
-    samples = [predict(scenario, draw).metrics.to_json() for draw in calibrated.draws]
-    intervals = {}
-    for name in prediction.metrics.to_json():
-        values = [value for metrics in samples if (value := metrics[name]) is not None]
-        if values:
-            intervals[name] = interval(values)
-    return Answer(prediction=prediction, intervals=intervals, extrapolation=outside)
+    samples = [predict(scenario, draw).metrics for draw in calibrated.draws]
+    return Answer(prediction=prediction, intervals=intervals(samples), extrapolation=outside)
+
+
+def intervals(samples: Sequence[Metrics]) -> dict[str, tuple[float, float]]:
+    """Metric → its `interval` over predictions, one per draw; of those that a prediction has."""
+    columns: dict[str, list[float]] = {}
+    for metrics in samples:
+        for name, value in metrics.to_json().items():
+            if value is not None:
+                columns.setdefault(name, []).append(value)
+    return {name: interval(values) for name, values in columns.items()}
 
 
 def interval(samples: Sequence[float]) -> tuple[float, float]:

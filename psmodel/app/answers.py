@@ -1,6 +1,7 @@
 """Answers of the page that need no simulation: prediction, bounds, curves, map and prices by closed forms."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ import numpy as np
 from psmodel.analytic import predict_grid
 from psmodel.app.overlay import Measured
 from psmodel.app.query import Query, Settings
-from psmodel.predictors import Calibrated, answer, predictor
-from psmodel.results import Array
+from psmodel.calibration import Calibration
+from psmodel.predictors import answer, predictor
+from psmodel.results import Array, Metrics
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import features_of, fixed_columns
 from psmodel.whatif.explanations import explain
@@ -37,13 +39,11 @@ def answered(query: Query) -> dict[str, Any]:
     """The numbers of one scenario, in SI units: its prediction with claims and bounds, and what a change brings.
 
     ``left_out`` says why a chart is missing; ``runs`` are the measurements of this scenario and of those that differ in
-    N or K alone.
+    N or K alone. ``draws`` is how many predictions its intervals come from, which take longer: see `sampled`.
     """
     scenario, settings = query.scenario, query.settings
-    reply = answer(scenario, predictor("analytic"), settings.calibrated)
-    best = Calibrated(
-        best=settings.calibrated.best
-    )  # without draws: an interval of each gain would take too long
+    best = replace(settings.calibrated, draws=())
+    reply = answer(scenario, predictor("analytic"), best)
     why = explain(scenario, best) if reply.prediction.metrics.iteration_time_s > 0 else None
     machines = machines_for(scenario, {}, settings.catalogue)
     return {
@@ -52,7 +52,7 @@ def answered(query: Query) -> dict[str, Any]:
         "features": [feature.label for feature in features_of(scenario)],
         "wanted": {"target_s": query.target_s, "budget": query.budget},
         "prediction": reply.prediction.to_json(),
-        "intervals": dict(reply.intervals),
+        "draws": len(settings.calibrated.draws),
         "gains": [vars(gain) for gain in why.gains] if why else [],
         "gains_left_out": dict(why.left_out) if why else {},
         "here": machines
@@ -65,6 +65,12 @@ def answered(query: Query) -> dict[str, Any]:
         "command": query.command("predict"),
         "simulate_command": query.command("simulate", "--replications", str(query.replications)),
     }
+
+
+def sampled(query: Query, draws: Sequence[Calibration]) -> list[Metrics]:
+    """What each of a fit's draws predicts."""
+    predict = predictor("analytic")
+    return [predict(query.scenario, draw).metrics for draw in draws]
 
 
 CHARTS: dict[str, Callable[[Query], dict[str, Any] | None]] = {

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from psmodel.app import overlay
-from psmodel.app.answers import CHARTS, answered, listed
+from psmodel.app.answers import CHARTS, answered, listed, sampled
 from psmodel.app.event_stream import events
 from psmodel.app.files import MOST_BYTES, from_file, to_toml
 from psmodel.app.form_keys import form
@@ -19,9 +20,13 @@ from psmodel.app.query import Query
 from psmodel.app.runs import compared
 from psmodel.errors import BadInput
 from psmodel.plotting import palette
+from psmodel.predictors import intervals
+from psmodel.results import Metrics
 
 _MOST_UPLOAD = 1 << 20
 _TICK_S = 0.25
+_AT_ONCE = 10
+"""Draws that are predicted before it is looked again whether anybody still waits."""
 
 
 class Routes:
@@ -37,6 +42,8 @@ class Routes:
             Route("/palette.css", self.colours),
             Route("/api/scenarios", self.scenarios),
             Route("/api/answer", self.answer),
+            Route("/api/intervals", self.intervals),
+            Route("/api/all", self.everything),
             Route("/api/charts/{name}", self.chart),
             Route("/api/simulate", self.simulate),
             Route("/api/form", self.fields),
@@ -68,6 +75,24 @@ class Routes:
         if compute is None:
             raise BadInput(f"chart {name!r} is none of {', '.join(CHARTS)}")
         return JSONResponse(compute(self._query(request)))
+
+    async def intervals(self, request: Request) -> Response:
+        """Metric → the interval that a fit's uncertainty leaves; not worked out further for a reader who has left."""
+        query = self._query(request)
+        draws = query.settings.calibrated.draws
+        samples: list[Metrics] = []
+        for begin in range(0, len(draws), _AT_ONCE):
+            if await request.is_disconnected():
+                break
+            samples += await run_in_threadpool(sampled, query, draws[begin : begin + _AT_ONCE])
+        return JSONResponse(intervals(samples))
+
+    def everything(self, request: Request) -> Response:
+        """Numbers, intervals and charts of one scenario, to take along."""
+        query = self._query(request)
+        samples = sampled(query, query.settings.calibrated.draws)
+        charts = {name: compute(query) for name, compute in CHARTS.items()}
+        return JSONResponse({**answered(query), "intervals": intervals(samples), "charts": charts})
 
     def fields(self, _: Request) -> Response:
         """The form for every key."""

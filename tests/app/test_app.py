@@ -37,6 +37,7 @@ from tests.app.serving import served
 
 ROOT = Path(__file__).parents[2]
 RUNS = ROOT / "figures" / "measured" / "ingress.json"
+FIT = ROOT / "figures" / "measured" / "ingress.fit.json"
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,27 @@ def test_curves_map_and_front_agree_with_the_other_commands(
     assert (row["cost_per_hour"], row["iteration_time_s"]) == (
         swept["cost_per_hour"], pytest.approx(swept["iteration_time_s"]),
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fitted_url() -> Iterator[str]:
+    with served(Settings(fit=FIT)) as address_of_page:
+        yield address_of_page
+
+
+def test_a_fit_gives_each_number_its_interval(
+    fitted_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = {"scenario": "ingress-single", "mode": "asp"}
+    intervals = ask(fitted_url, "intervals", query)
+    _, out, _ = run(capsys, *shlex.split(answer(fitted_url, **query)["command"])[1:], "--json")
+    assert intervals == json.loads(out)["intervals"]
+    low, high = intervals["iteration_time_s"]
+    assert 0 < low < high
+    whole = ask(fitted_url, "all", query)
+    assert whole["intervals"] == intervals
+    assert whole["prediction"] == answer(fitted_url, **query)["prediction"]
+    assert whole["charts"]["map"] == ask(fitted_url, "charts/map", query)
 
 
 def test_measurements_lie_over_their_own_scenario(url: str) -> None:
@@ -459,6 +481,22 @@ def test_the_question_is_edited_in_its_sentence(url: str, page: Any) -> None:
     page.locator("#q-staleness_bound").fill("2")
     page.keyboard.press("Enter")
     expect(page.locator("#command")).to_contain_text("--mode ssp --set staleness_bound=2")
+
+
+@pytest.mark.browser
+def test_an_interval_comes_after_the_charts_and_goes_with_its_scenario(fitted_url: str, browser: Any) -> None:
+    from playwright.sync_api import expect
+
+    with clean_tab(browser, fitted_url) as tab:
+        ready(tab, fitted_url, "?scenario=ingress-single")
+        notes = tab.locator("#notes")
+        expect(notes).to_contain_text("(95 %, uncertainty of the fit)")
+        before = notes.text_content()
+        tab.locator("#q-shards").fill("50")
+        tab.keyboard.press("Enter")
+        expect(notes).to_contain_text("being worked out")
+        expect(notes).to_contain_text("(95 %, uncertainty of the fit)")
+        assert notes.text_content() != before
 
 
 @pytest.mark.browser

@@ -43,6 +43,12 @@ function legendLines(names, width) {
   return lines;
 }
 
+// Only where the size is another one: a canvas is made anew.
+function fit({ figure: holder, chart }) {
+  const { clientWidth: width, clientHeight: height } = holder.querySelector(".chart");
+  if (width !== chart.getWidth() || height !== chart.getHeight()) chart.resize();
+}
+
 export function put(name, description, option, columns, rows) {
   const c = palette(), entry = charts[name];
   entry.figure.querySelector(".instead").hidden = true;
@@ -54,7 +60,7 @@ export function put(name, description, option, columns, rows) {
     minorTick: { show: false },
     ...Object.fromEntries(Object.entries(given).filter(([key]) => key !== "axisLabel" && key !== "splitLine")),
   });
-  entry.chart.resize();
+  fit(entry);
   const names = option.legend?.data ?? option.series.map(series => series.name);
   const whole = {
     animation: false, textStyle: { fontFamily: "system-ui, sans-serif", color: c.text },

@@ -33,6 +33,6 @@ export function makeFiles() {
 
 export function showFiles() {
   $("command").textContent = answer.command;
-  $("json").href = `api/answer?${query()}`;
+  $("json").href = `api/all?${query()}`;
   $("toml").href = `api/scenario.toml?${query()}`;
 }

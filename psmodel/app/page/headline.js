@@ -1,6 +1,6 @@
 // The answer, how sure it is, what limits it, what to change.
 import { $, make, sentence, table } from "./dom.js";
-import { answer, change, pinned } from "./state.js";
+import { answer, change, intervals, pinned } from "./state.js";
 import { money, number, percent, time } from "./units.js";
 
 const CLAIMS = {
@@ -41,14 +41,20 @@ function showClaim(where, name, simulation) {
   where.title = sentence(why);
 }
 
-export function showWhy() {
-  const { prediction: p, intervals } = answer;
-  const range = intervals.iteration_time_s;
-  const claim = p.claims.iteration_time_s;
+export function showNotes() {
+  const { prediction: p, draws } = answer;
+  const range = intervals?.iteration_time_s;
   $("notes").textContent = [
-    claim === "exact" ? "The closed form is exact here: the simulation gives the same." : "",
-    range ? `Iteration within ${time(range[0])} to ${time(range[1])} (95 %, uncertainty of the fit).` : "", ...p.notes,
-  ].join(" ");
+    p.claims.iteration_time_s === "exact" ? "The closed form is exact here: the simulation gives the same." : "",
+    range ? `Iteration within ${time(range[0])} to ${time(range[1])} (95 %, uncertainty of the fit).`
+      : draws > 0 && intervals === null ? "The interval that the fit's uncertainty leaves is being worked out …" : "",
+    ...p.notes,
+  ].filter(Boolean).join(" ");
+}
+
+export function showWhy() {
+  const { prediction: p } = answer;
+  showNotes();
   limits(p);
   advise(p);
   showBounds(p.bounds);

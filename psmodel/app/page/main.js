@@ -5,7 +5,7 @@ import { draw } from "./curves.js";
 import { $ } from "./dom.js";
 import { makeFiles, showFiles } from "./files.js";
 import { makeForm, showForm } from "./form.js";
-import { makeWanted, showComparison, showHeadline, showWhy } from "./headline.js";
+import { makeWanted, showComparison, showHeadline, showNotes, showWhy } from "./headline.js";
 import { makeSentence, showSentence } from "./sentence.js";
 import { drawTimeline, forget, makeSimulation, simulateIfNeeded } from "./simulation.js";
 import { ask, charts, first, on, pin, state } from "./state.js";
@@ -43,10 +43,9 @@ on("answered", () => {
   showFiles();
   simulateIfNeeded();
 });
-on("charted", name => {
-  draw(name);
-  if (name === "front") $("results").removeAttribute("aria-busy");
-});
+on("charted", draw);
+on("drawn", () => $("results").removeAttribute("aria-busy"));
+on("ranged", showNotes);
 onThemeOrSize(() => {
   Object.keys(charts).forEach(draw);
   drawTimeline();

@@ -4,14 +4,16 @@ import { complain } from "./dom.js";
 
 export let state = Object.fromEntries(new URLSearchParams(location.search));  // key → text
 export let answer = null;
+export let intervals = null;  // metric → [low, high] of that answer, after its charts; null until then
 export let charts = {};       // the curves, map and prices of that answer, which come after it, one by one
 export let pinned = null;     // the answer of the pinned scenario
 export let pinnedCharts = {};
 let pinnedQuery = null;
 let asking = null;
-const listeners = { asked: [], answered: [], charted: [] };
+const listeners = { asked: [], answered: [], charted: [], drawn: [], ranged: [] };
 
-// "asked": the state has changed; "answered": there is a new answer; "charted": and one of its charts.
+// "asked": the state has changed; "answered": there is a new answer; "charted": and one of its charts; "drawn": all of
+// them; "ranged": and the intervals.
 export const on = (event, listener) => listeners[event].push(listener);
 const tell = (event, ...about) => listeners[event].forEach(listener => listener(...about));
 
@@ -63,14 +65,23 @@ async function get(path, signal) {
 async function chart(signal) {
   const asked = query();
   charts = {};
-  for (const name of ["shards", "workers", "map", "front"]) {
-    const drawn = name in answer.left_out ? null : await get(`api/charts/${name}?${asked}`, signal);
+  const names = ["shards", "workers", "map", "front"];
+  const begun = names.map(name => name in answer.left_out ? null : get(`api/charts/${name}?${asked}`, signal));
+  begun.forEach(promise => promise?.catch(() => {}));  // told where it is waited for
+  for (const [i, name] of names.entries()) {
     if (pinned && (name === "shards" || name === "workers") && !(name in pinned.left_out))
       pinnedCharts[name] ??= await get(`api/charts/${name}?${pinnedQuery}`, signal);
+    const drawn = await begun[i];
     if (signal.aborted) return;
     charts[name] = drawn;
     tell("charted", name);
   }
+  tell("drawn");
+  if (answer.draws === 0) return;
+  const ranges = await get(`api/intervals?${asked}`, signal);
+  if (signal.aborted) return;
+  intervals = ranges;
+  tell("ranged");
 }
 
 export async function ask(begun = null) {
@@ -88,6 +99,7 @@ export async function ask(begun = null) {
     complain(said.error);
     if (said.error) return;
     answer = said;
+    intervals = null;
     history.replaceState(null, "", address());
     tell("answered");
     await chart(mine.signal);
