@@ -15,6 +15,10 @@ from benchmarks.peer import simgrid
 from validate.machine.environment import this_machine
 
 _ROOT = Path(__file__).parents[1]
+_BY_THE_BROWSER = "of the browser's clock; browser and server share the machine"
+_BY_THE_PROCESSOR = (
+    "processor time of one thread, the shortest of several runs where they are short; other work may run on the machine"
+)
 _SOFTWARE = ("cpu_model", "cores", "memory_bytes", "kernel", "python", "numpy", "psmodel", "git_commit")
 
 
@@ -88,8 +92,7 @@ def main() -> None:
             "environment": here,
             "peer": None if peer is None else peer.name,
             "patience_s": arguments.patience,
-            "seconds": "processor time of one thread, the shortest of several runs where they are short; "
-            "other work may run on the machine",
+            "seconds": _BY_THE_BROWSER if name == "page" else _BY_THE_PROCESSOR,
             "rows": rows,
         }
         path = arguments.save / f"{name}.json"

@@ -115,13 +115,13 @@ def page(_: float) -> Iterator[dict[str, Any]]:
     with sync_playwright() as api:
         browser = api.chromium.launch(executable_path=path, args=_FLAGS)
         yield from _first(browser)
-        for what, options in (
-            ("", ()),
-            (", fitted", ("--fit", str(_ROOT / "figures/measured/ingress.fit.json"))),
+        for coefficients, options in (
+            ("ideal", ()),
+            ("fitted", ("--fit", str(_ROOT / "figures/measured/ingress.fit.json"))),
         ):
             with _server(*options) as (url, _):
                 for change in _CHANGES:
-                    yield _changed(browser, url, change, what)
+                    yield {"what": change.what, "coefficients": coefficients, **_changed(browser, url, change)}
         browser.close()
 
 
@@ -136,7 +136,7 @@ def _first(browser: Any) -> Iterator[dict[str, Any]]:
                 rows[what].append(_first_answer(browser, url))
     yield {"what": "start of the server", "median_s": median(starts), "most_s": max(starts)}
     for what, times in rows.items():
-        yield {"what": what, "median_s": median(times), "most_s": max(times), "allowed_s": FIRST_S}
+        yield {"what": what, "coefficients": "ideal", "median_s": median(times), "most_s": max(times), "allowed_s": FIRST_S}
 
 
 def _first_answer(browser: Any, url: str) -> float:
@@ -151,7 +151,8 @@ def _first_answer(browser: Any, url: str) -> float:
         profile.close()
 
 
-def _changed(browser: Any, url: str, change: _Change, remark: str) -> dict[str, Any]:
+def _changed(browser: Any, url: str, change: _Change) -> dict[str, Any]:
+    """Median and largest time until a change is answered, drawn and, with a fit, given its interval."""
     profile = browser.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
     try:
         tab = profile.new_page()
@@ -167,7 +168,7 @@ def _changed(browser: Any, url: str, change: _Change, remark: str) -> dict[str, 
             times.append(tab.evaluate(_CHANGE, [change.element, value, change.event]))
     finally:
         profile.close()
-    row: dict[str, Any] = {"what": change.what + remark}
+    row: dict[str, Any] = {}
     for name, prefix in (("answered", ""), ("drawn", "drawn_"), ("sure", "interval_")):
         if seconds := [t[name] / 1e3 for t in times if name in t]:
             row |= {f"{prefix}median_s": median(seconds), f"{prefix}most_s": max(seconds)}

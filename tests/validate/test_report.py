@@ -232,9 +232,9 @@ def test_damaged_rows_are_said_in_the_report(store: Path, tmp_path: Path) -> Non
 def test_the_summary_has_a_word_and_a_direction(result: Report) -> None:
     text = report.summary(result)
     score = result.comparison.score()
-    assert f"({score.quality})" in text
+    assert f"is called {score.quality}." in text
     assert score.bias in text
-    assert "of 1 scenarios" in text
+    assert "of 1 held-out scenario were" in text
 
 
 def test_the_first_sentence_is_the_verdict(result: Report) -> None:

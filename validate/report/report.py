@@ -225,7 +225,7 @@ def verdict(report: Report) -> str:
     if not comparison.rows:
         return "Nothing was held out, so that nobody can say how good the predictions are."
     ours, best = comparison.score(), comparison.best_baseline
-    way = "to neither side" if ours.bias == quality.NO_DIRECTION else f"on average {ours.bias}"
+    way = "in no clear direction" if ours.bias == quality.NO_DIRECTION else f"on average {ours.bias}"
     error, largest = percent(ours.mape), percent(ours.largest)
     sentence = f"For runs that it had not seen the model is {error} off, {way}, {largest} at worst"
     if best is None or ours.mape == 0:
@@ -244,8 +244,9 @@ def summary(report: Report) -> str:
     ours = comparison.score()
     parts = [
         verdict(report),
-        f"Held-out runs: mean absolute error {percent(ours.mape)} ({ours.quality}), largest {percent(ours.largest)} "
-        f"({len(comparison.rows)} values of {comparison.scenarios} scenarios); predictions: {ours.bias}.",
+        f"{len(comparison.rows)} values of {comparison.scenarios} held-out scenario"
+        f"{'' if comparison.scenarios == 1 else 's'} were compared; a mean error of {percent(ours.mape)} is called "
+        f"{ours.quality}.",
     ]
     if comparison.coverage is not None:
         parts.append(
@@ -253,14 +254,11 @@ def summary(report: Report) -> str:
             f"{percent(comparison.coverage_80 or 0.0)} in that of 80 %."
         )
     if comparison.noise:
-        largest = max(comparison.noise.values())
-        smallest = min(comparison.noise.values())
+        smallest, largest = min(comparison.noise.values()), max(comparison.noise.values())
         parts.append(
-            f"One run differs from the next by {percent(smallest)} to {percent(largest)} (noise floor)."
+            f"One run differs from the next by {percent(smallest)} to {percent(largest)}, and no model can be closer "
+            "to a single run."
         )
-    best = comparison.best_baseline
-    if best is not None:
-        parts.append(f"Best baseline: {best.model}, {percent(best.mape)}.")
     return " ".join(parts)
 
 
