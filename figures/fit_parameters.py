@@ -1,6 +1,6 @@
 """What the runs over shaped links tell of each coefficient: estimates and their 95 % intervals.
 
-Fitted to four scenarios between hosts with links of 200 Mbit/s. Hollow: not identified, because these runs do not
+Fitted to four scenarios between hosts with links of 100 to 400 Mbit/s. Hollow: not identified, because these runs do not
 depend on it enough; the estimate then rests on what was expected before anything was measured (grey: mean ± standard
 deviation).
 """
@@ -21,9 +21,9 @@ _SUITE = "ingress"
 SCENARIO = next(iter(measured.groups(_SUITE)))
 origin = partial(measured.origin, _SUITE)
 _AXES = {
-    "1": (1.0, "part of the nominal rate less headers"),
-    "s": (1e3, "ms per call"),
-    "s/byte": (1e9, "ns per byte"),
+    "1": (1.0, "without a unit"),
+    "s": (1e3, "ms"),
+    "s/byte": (1e9, "ns/byte"),
 }
 """Unit of coefficients → factor, and what they are then given in."""
 

@@ -54,6 +54,6 @@ def draw(rows: Rows, style: Style) -> Figure:
         draw_rows(axes, [r for r in rows if r["side"] == side], style)
         axes.set_title(side)
     panels[-1].set_xlabel("time since the start of the iteration, ms")
-    panels[0].set_xlim(0, max(r["end_ms"] for r in rows))
+    panels[0].set_xlim(0, 1.02 * max(r["end_ms"] for r in rows))
     figure.legend(handles=phase_handles(rows, style), loc="outside upper center", ncols=5, handlelength=1.6)
     return figure

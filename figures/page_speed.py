@@ -67,7 +67,7 @@ def draw(rows: Rows, style: Style) -> Figure:
     time_axis(axes.xaxis)
     marks = [
         Line2D([], [], ls="none", marker=look["marker"], color=look["color"], label=name)
-        for name, look in zip(_COEFFICIENTS, SERIES, strict=False)
+        for name, look in looks(_COEFFICIENTS)
     ]
     hollow = Line2D([], [], ls="none", marker="o", color=MUTED, mfc="white", label="charts")
     limit = Line2D([], [], color=INK, lw=style.line, label="to keep")

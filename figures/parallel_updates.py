@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from figures.kit import measured
 from figures.kit.data import Rows
-from figures.kit.style import SERIES, Style, time_axis
+from figures.kit.style import Style, looks, time_axis
 
 _SUITE = "parallel-updates"
 SCENARIO = next(iter(measured.groups(_SUITE)))
@@ -40,7 +40,7 @@ def draw(rows: Rows, style: Style) -> Figure:
     """Measured points over the predicted lines and their intervals, one series per mode."""
     figure = style.figure(aspect=0.68)
     axes = figure.subplots()
-    for (mode, label), series in zip(_MODES.items(), SERIES, strict=False):
+    for (mode, label), series in looks(_MODES.items()):
         own = [r for r in rows if r["mode"] == mode]
         shards, color = [r["shards"] for r in own], series["color"]
         axes.fill_between(

@@ -6,7 +6,7 @@ Each line falls as 1/K until K = N; from there on the worker's own link needs M/
 from matplotlib.figure import Figure
 
 from figures.kit.data import Rows
-from figures.kit.style import SERIES, Style, count_axis, time_axis
+from figures.kit.style import Style, count_axis, looks, time_axis
 from psmodel import load, predict
 from psmodel.plotting.palette import INK, MUTED
 from psmodel.simulation import predict as simulate
@@ -47,7 +47,7 @@ def draw(rows: Rows, style: Style) -> Figure:
         "worker egress $M/B$ = 80 ms", (256, floor), xytext=(0, -9), textcoords="offset points",
         ha="right", va="top", color=MUTED, fontsize=style.small,
     )  # fmt: skip
-    for workers, look in zip(_WORKERS, SERIES, strict=False):
+    for workers, look in looks(_WORKERS):
         points = [r for r in rows if r["workers"] == workers]
         shards = [r["shards"] for r in points]
         axes.plot(shards, [r["closed_form_s"] for r in points], color=look["color"], ls=look["linestyle"])
@@ -63,7 +63,7 @@ def draw(rows: Rows, style: Style) -> Figure:
         axes.plot(
             workers, floor, "o", ms=2.6 * style.marker, mfc="none", mec=INK, mew=0.6 * style.line, zorder=4
         )
-    axes.set(xscale="log", yscale="log", xlabel="shards $K$", ylabel="push time", ylim=(0.045, 8))
+    axes.set(xscale="log", yscale="log", xlabel="shards $K$", ylabel="push time", ylim=(0.035, 8))
     count_axis(axes.xaxis, [1, 4, 16, 64, 256])
     axes.set_yticks([0.1, 1.0])
     time_axis(axes.yaxis)

@@ -14,7 +14,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from figures.kit.data import FOLDER, Rows, sha256
-from figures.kit.style import SERIES, Style, count_axis, time_axis
+from figures.kit.style import Style, count_axis, looks, time_axis
 from psmodel import load
 from psmodel.plotting.palette import INK
 
@@ -61,7 +61,7 @@ def draw(rows: Rows, style: Style) -> Figure:
     figure = style.figure(aspect=0.68)
     panels = figure.subplots(1, 2, sharey=True, width_ratios=(1.5, 1))
     for axes, (links, label) in zip(panels, _LABELS.items(), strict=True):
-        for series, look in zip(_SERIES, SERIES, strict=False):
+        for series, look in looks(_SERIES):
             points = [r for r in rows if (r["links"], r["series"]) == (links, series)]
             axes.plot(
                 [r["flows"] for r in points], [r["seconds"] for r in points], **look, mfc="white",

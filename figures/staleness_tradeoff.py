@@ -61,9 +61,11 @@ def draw(rows: Rows, style: Style) -> Figure:
             r["staleness_mean"], r["updates_per_s"], xerr=[[0], [r["staleness_p95"] - r["staleness_mean"]]],
             fmt=marker, color=colour, elinewidth=0.6 * style.line, capsize=0.5 * style.marker,
         )  # fmt: skip
+        at_the_axis = r["staleness_mean"] == 0
         axes.annotate(
-            r["mode"], (r["staleness_mean"], r["updates_per_s"]), xytext=(-5, 2), textcoords="offset points",
-            ha="right", fontsize=style.small,
+            r["mode"], (r["staleness_mean"], r["updates_per_s"]), xytext=(6, -3) if at_the_axis else (-5, 2),
+            textcoords="offset points", ha="left" if at_the_axis else "right", va="top" if at_the_axis else "baseline",
+            fontsize=style.small,
         )  # fmt: skip
     axes.set(xlabel="staleness: other workers' updates in between", ylabel="updates per second")
     axes.set_ylim(0, 1.12 * max(r["updates_per_s"] for r in rows))

@@ -1,7 +1,7 @@
 """What stragglers cost: updates per second of 16 workers as their compute times vary more.
 
 Compute is lognormal with a mean of 0.5 s and a growing coefficient of variation; 100 MB in 4 shards at 400 Gbit/s.
-The dotted line is the closed form of the barrier: N / (E[max of N compute times] + transfers).
+The thin grey line is the closed form of the barrier: N / (E[max of N compute times] + transfers).
 """
 
 from collections.abc import Mapping
@@ -50,8 +50,8 @@ def draw(rows: Rows, style: Style) -> Figure:
     axes.plot(
         [r["cv"] for r in closed],
         [r["updates_per_s"] for r in closed],
-        ":",
         color=MUTED,
+        lw=0.6 * style.line,
         zorder=3,
         label=_CLOSED,
     )

@@ -1,9 +1,9 @@
 """Widths and type sizes of venues, and series that are told apart in colour, by colour-blind readers and in grey."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -116,13 +116,29 @@ def time_axis(axis: Any) -> None:
 
 
 def count_axis(axis: Any, ticks: list[int]) -> None:
-    """A logarithmic axis of counts, with these ticks and no others."""
-    axis.set_ticks(ticks, [str(tick) for tick in ticks])
+    """A logarithmic axis of counts, with these ticks and no others; digits of large ones in groups of three."""
+    axis.set_ticks(ticks, [f"{tick:,}".replace(",", "\u2009") if tick >= 10_000 else str(tick) for tick in ticks])
     axis.set_minor_locator(NullLocator())
 
 
-def lines(axes: Any, rows: Rows, labels: Iterable[str], *, by: str, x: str, y: str) -> None:
+_Item = TypeVar("_Item")
+
+
+def looks(items: Collection[_Item]) -> Iterator[tuple[_Item, Mapping[str, Any]]]:
+    """Each of them with its colour, marker and dash.
+
+    Raises
+    ------
+    ValueError
+        If there are more than can be told apart: none may be left out in silence.
+    """
+    if len(items) > len(SERIES):
+        raise ValueError(f"{len(items)} series cannot be told apart; {len(SERIES)} can")
+    return zip(items, SERIES, strict=False)
+
+
+def lines(axes: Any, rows: Rows, labels: Collection[str], *, by: str, x: str, y: str) -> None:
     """A line for each label, through the rows whose `by` it is."""
-    for label, look in zip(labels, SERIES, strict=False):
+    for label, look in looks(labels):
         points = [r for r in rows if r[by] == label]
         axes.plot([r[x] for r in points], [r[y] for r in points], **look, mfc="white", label=label)

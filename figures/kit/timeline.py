@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.patches import Patch
 
 from figures.kit.data import Rows
-from figures.kit.style import SERIES, Style
+from figures.kit.style import Style, looks
 from psmodel.plotting.palette import HATCHES, INK, PHASES
 from psmodel.trace import Span
 
@@ -84,12 +84,13 @@ def phase_handles(rows: Rows, style: Style) -> list[Patch]:
 
 def draw_transfers(axes: Any, rows: Rows, labels: Mapping[str, str], style: Style) -> None:
     """A step line of the transfers that share each link."""
-    for (link, label), look in zip(labels.items(), SERIES, strict=False):
+    for (link, label), look in looks(labels.items()):
         of_link = [r for r in rows if r["row"] == link]
         times = [r["start_ms"] for r in of_link] + [of_link[-1]["end_ms"]]
         axes.stairs(
             np.array([r["what"] for r in of_link]), times, color=look["color"], ls=look["linestyle"],
             baseline=None, lw=style.line, label=label,
         )  # fmt: skip
-    axes.set_ylim(0, 1.7 * max(r["what"] for r in rows if r["row"] in labels))
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    most = int(max(r["what"] for r in rows if r["row"] in labels))
+    axes.set_ylim(0, 1.7 * most)
+    axes.set_yticks(range(0, most + 1, 1 + most // 4))
