@@ -1,6 +1,7 @@
 """Pictures of answers: pure functions from results to a `Figure`, for colour-blind readers and for grey paper."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,9 @@ def pareto(plan: "Plan") -> Figure:
             [r["iteration_time_s"] for r in failed],
             "x",
             color=VERMILION,
+            markersize=4,
+            alpha=0.5,
+            zorder=1,
             label="tried, misses a target",
         )
     limit = next((t.value for t in plan.targets if t.name == "iteration_time_s" and t.at_most), None)
@@ -236,13 +240,11 @@ def bottleneck_map(scenario: Scenario, calibration: Calibration = IDEAL, *, most
     resources = names.reshape(n.shape)
     figure, axes = _empty(6.4, 5.0)
     kinds = sorted(set(names.tolist()), key=lambda name: -int((names == name).sum()))
-    for name, (colour, hatch) in zip(kinds, FILLS, strict=False):
+    looks = list(zip(kinds, cycle(FILLS), strict=False))
+    for name, (colour, hatch) in looks:
         mask = np.where(resources == name, 1.0, 0.0)
         axes.contourf(n, k, mask, levels=[0.5, 1.5], colors=[colour], hatches=[hatch], alpha=0.75)
-    fills = [
-        Patch(facecolor=c, hatch=h, alpha=0.75, label=name)
-        for name, (c, h) in zip(kinds, FILLS, strict=False)
-    ]
+    fills = [Patch(facecolor=c, hatch=h, alpha=0.75, label=name) for name, (c, h) in looks]
     axes.legend(
         handles=fills, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(3, len(kinds))
     )

@@ -37,12 +37,9 @@ def predicted_against_measured(
     line = np.array([low, high])
     axes.fill_between(line, line / 1.1, line * 1.1, color=FAINT, lw=0)
     axes.plot(line, line, color=MUTED, lw=0.8)
-    axes.annotate(
-        "equal, ± 10 %", (high, high), xytext=(-6, -14), textcoords="offset points", ha="right", va="top",
-        color=MUTED, rotation=45, rotation_mode="anchor",
-    )  # fmt: skip
+    filled = {p.metric for p in held_out if p.predicted > 0}
     for metric, (colour, marker) in METRICS.items():
-        for rows, face, remark in ((calibration, "white", ", calibration"), (held_out, colour, "")):
+        for rows, face in ((calibration, "white"), (held_out, colour)):
             points = [p for p in rows if p.metric == metric and p.predicted > 0]
             if not points:
                 continue
@@ -62,8 +59,11 @@ def predicted_against_measured(
                 fmt=marker,
                 ms=5,
                 mfc=face,
-                label=f"{_name(metric)}{remark}",
+                label=None if face == "white" and metric in filled else _name(metric),
             )
+    if calibration:
+        axes.plot([], [], "o", mfc="white", mec=MUTED, mew=1.2, ms=5, label="hollow: calibration")
+    axes.fill_between([], [], [], color=FAINT, lw=0, label="equal, ± 10 %")
     log_time_axes(axes, low, high)
     axes.set(xlabel="measured (range of repetitions)", ylabel="predicted (95 % interval)")
     axes.legend(loc="upper left")
