@@ -167,8 +167,8 @@ def test_a_watched_run_shows_whole_updates(bed: LocalTestbed) -> None:
 def test_what_does_not_fit_is_refused(bed: LocalTestbed) -> None:
     with pytest.raises(CannotRun, match="shared memory"):
         run(SMALL.replace(elements=2_000_000_000), bed)
-    with pytest.raises(CannotRun, match="failures, which the model has"):
-        run(SMALL.replace(failures=[{"role": "worker", "at": "1 s"}]), bed)
+    with pytest.raises(CannotRun, match="goes on from its checkpoint"):
+        run(SMALL.replace(failures=[{"role": "shard", "at": "1 s"}]), bed)
     with pytest.raises(CannotRun, match="single-host"):
         run(SMALL.replace(placement="dedicated", bandwidth="1Gbps"), bed)
 
