@@ -5,6 +5,7 @@ memory); the driver, the coordinator and Ray's GCS are the host ``head``, whose 
 lives in a sandbox (`validate.testbeds.sandbox`), in which the process that uses the testbed has to run.
 """
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -177,10 +178,12 @@ class NetnsTestbed:
         below = "ray/session_2*/logs"
         folders = list(self.cluster.directory.glob(below)) if host in ("", netlink.HEAD) else []
         for name, processes in self.cluster.host_processes().items():
-            # The others' file systems are seen through any of their processes that is alive.
-            if processes and name != netlink.HEAD and host in ("", name):
-                root = Path(f"/proc/{processes[-1]}/root{self.cluster.directory}")
-                folders += root.glob(below)
+            # The others' file systems are seen through any of their processes that is alive, as the raylet is longest.
+            for pid in sorted(processes) if name != netlink.HEAD and host in ("", name) else ():
+                with contextlib.suppress(OSError):
+                    if there := list(Path(f"/proc/{pid}/root{self.cluster.directory}").glob(below)):
+                        folders += there
+                        break
         return folders
 
     def _disturbances(self) -> tuple[str, ...]:
