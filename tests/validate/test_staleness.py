@@ -60,7 +60,7 @@ def test_the_report_s_table_on_the_shipped_runs(capsys: pytest.CaptureFixture[st
     fit = load(MEASURED / "training-local.fit.json")
     comparison = compare(fit.calibration, (m for m in runs if m.scenario.mode != "bsp"))
     assert len(comparison) == 8
-    # Equal workers that compute equally long stay together in the model, and drift apart in a real run: nothing to compare.
+    # Equal workers that compute equally long stay together in the model, not in a real run: nothing to compare.
     by_chance = [s for s in comparison if "compute=lognormal" in s.scenario]
     assert len(by_chance) == 3
     assert max(s.distance for s in by_chance) <= 0.25

@@ -116,6 +116,7 @@ def run(
         raise _with_log(failed, signs, logs) from None
     finally:
         vigil.close()
+        signs.tidy()
 
     instants, updates, outages, uncertainty_s = _timed(scenario, watch)
     return Measurement(

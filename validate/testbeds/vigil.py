@@ -95,6 +95,8 @@ class Signs:
         Says what has happened to the links since the scenario was prepared, a sentence each.
     log_files
         Gives Ray's log files of something.
+    tidy
+        Removes what processes that have ended left in the testbed.
     """
 
     here: bool = False
@@ -104,6 +106,7 @@ class Signs:
     scan: Callable[[], Iterable[int]] = tuple
     disturbances: Callable[[], tuple[str, ...]] = tuple
     log_files: Callable[[Vital], list[Path]] = lambda _vital: []
+    tidy: Callable[[], None] = lambda: None
 
 
 def upper_limit(scenario: Scenario) -> float:
