@@ -84,8 +84,8 @@ def _command(
             root = course.next_run()
             inner = find(root, *INNER)
             maker, runs = inner, runs + 1 if inner == maker else 1
-            held = holding(root, course.folder)
-            yield RunSample(testbed=testbed, at_s=0.0, command=command, runs=runs, holding=held)
+            belongings = holding(root, course.folder)
+            yield RunSample(testbed=testbed, at_s=0.0, command=command, runs=runs, holding=belongings)
             if chance.random() < struck:
                 try:
                     row = course.befall(chance.choice(CASES[testbed]), root)

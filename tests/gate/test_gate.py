@@ -82,13 +82,13 @@ def test_held_out_runs_of_a_sound_machine_pass(runs, expectations) -> None:
 def test_a_slow_shard_is_found_and_named(runs, expectations) -> None:
     def hit(run: Measurement) -> bool:
         s = run.scenario
-        return (s.workers, s.shards, s.push, s.pull) == (2, 3, "blocking", "none")
+        return (s.workers, s.shards, s.push, s.pull) == (2, 4, "blocking", "none")
 
     mixture = [slowed(r, shard=1, factor=1.5) if hit(r) else r for r in runs]
     failed = [c for c in judge(mixture, expectations, alpha=0.01, margin=0.02) if not c.passed]
     assert failed
     for check in failed:
-        assert "push of N2 K3" in check.sentence
+        assert "push of N2 K4" in check.sentence
         assert "ingress of host shard-1" in check.sentence
         assert not check.low_s <= check.measured_s <= check.high_s
 

@@ -82,7 +82,7 @@ class WorkerActor:
         self._update.fill(0)
         self._first = np.array(edges[:-1])
         self._parts = [self._layer(edges, layer) for layer in range(len(job.compute_shares))]
-        # A reply of some size stays on the shard's host until somebody waits for it: asking alone brings nothing nearer.
+        # A large reply stays on the shard's host until somebody waits for it: asking alone brings nothing nearer.
         self._fetcher = ThreadPoolExecutor(max_workers=1)
         self._prefetched: Future[list[Any]] | None = None
         self._versions = [0] * len(shards)
