@@ -89,8 +89,8 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     while not stored(folder) and running.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)
     assert running.poll() is None, running.communicate()
-    at_work, told = victims.descendants(running.pid), traces.processes()
-    overlooked = [title for pid, title in at_work.items() if pid not in told and process_state(pid)]
+    at_work, own = victims.descendants(running.pid), traces.processes()
+    overlooked = [title for pid, title in at_work.items() if pid not in own and process_state(pid)]
     running.send_signal(signal.SIGKILL)
     running.communicate()
     rest = stored(folder)

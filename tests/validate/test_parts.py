@@ -115,10 +115,10 @@ def test_shipped_runs_are_in_the_parts_they_were_stored_in() -> None:
             unseen = [m.run_id for m in held_out if setting(m.scenario) not in fitted]
             assert [m.run_id for m in parts.held_out] == unseen
             # The suite training asks for a scenario in both parts; what is not scored is said.
-            seen = len(held_out) - len(unseen)
-            assert seen == (2 if path.stem == "training" else 0)
-            assert len(parts.notes) == bool(seen)
-            assert all(note.startswith(f"{seen} held-out runs are not scored") for note in parts.notes)
+            repeated = len(held_out) - len(unseen)
+            assert repeated == (2 if path.stem == "training" else 0)
+            assert len(parts.notes) == bool(repeated)
+            assert all(note.startswith(f"{repeated} held-out runs are not scored") for note in parts.notes)
 
 
 @pytest.mark.parametrize(
