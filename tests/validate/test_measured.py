@@ -1,6 +1,7 @@
 """The shipped measurements, fitted and scored again: what docs/background/measured.md says is what comes out."""
 
 import re
+from collections.abc import Container
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,12 @@ def _errors(suite: str, metric: str) -> dict[str, tuple[float, float]]:
     }
 
 
+def _errors_of(suite: str, names: Container[str]) -> list[float]:
+    """Absolute relative errors of the iteration times of a suite's held-out scenarios with these names."""
+    errors = _errors(suite, "iteration_time_s").items()
+    return [abs(predicted / real - 1) for name, (real, predicted) in errors if name in names]
+
+
 @pytest.mark.parametrize(
     ("suite", "mean_bound", "largest_bound"), [("training", 0.04, 0.18), ("training-local", 0.07, 0.20)]
 )
@@ -161,11 +168,7 @@ def test_training_out_of_step_is_predicted_from_runs_in_step_alone() -> None:
     out_of_step = {m.scenario.name for m in runs if m.part == "held_out" and m.scenario.mode != "bsp"}
     assert not {r.scenario for r in measured.fit("training").residuals} & out_of_step
     assert not any("asp" in r.scenario for r in measured.fit("training").residuals)
-    errors = [
-        abs(predicted / real - 1)
-        for name, (real, predicted) in _errors("training", "iteration_time_s").items()
-        if name in out_of_step
-    ]
+    errors = _errors_of("training", out_of_step)
     assert len(errors) >= 10
     assert sum(errors) / len(errors) <= 0.06
     assert max(errors) <= 0.18
@@ -174,11 +177,7 @@ def test_training_out_of_step_is_predicted_from_runs_in_step_alone() -> None:
 def test_prefetched_pulls_over_links_are_predicted_from_runs_in_step_without_any() -> None:
     prefetching = {m.scenario.name for m in read_json(measured.paths("duplex")[0]) if m.scenario.prefetch}
     assert not {r.scenario for r in measured.fit("duplex").residuals} & prefetching
-    errors = [
-        abs(predicted / real - 1)
-        for name, (real, predicted) in _errors("duplex", "iteration_time_s").items()
-        if name in prefetching
-    ]
+    errors = _errors_of("duplex", prefetching)
     assert len(errors) == 6
     assert sum(errors) / len(errors) <= 0.02
     assert max(errors) <= 0.04

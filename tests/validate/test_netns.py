@@ -13,7 +13,7 @@ from benchmarks.faults import victims
 from benchmarks.faults.traces import Traces
 from validate.measurements.store import Store
 from validate.testbeds import sandbox
-from validate.testbeds.vigil import process_state
+from validate.testbeds.process_states import process_state
 
 pytestmark = [pytest.mark.netns, pytest.mark.ray]
 

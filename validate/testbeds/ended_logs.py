@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from validate.testbeds.vigil import process_state
+from validate.testbeds.process_states import has_ended, process_state
 
 _OF_WORKER = re.compile(r"(?:worker-.+-|python-core-worker-.+_)(\d+)\.(?:log|out|err)(?:\.\d+)?")
 
@@ -15,9 +15,5 @@ def remove_ended(folders: Iterable[Path]) -> None:
     for folder in folders:
         with contextlib.suppress(OSError):  # the host may be gone
             for file in list(folder.iterdir()):
-                if (match := _OF_WORKER.fullmatch(file.name)) and process_state(int(match[1])) in (
-                    None,
-                    "Z",
-                    "X",
-                ):
+                if (match := _OF_WORKER.fullmatch(file.name)) and has_ended(process_state(int(match[1]))):
                     file.unlink(missing_ok=True)

@@ -36,7 +36,6 @@ from validate.testbeds.base import (
     first_line,
     hush,
 )
-from validate.testbeds.ended_logs import remove_ended
 from validate.testbeds.leftovers import clear_leftovers, prefix
 from validate.testbeds.newborn import Newborn
 from validate.testbeds.patience import guarded
@@ -193,11 +192,10 @@ class LocalTestbed:
             here=True,
             processes=self._vital,
             scan=lambda: processes_of(directory),
-            log_files=lambda vital: [file for logs in self._logs() for file in logs.glob(vital.logs)],
-            tidy=lambda: remove_ended(self._logs()),
+            logs=self._logs,
         )
 
-    def _logs(self) -> list[Path]:
+    def _logs(self, _host: str) -> list[Path]:
         return [] if self._directory is None else list(self._directory.glob("ray/session_2*/logs"))
 
     def link_goodput(self) -> dict[str, float]:

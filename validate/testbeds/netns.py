@@ -28,7 +28,6 @@ from validate.testbeds.base import (
     first_line,
     hush,
 )
-from validate.testbeds.ended_logs import remove_ended
 from validate.testbeds.newborn import Newborn
 from validate.testbeds.patience import guarded
 from validate.testbeds.vigil import Signs, TestbedLost, Vital
@@ -164,17 +163,14 @@ class NetnsTestbed:
             queue_bytes=self.shaping.queue,
             scan=self.cluster.processes,
             disturbances=self._disturbances,
-            log_files=lambda vital: [
-                file for logs in self._logs(vital.host) for file in logs.glob(vital.logs)
-            ],
-            tidy=lambda: remove_ended(self._logs()),
+            logs=self._logs,
         )
 
     def signs(self) -> Signs:
         return self._signs
 
-    def _logs(self, host: str = "") -> list[Path]:
-        """Folders of logs, of one host or of all."""
+    def _logs(self, host: str) -> list[Path]:
+        """Folders of logs, of one host or of all if none is named."""
         below = "ray/session_2*/logs"
         folders = list(self.cluster.directory.glob(below)) if host in ("", netlink.HEAD) else []
         for name, processes in self.cluster.host_processes().items():

@@ -1,15 +1,14 @@
 """Look after Ray's daemons while they start: Ray itself waits for two minutes for one that has died."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from validate.testbeds.base import DidNotStart
-from validate.testbeds.vigil import UNRESPONSIVE_S, process_state
+from validate.testbeds.process_states import StateWatch, process_state
 
 DAEMONS = {"gcs_server": "Ray's GCS", "raylet": "Ray's raylet"}
 """Program → what it is called in a sentence."""
-_DEAD = ("Z", "X", None)
 
 
 class Newborn:
@@ -21,19 +20,11 @@ class Newborn:
         The process.
     older
         Process id → name of those that were started before, and without which these cannot start.
-    clock
-        Seconds, monotonic.
     """
 
-    def __init__(
-        self,
-        parent: int,
-        older: Mapping[int, str] | None = None,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._parent, self._older, self._clock = parent, dict(older or {}), clock
-        self._stopped_since: dict[int, float] = {}
+    def __init__(self, parent: int, older: Mapping[int, str] | None = None) -> None:
+        self._parent, self._older = parent, dict(older or {})
+        self._states = StateWatch()
 
     def look(self) -> None:
         """Look once at all of them.
@@ -44,14 +35,10 @@ class Newborn:
             If one has died, or has been stopped for 10 s.
         """
         states = {pid: (name, process_state(pid)) for pid, name in self._older.items()}
-        now = self._clock()
+        now = time.monotonic()
         for pid, (name, state) in (states | _daemons_below(self._parent)).items():
-            if state in _DEAD:
-                raise DidNotStart(f"{name} (process {pid}) has died")
-            if state not in ("T", "t"):
-                self._stopped_since.pop(pid, None)
-            elif now - self._stopped_since.setdefault(pid, now) >= UNRESPONSIVE_S:
-                raise DidNotStart(f"{name} (process {pid}) has been stopped for {UNRESPONSIVE_S:.0f} s")
+            if (reason := self._states.trouble(pid, name, state, now)) is not None:
+                raise DidNotStart(reason)
 
 
 def _daemons_below(parent: int) -> dict[int, tuple[str, str]]:

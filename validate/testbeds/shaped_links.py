@@ -9,8 +9,8 @@ Small packets go first, as sparse flows do on hosts with fair queueing (RFC 8290
 acknowledgements of what a host sends wait behind all the data that others send to it, and while traffic goes both ways
 no window of less than twice that queue fills the link. Without it one TCP flow fell from 131 to 61 Mbit/s while two
 came the other way; with it, it kept 130.5. Requests are small as well: while packets of 256 to 1,024 bytes waited like
-any other, a pull of 153 ms took 38 ms longer whenever two pushes came the other way, now 10. From 4,096 bytes on, the
-ends of what is sent overtake the rest of it, and TCP takes that for a loss.
+any other, a pull of 153 ms took 38 ms longer whenever two pushes came the other way, now 10. With
+4,096 bytes, two or three pushes at once took a fifth longer: the ends of what is sent may then overtake the rest of it.
 """
 
 import json
