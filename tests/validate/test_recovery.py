@@ -186,7 +186,9 @@ def test_a_real_shard_dies_as_planned_and_training_goes_on(bed: LocalTestbed) ->
     (outage,) = result.outages
     assert result.sums_ok
     assert outage.process == "shard-0"
-    assert outage.died_s >= 1.0  # 1.1 s after the shard hears of the run, some ms before the first worker starts
+    assert (
+        outage.died_s >= 1.0
+    )  # 1.1 s after the shard hears of the run, some ms before the first worker starts
     assert interrupted(result)
     assert result.metrics.recovery_time_s == pytest.approx(outage.back_s - outage.died_s)
     assert result.metrics.updates_lost == outage.updates_lost
