@@ -32,6 +32,7 @@ html_theme = "furo"
 html_math_renderer = "mathml"  # browsers draw it themselves: nothing is fetched from elsewhere
 html_title = "psmodel"
 html_static_path = ["_static"]
+html_favicon = "../psmodel/app/page/icon.svg"  # browsers ask for one, and a page without answers 404
 html_css_files = ["pages.css"]
 html_js_files = ["pages.js"]
 html_theme_options = {

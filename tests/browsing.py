@@ -57,7 +57,7 @@ def clean_tab(browser: Any, *origins: str) -> Iterator[Any]:
     finally:
         profile.close()
     # Chromium itself reports every answer of 400, which is how a bad value is told.
-    assert [text for text in complaints if "400 (Bad Request)" not in text] == []
+    assert [text for text in complaints if "400 (Bad Request)" not in text] == [], complaints
     assert [url for url in requests if not url.startswith((*origins, "blob:", "data:"))] == []
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.faults import victims
-from validate.machine.guardian import directory_of
+from benchmarks.faults.traces import Traces
 from validate.measurements.store import Store
 from validate.runs.failures import file_of
 
@@ -111,8 +111,7 @@ class Course:
         head = f'schema_version = 1\nname = "faults"\nversion = 1\ntestbed = "{testbed}"\n'
         text = f"{head}repetitions = {repetitions}\n{_SUITES[testbed]}"
         (self.folder / "faults.toml").write_text(text, encoding="utf-8")
-        self.shared = entries("/dev/shm")
-        self.namespaces = entries("/run/netns")
+        self.traces = Traces(self.folder)
         self.process: subprocess.Popen[bytes] | None = None
         self._seen: set[int] = set()
 
@@ -122,7 +121,7 @@ class Course:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "psmodel", "validate", "suite", "faults.toml", "--json"],
                 cwd=self.folder,
-                env=os.environ | {"TMPDIR": str(self.temporary)} | self._environment,
+                env={**self.traces.environment, "TMPDIR": str(self.temporary), **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -233,24 +232,7 @@ class Course:
 
     def left(self) -> list[str]:
         """What the command left behind: its processes, temporary files, shared memory, namespaces."""
-        mark = f"TMPDIR={self.temporary}".encode()
-        rows = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    environment = (entry / "environ").read_bytes()
-                    title = (entry / "cmdline").read_text().replace("\0", " ")
-                except OSError:
-                    continue
-                # Below the sandbox TMPDIR is another one, but all of them have PWD and the command's folder. Ray's
-                # titles are written over the environment; then the logs tell.
-                directory = directory_of(int(entry.name))
-                ours = directory is not None and directory.is_relative_to(self.folder)
-                if ours or mark in environment or f"PWD={self.folder}".encode() in environment:
-                    rows.append(f"{entry.name} {title}")
-        rows += [str(path) for path in self.temporary.iterdir()]
-        rows += [f"/dev/shm/{name}" for name in entries("/dev/shm") - self.shared]
-        return rows + [f"netns {name}" for name in entries("/run/netns") - self.namespaces]
+        return self.traces.left() + [str(path) for path in self.temporary.iterdir()]
 
     def _row(
         self,
@@ -283,9 +265,3 @@ class Course:
 def _heed_interrupts() -> None:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
-
-
-def entries(directory: str) -> set[str]:
-    """Names of what is in a directory, if there is one."""
-    path = Path(directory)
-    return {entry.name for entry in path.iterdir()} if path.exists() else set()

@@ -4,6 +4,7 @@ import argparse
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,24 +37,31 @@ def main() -> None:
                 f"{event.at_s:5.0f} s  {row.testbed:6} {row.fault:48} {state}  left {row.left}  {row.sentence}",
                 flush=True,
             )
+            if event.ended:
+                _write(samples, strikes, options.seed)
     except KeyboardInterrupt:
         print("Ended early; this is what there is.", file=sys.stderr)
     if not samples or not strikes:
         sys.exit(130)
-    document = {
-        "seed": options.seed,
-        "samples": [asdict(s) for s in samples],
-        "strikes": [asdict(s) for s in strikes],
-    }
-    _RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    draw(samples, strikes, _DOCS / "soak.png")
-    (_DOCS / "soak.md").write_text(page(samples, strikes, seed=options.seed), encoding="utf-8")
+    _write(samples, strikes, options.seed)
     for q in quantities(samples):
         print(
             f"{q.testbed:6} {q.words:14} {q.least:8.4g} to {q.most:8.4g}  over time {100 * q.over_time.growth:+6.1f} % "
             f"(p = {q.over_time.chance:.2g}), runs {100 * q.over_runs.growth:+6.1f} % (p = {q.over_runs.chance:.2g})"
         )
     sys.exit(0 if sound(samples, strikes) else 1)
+
+
+def _write(samples: Sequence[RunSample], strikes: Sequence[Strike], seed: int) -> None:
+    """The record, the figure and the page; after each command, so that an end of the machine leaves them."""
+    document = {
+        "seed": seed,
+        "samples": [asdict(s) for s in samples],
+        "strikes": [asdict(s) for s in strikes],
+    }
+    _RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    draw(samples, strikes, _DOCS / "soak.png")
+    (_DOCS / "soak.md").write_text(page(samples, strikes, seed=seed), encoding="utf-8")
 
 
 if __name__ == "__main__":

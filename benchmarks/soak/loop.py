@@ -15,10 +15,19 @@ from benchmarks.soak.resources import Holding, holding
 
 Testbed = Literal["local", "netns"]
 CASES: dict[Testbed, list[Case]] = {"local": LOCAL, "netns": NETNS}
-_COMMAND_S, _COMMANDS = 150.0, 4
-"""So long a command makes runs; less in a short soak, in which there are that many all the same."""
+_ROUND: tuple[tuple[Testbed, bool, float], ...] = (
+    ("local", True, 150.0),
+    ("netns", True, 150.0),
+    ("local", False, 300.0),
+    ("netns", False, 300.0),
+)
+"""Commands that follow each other: testbed, whether faults happen to the runs, and for how many seconds it makes some.
+
+A fault often costs the process that makes the runs; what grows in one is seen where none happens. A short soak has all
+of them too, each for less time.
+"""
 _STRUCK = 0.5
-"""Share of the runs that a fault happens to."""
+"""Share of the runs that a fault happens to, of a command to which faults happen."""
 _REPETITIONS = 500
 """More than a command makes in its time."""
 
@@ -57,15 +66,16 @@ class Strike:
 def soak(seconds: float, seed: int) -> Iterator[RunSample | Strike]:
     """Commands on the testbeds in turn, until the time is over."""
     chance, began = random.Random(seed), time.monotonic()
-    for command, testbed in enumerate(itertools.cycle(CASES)):
+    share = min(1.0, seconds / sum(length for _, _, length in _ROUND))
+    for command, (testbed, struck, length) in enumerate(itertools.cycle(_ROUND)):
         if time.monotonic() - began >= seconds:
             return
-        for event in _command(testbed, command, chance, min(_COMMAND_S, seconds / _COMMANDS)):
+        for event in _command(testbed, command, chance, _STRUCK if struck else 0.0, share * length):
             yield replace(event, at_s=time.monotonic() - began)
 
 
 def _command(
-    testbed: Testbed, command: int, chance: random.Random, seconds: float
+    testbed: Testbed, command: int, chance: random.Random, struck: float, seconds: float
 ) -> Iterator[RunSample | Strike]:
     course = Course(testbed, repetitions=_REPETITIONS)
     began, maker, runs = time.monotonic(), 0, 0
@@ -74,8 +84,9 @@ def _command(
             root = course.next_run()
             inner = find(root, *INNER)
             maker, runs = inner, runs + 1 if inner == maker else 1
-            yield RunSample(testbed=testbed, at_s=0.0, command=command, runs=runs, holding=holding(root))
-            if chance.random() < _STRUCK:
+            belongings = holding(root, course.folder)
+            yield RunSample(testbed=testbed, at_s=0.0, command=command, runs=runs, holding=belongings)
+            if chance.random() < struck:
                 try:
                     row = course.befall(chance.choice(CASES[testbed]), root)
                 except NotFound:

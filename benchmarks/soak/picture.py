@@ -13,7 +13,7 @@ _MARKS = {"local": ("o", "#0072B2"), "netns": ("s", "#D55E00")}
 
 def draw(samples: Sequence[RunSample], strikes: Sequence[Strike], path: Path) -> None:
     """Write the picture; a thin line is a fault, a thick one the end of a command."""
-    figure = Figure(figsize=(7.2, 8.4), layout="constrained")
+    figure = Figure(figsize=(7.2, 10.5), layout="constrained")
     panels = figure.subplots(len(QUANTITIES) + 1, 1, sharex=True)
     for axes, (name, words) in zip(panels, QUANTITIES.items(), strict=False):
         for testbed in CASES:

@@ -15,9 +15,21 @@ _FEWEST = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Trend:
-    """Growth from the first to the last, as a share of the mean, and the chance of as much where nothing grows."""
+    """Growth from the first to the last, and the chance of as much where nothing grows.
+
+    Attributes
+    ----------
+    growth
+        As a share of the mean.
+    least, most
+        Its interval at 95 %.
+    chance
+        Of Kendall's τ, one-sided.
+    """
 
     growth: float
+    least: float
+    most: float
     chance: float
 
     @property
@@ -33,8 +45,13 @@ def trend(along: Sequence[float], values: Sequence[float]) -> Trend:
     (True, False, True)
     """
     if len(values) < _FEWEST or min(values) == max(values) or min(along) == max(along):
-        return Trend(growth=0.0, chance=1.0)
-    mean = sum(values) / len(values)
-    slope = stats.theilslopes(values, along).slope
+        return Trend(growth=0.0, least=0.0, most=0.0, chance=1.0)
+    share = (max(along) - min(along)) * len(values) / sum(values)
+    slope = stats.theilslopes(values, along, alpha=0.95)
     chance = stats.kendalltau(along, values, alternative="greater").pvalue
-    return Trend(growth=float(slope * (max(along) - min(along)) / mean), chance=float(chance))
+    return Trend(
+        growth=float(slope.slope * share),
+        least=float(slope.low_slope * share),
+        most=float(slope.high_slope * share),
+        chance=float(chance),
+    )

@@ -477,7 +477,7 @@ def test_shipped_measurements_are_listed(capsys: pytest.CaptureFixture[str]) -> 
     shipped = Path(__file__).parents[2] / "figures" / "measured" / "sharding.json"
     code, out, err = run(capsys, "validate", "list", "--store", str(shipped), "--suite", "sharding@2")
     assert (code, err) == (0, "")
-    assert out.count(" UTC ") == 14
+    assert out.count(" UTC ") == len(read(shipped).runs)
     run_id = out[:8]
     code, out, _ = run(capsys, "validate", "diagnose", run_id, "--store", str(shipped))
     assert code == 0

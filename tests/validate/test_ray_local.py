@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from benchmarks.faults import victims
+from benchmarks.faults.traces import Traces
 from psmodel import simulation
 from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario, load
@@ -167,8 +168,8 @@ def test_a_watched_run_shows_whole_updates(bed: LocalTestbed) -> None:
 def test_what_does_not_fit_is_refused(bed: LocalTestbed) -> None:
     with pytest.raises(CannotRun, match="shared memory"):
         run(SMALL.replace(elements=2_000_000_000), bed)
-    with pytest.raises(CannotRun, match="failures, which the model has"):
-        run(SMALL.replace(failures=[{"role": "worker", "at": "1 s"}]), bed)
+    with pytest.raises(CannotRun, match="goes on from its checkpoint"):
+        run(SMALL.replace(failures=[{"role": "shard", "at": "1 s"}]), bed)
     with pytest.raises(CannotRun, match="single-host"):
         run(SMALL.replace(placement="dedicated", bandwidth="1Gbps"), bed)
 
@@ -244,7 +245,7 @@ def _soon(condition) -> bool:
 def test_what_a_killed_guardian_leaves_is_cleared_by_the_next_start_and_an_interrupt_leaves_nothing(
     place: Path,
 ) -> None:
-    shared = {entry.name for entry in Path("/dev/shm").iterdir()}
+    traces = Traces(place)
     killed = _command(place)
     first = _running(place, killed, before=set())
     guardian = victims.find(killed.pid, "guardian.py")
@@ -264,6 +265,6 @@ def test_what_a_killed_guardian_leaves_is_cleared_by_the_next_start_and_an_inter
     assert _left(second) == []
     assert list((place / "t").iterdir()) == []
     assert list((place / "h").iterdir()) == []
-    assert _soon(lambda: {entry.name for entry in Path("/dev/shm").iterdir()} <= shared)
+    assert _soon(lambda: traces.left() == [])
     with Store(place / "s") as store:
         assert store.rows() == []  # neither run was finished

@@ -31,7 +31,7 @@ from validate.runs.planned_deaths import refusal
 from validate.runs.real_run import RunFailed, run
 from validate.testbeds import sandbox
 from validate.testbeds.local import LocalTestbed
-from validate.testbeds.vigil import process_title
+from validate.testbeds.process_states import process_title
 
 DEATH = {
     "role": "shard", "index": 0, "at": "1.1 s", "checkpoint_interval": "400 ms", "since_checkpoint": "lost",
@@ -170,10 +170,14 @@ def bed() -> Iterator[LocalTestbed]:
 
 
 def interrupted(result: Measurement) -> bool:
-    """Whether some iteration lasted from the death until the shard was back."""
+    """Whether nobody got through an iteration between death and return, and one lasted until the return.
+
+    It may have begun after the death: a shard may die when it has applied all updates and nobody is released yet.
+    """
     (outage,) = result.outages
     start, released = result.instants.start, result.instants.released
-    return bool(((start <= outage.died_s) & (released >= outage.back_s)).any())
+    within = (start >= outage.died_s) & (released <= outage.back_s)
+    return bool(((start < outage.back_s) & (released >= outage.back_s)).any() and not within.any())
 
 
 @pytest.mark.ray
@@ -182,7 +186,9 @@ def test_a_real_shard_dies_as_planned_and_training_goes_on(bed: LocalTestbed) ->
     (outage,) = result.outages
     assert result.sums_ok
     assert outage.process == "shard-0"
-    assert outage.died_s >= 1.09  # the run begins a few milliseconds before or after the shard hears of it
+    assert (
+        outage.died_s >= 1.0
+    )  # 1.1 s after the shard hears of the run, some ms before the first worker starts
     assert interrupted(result)
     assert result.metrics.recovery_time_s == pytest.approx(outage.back_s - outage.died_s)
     assert result.metrics.updates_lost == outage.updates_lost
@@ -203,7 +209,7 @@ def test_a_real_worker_dies_as_planned_and_goes_on_where_it_was(bed: LocalTestbe
     (outage,) = result.outages
     assert result.sums_ok
     assert outage.process == "worker-1"
-    assert outage.died_s >= 1.09
+    assert outage.died_s >= 1.0
     assert interrupted(result)
     assert len(result.updates.shard) == 2 * 2 * result.scenario.total_iterations  # each once
     assert result.metrics.updates_lost is None

@@ -95,7 +95,7 @@ def test_the_report_is_one_page_with_its_pictures(place: Path) -> None:
     paths = read("validate", "report", "--suite", "tiny", "--out", "out", cwd=place)["written"]
     assert [Path(p).name for p in paths] == ["report.html", "report.json", "fit.json"]
     page = (place / "out" / "report.html").read_text()
-    assert page.count("<svg") == 8
+    assert page.count("<svg") == 7
     for outside in ("src=", "<link", "<script", "@import"):
         assert outside not in page
     assert json.loads((place / "out" / "report.json").read_text())["sums_ok"]

@@ -82,9 +82,9 @@ class WorkerActor:
         self._update.fill(0)
         self._first = np.array(edges[:-1])
         self._parts = [self._layer(edges, layer) for layer in range(len(job.compute_shares))]
-        # A reply of some size stays on the shard's host until somebody gets it: asking alone brings nothing nearer.
+        # A large reply stays on the shard's host until somebody waits for it: asking alone brings nothing nearer.
         self._fetcher = ThreadPoolExecutor(max_workers=1)
-        self._prefetched: Future[list[tuple[int, NDArray[Any]]]] | None = None
+        self._prefetched: Future[list[Any]] | None = None
         self._versions = [0] * len(shards)
         self._in_flight: deque[list[Any]] = deque()
 
@@ -139,7 +139,7 @@ class WorkerActor:
             else:
                 row[1] = now()
             if job.prefetch and iteration + 1 < count:
-                self._prefetched = self._fetcher.submit(ray.get, self._ask())
+                self._prefetched = self._fetcher.submit(_fetched, self._ask())
             row[2], row[3] = self._compute_and_push(iteration, pushed[iteration])
             row[4] = now()
             following = iteration + 1
@@ -156,8 +156,8 @@ class WorkerActor:
         if self._job.pull == "sequential":
             return [ray.get(shard.get_parameters.remote()) for shard in self._shards]
         prefetched, self._prefetched = self._prefetched, None
-        replies: list[tuple[int, NDArray[Any]]] = (
-            ray.get(self._ask()) if prefetched is None else prefetched.result()
+        replies: list[tuple[int, NDArray[Any]]] = ray.get(
+            self._ask() if prefetched is None else prefetched.result()
         )
         return replies
 
@@ -228,3 +228,13 @@ class WorkerActor:
         if earlier and self._job.push == "sequential":
             ray.get(earlier[-1])
         return shard.update_parameters.remote(lent(part), version, self._index, iteration, where)
+
+
+def _fetched(refs: list[Any]) -> list[Any]:
+    """The same calls, once their replies are on this host.
+
+    Waited for, not got: while one thread is in `ray.get`, no other can put an update into the object store, so that the
+    push would begin when the pull has ended (measured: 551 instead of 345 ms).
+    """
+    ray.wait(refs, num_returns=len(refs), fetch_local=True)
+    return refs

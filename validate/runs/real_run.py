@@ -35,6 +35,7 @@ from validate.runs.planned_deaths import plans, require_possible
 from validate.runs.run_actors import Actors, Observation, used
 from validate.runs.run_forecast import expected_s
 from validate.testbeds.base import Testbed, host_names, require_iterations
+from validate.testbeds.ended_logs import remove_ended
 from validate.testbeds.patience import EVERY_S, bounded, guarded
 from validate.testbeds.vigil import RunFailed, Signs, TestbedLost, Vigil, start_limit, upper_limit
 
@@ -116,6 +117,7 @@ def run(
         raise _with_log(failed, signs, logs) from None
     finally:
         vigil.close()
+        remove_ended(signs.logs(""))
 
     instants, updates, outages, uncertainty_s = _timed(scenario, watch)
     return Measurement(

@@ -60,12 +60,12 @@ class Outcome:
     given_up: tuple[str, ...] = ()
     lost_in_a_row: int = 0
 
-    def with_runs(self, measurements: Sequence[Measurement], failed: Sequence[tuple[str, str]]) -> Self:
-        """The same and these runs made, and those failed."""
+    def with_runs(self, suspect: Sequence[bool], failed: Sequence[tuple[str, str]]) -> Self:
+        """The same and runs made, each suspect or not, and those failed."""
         return replace(
             self,
-            made=self.made + len(measurements),
-            suspect=self.suspect + sum(bool(m.suspect) for m in measurements),
+            made=self.made + len(suspect),
+            suspect=self.suspect + sum(suspect),
             failed=(*self.failed, *failed),
         )
 
@@ -190,7 +190,7 @@ def _make_all(
     on_run: Callable[[Measurement], None] | None,
     file: suite_progress.ProgressFile,
 ) -> tuple[Outcome, TestbedLost | None]:
-    measurements: list[Measurement] = []
+    suspect: list[bool] = []  # the runs themselves are in the store, and would fill the memory here
     broken: list[tuple[PlannedRun, RunFailed | CannotRun]] = []
     again: list[PlannedRun] = []
     goodput: dict[object, Mapping[str, float]] = {}
@@ -221,7 +221,7 @@ def _make_all(
                 file.made(suspect=bool(measurement.suspect), again=runs is not todo)
                 if on_run is not None:
                     on_run(measurement)
-                measurements.append(measurement)
+                suspect.append(bool(measurement.suspect))
                 if measurement.suspect and runs is todo:
                     again.append(planned)
             remaining -= step
@@ -229,11 +229,11 @@ def _make_all(
             if remaining > 0 or again:
                 over = _paused(allowance, planned.scenario, began)
     outcome = replace(
-        before.with_runs(measurements, [(run.scenario.name, str(error)) for run, error in broken]),
+        before.with_runs(suspect, [(run.scenario.name, str(error)) for run, error in broken]),
         left=remaining,
         given_up=before.given_up + tuple(_key(run, suite, testbed) for run, _ in broken),
         over=over,
-        lost_in_a_row=(loss is not None) + (0 if measurements else before.lost_in_a_row),
+        lost_in_a_row=(loss is not None) + (0 if suspect else before.lost_in_a_row),
     )
     return outcome, loss
 

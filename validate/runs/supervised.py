@@ -26,7 +26,7 @@ from typing import IO, Any
 
 from psmodel.wording import cut, plain
 from validate.testbeds import sandbox
-from validate.testbeds.vigil import UNRESPONSIVE_S, process_state
+from validate.testbeds.process_states import UNRESPONSIVE_S, process_state
 
 AGAIN = 75
 """Exit code of an inner process that is to be started again (sysexits.h: EX_TEMPFAIL)."""

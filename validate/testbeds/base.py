@@ -17,6 +17,7 @@ from validate.testbeds.patience import bounded
 from validate.testbeds.vigil import Signs, TestbedLost
 
 __all__ = [
+    "OWN_NODES",
     "RAY_ENVIRONMENT",
     "CannotRun",
     "DidNotStart",
@@ -36,6 +37,16 @@ RAY_ENVIRONMENT: Mapping[str, str] = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
 """Environment of every node and driver; Ray reads it when it is imported."""
+OWN_NODES: Mapping[str, str] = {
+    **RAY_ENVIRONMENT,
+    # Else Ray's GCS keeps what it was told of the last 100,000 calls and actors: 10 MB a run.
+    "RAY_task_events_max_num_task_in_gcs": "1000",
+    "RAY_maximum_gcs_destroyed_actor_cached_count": "100",
+    # Else the daemons' logs, which are in memory, grow to a gigabyte; the end of each is enough (`validate.runs.logs`).
+    "RAY_ROTATION_MAX_BYTES": "100000",
+    "RAY_ROTATION_BACKUP_COUNT": "1",
+}
+"""Environment of nodes that are ours, which stay of one size however many runs they see."""
 
 
 class DidNotStart(CannotRun):

@@ -14,7 +14,9 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,16 +28,17 @@ from validate.machine.guardian import clear, processes_of, watch_over
 from validate.testbeds import ray_node as raynode
 from validate.testbeds import sandbox
 from validate.testbeds.base import (
-    RAY_ENVIRONMENT,
+    OWN_NODES,
     CannotRun,
     DidNotStart,
     Placement,
     disconnect,
     first_line,
     hush,
-    own_signals,
 )
 from validate.testbeds.leftovers import clear_leftovers, prefix
+from validate.testbeds.newborn import Newborn
+from validate.testbeds.patience import guarded
 from validate.testbeds.vigil import Signs, Vital
 
 _SMALLEST_STORE = 200_000_000
@@ -67,6 +70,7 @@ class LocalTestbed:
         self._lock = -1
         self._guardian: subprocess.Popen[bytes] | None = None
         self._vital: dict[int, Vital] = {}
+        self._ended = threading.Event()
         self._environment_before: dict[str, str | None] = {}
 
     @classmethod
@@ -110,7 +114,7 @@ class LocalTestbed:
             # Else the kernel finds memory for each page of the object store when it is first written to, which doubles
             # the time of a put until all of the store has been used once: minutes into a run, by chance.
             "RAY_preallocate_plasma_memory": "1",
-            **RAY_ENVIRONMENT,
+            **OWN_NODES,
         }
         if sys.dont_write_bytecode:
             # Ray starts several Python processes; compiling all modules anew in each doubles the start.
@@ -130,18 +134,20 @@ class LocalTestbed:
             ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
         hush()
         _touch_memory(self.object_store)
+        start = partial(
+            ray.init,
+            address="local",
+            num_cpus=len(os.sched_getaffinity(0)),
+            object_store_memory=self.object_store,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _node_ip_address="127.0.0.1",
+            _temp_dir=str(directory / "ray"),
+        )
+        self._ended = threading.Event()
         try:
-            with own_signals():
-                ray.init(
-                    address="local",
-                    num_cpus=len(os.sched_getaffinity(0)),
-                    object_store_memory=self.object_store,
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    _node_ip_address="127.0.0.1",
-                    _temp_dir=str(directory / "ray"),
-                )
+            guarded(start, Newborn(os.getpid()).look, lasting=self._ended)
         except (
             Exception
         ) as error:  # Ray raises bare ones, on a machine that is too busy to start it in time say
@@ -155,6 +161,7 @@ class LocalTestbed:
         _set_environment(self._environment_before)
         if self._directory is not None:
             clear(self._directory)
+            self._ended.set()
             os.close(self._lock)
             self._directory = None
         if self._guardian is not None:
@@ -185,13 +192,11 @@ class LocalTestbed:
             here=True,
             processes=self._vital,
             scan=lambda: processes_of(directory),
-            log_files=self._log_files,
+            logs=self._logs,
         )
 
-    def _log_files(self, vital: Vital) -> list[Path]:
-        return (
-            [] if self._directory is None else list(self._directory.glob(f"ray/session_2*/logs/{vital.logs}"))
-        )
+    def _logs(self, _host: str) -> list[Path]:
+        return [] if self._directory is None else list(self._directory.glob("ray/session_2*/logs"))
 
     def link_goodput(self) -> dict[str, float]:
         return {}

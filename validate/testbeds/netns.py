@@ -5,11 +5,13 @@ memory); the driver, the coordinator and Ray's GCS are the host ``head``, whose 
 lives in a sandbox (`validate.testbeds.sandbox`), in which the process that uses the testbed has to run.
 """
 
+import contextlib
 import logging
 import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,8 +27,9 @@ from validate.testbeds.base import (
     disconnect,
     first_line,
     hush,
-    own_signals,
 )
+from validate.testbeds.newborn import Newborn
+from validate.testbeds.patience import guarded
 from validate.testbeds.vigil import Signs, TestbedLost, Vital
 
 DIRECTORY = Path("/run/psmodel")
@@ -130,14 +133,15 @@ class NetnsTestbed:
         import ray
 
         hush()
+        connect = partial(
+            ray.init,
+            address=self.cluster.address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _node_ip_address=self.nodes[netlink.HEAD].address,
+        )
         try:
-            with own_signals():
-                ray.init(
-                    address=self.cluster.address,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    _node_ip_address=self.nodes[netlink.HEAD].address,
-                )
+            guarded(connect, Newborn(os.getpid(), self.cluster.daemons()).look)
         except Exception as error:  # Ray raises bare ones
             raise DidNotStart(f"Ray does not take the driver on: {first_line(error)}") from error
         self._signs = self._look_up()
@@ -159,21 +163,24 @@ class NetnsTestbed:
             queue_bytes=self.shaping.queue,
             scan=self.cluster.processes,
             disturbances=self._disturbances,
-            log_files=self._log_files,
+            logs=self._logs,
         )
 
     def signs(self) -> Signs:
         return self._signs
 
-    def _log_files(self, vital: Vital) -> list[Path]:
-        below, host = f"ray/session_2*/logs/{vital.logs}", vital.host
-        files = list(self.cluster.directory.glob(below)) if host in ("", netlink.HEAD) else []
+    def _logs(self, host: str) -> list[Path]:
+        """Folders of logs, of one host or of all if none is named."""
+        below = "ray/session_2*/logs"
+        folders = list(self.cluster.directory.glob(below)) if host in ("", netlink.HEAD) else []
         for name, processes in self.cluster.host_processes().items():
-            # The others' file systems are seen through any of their processes that is alive.
-            if processes and name != netlink.HEAD and host in ("", name):
-                root = Path(f"/proc/{processes[-1]}/root{self.cluster.directory}")
-                files += root.glob(below)
-        return files
+            # The others' file systems are seen through any of their processes that is alive, as the raylet is longest.
+            for pid in sorted(processes) if name != netlink.HEAD and host in ("", name) else ():
+                with contextlib.suppress(OSError):
+                    if there := list(Path(f"/proc/{pid}/root{self.cluster.directory}").glob(below)):
+                        folders += there
+                        break
+        return folders
 
     def _disturbances(self) -> tuple[str, ...]:
         with _lost_if_broken():

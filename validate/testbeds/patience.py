@@ -14,10 +14,22 @@ EVERY_S = 0.25
 """How often to look around; a look reads some files below /proc."""
 
 
-def guarded(work: Callable[[], T], look: Callable[[], None], *, every_s: float = EVERY_S) -> T:
+def guarded(
+    work: Callable[[], T],
+    look: Callable[[], None],
+    *,
+    every_s: float = EVERY_S,
+    lasting: threading.Event | None = None,
+) -> T:
     """What `work` returns or raises, unless `look`, called now and then meanwhile, raises first.
 
     Then `work` is left to itself, in a thread that does not keep the process alive.
+
+    Parameters
+    ----------
+    lasting
+        The thread goes on until this is set: children that are to die with their parent (prctl(2),
+        PR_SET_PDEATHSIG) die with the thread that started them.
     """
     outcome: list[tuple[Any, BaseException | None]] = []
 
@@ -26,6 +38,8 @@ def guarded(work: Callable[[], T], look: Callable[[], None], *, every_s: float =
             outcome.append((work(), None))
         except BaseException as error:  # handed to the caller, whatever it is
             outcome.append((None, error))
+        if lasting is not None:
+            lasting.wait()
 
     thread = threading.Thread(target=body, daemon=True)
     thread.start()

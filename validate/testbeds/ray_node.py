@@ -16,7 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from validate.testbeds.base import RAY_ENVIRONMENT, DidNotStart
+from validate.testbeds.base import OWN_NODES, DidNotStart
+from validate.testbeds.newborn import DAEMONS, Newborn
+from validate.testbeds.patience import EVERY_S
 from validate.testbeds.vigil import Vital
 
 PORT = 6379
@@ -92,7 +94,7 @@ class Cluster:
         own = {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self.token),
-            **RAY_ENVIRONMENT,
+            **OWN_NODES,
         }
         if sys.dont_write_bytecode:
             # Each node starts several Python processes; compiling all modules anew in each doubles the start.
@@ -126,7 +128,15 @@ class Cluster:
             start_new_session=True,
         )
         self._sessions[process.pid] = node.name
-        return Starting(node=node, process=process)
+        return Starting(node=node, process=process, newborn=Newborn(process.pid, self.daemons()))
+
+    def daemons(self) -> dict[int, str]:
+        """Process id → name of the daemons of all nodes that are up."""
+        return {
+            pid: of.name
+            for host, processes in self.host_processes().items()
+            for pid, of in vital(processes, host).items()
+        }
 
     def processes(self) -> list[int]:
         """Every process of the nodes started here."""
@@ -168,10 +178,17 @@ class Cluster:
 
 @dataclass(frozen=True, kw_only=True)
 class Starting:
-    """A node whose ``ray start`` runs."""
+    """A node whose ``ray start`` runs.
+
+    Attributes
+    ----------
+    newborn
+        What that starts, and what has to be there for it.
+    """
 
     node: Node
     process: subprocess.Popen[bytes]
+    newborn: Newborn
 
     def wait(self, timeout: float = 120.0) -> None:
         """Until the node has joined.
@@ -181,11 +198,18 @@ class Starting:
         DidNotStart
             With Ray's own last words, if it could not be started.
         """
-        try:
-            output, _ = self.process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise DidNotStart(f"Ray node {self.node.name} did not start in {timeout:.0f} s") from None
+        output, end = None, time.monotonic() + timeout
+        while output is None:
+            try:
+                output, _ = self.process.communicate(timeout=EVERY_S)
+            except subprocess.TimeoutExpired:
+                try:
+                    self.newborn.look()
+                    if time.monotonic() > end:
+                        raise DidNotStart(f"it was not up after {timeout:.0f} s") from None
+                except DidNotStart as error:
+                    self.process.kill()
+                    raise DidNotStart(f"Ray node {self.node.name} did not start: {error}") from None
         if self.process.returncode:
             last = (output.decode(errors="replace").strip().splitlines() or ["it says nothing"])[-1]
             raise DidNotStart(f"Ray node {self.node.name} did not start: {last.partition('. ')[0]}")
@@ -201,9 +225,6 @@ def on(host: str) -> dict[str, object]:
     return {"num_cpus": 0, "resources": {resource(host): 0.001}}
 
 
-_VITAL = {"gcs_server": "Ray's GCS", "raylet": "Ray's raylet"}
-
-
 def vital(processes: Iterable[int], host: str = "") -> dict[int, Vital]:
     """Those of a node's processes that it cannot do without."""
     vital = {}
@@ -213,9 +234,9 @@ def vital(processes: Iterable[int], host: str = "") -> dict[int, Vital]:
         except OSError:
             continue
         name = program.rpartition("/")[2]
-        if name in _VITAL:
+        if name in DAEMONS:
             where = f" of host {host}" if host else ""
-            vital[pid] = Vital(name=_VITAL[name] + where, logs=f"{name}.*", host=host)
+            vital[pid] = Vital(name=DAEMONS[name] + where, logs=f"{name}.*", host=host)
     return vital
 
 

@@ -21,9 +21,8 @@ from psmodel import analytic
 from psmodel.calibration import COEFFICIENTS, Calibration
 from psmodel.errors import UserError
 from psmodel.scenario import Scenario
+from validate.testbeds.process_states import UNRESPONSIVE_S, StateWatch, process_state, process_title
 
-UNRESPONSIVE_S = 10.0
-"""A host or process that has not answered for so long is given up."""
 STOPPED_S = 1.0
 """A process that was stopped for longer makes the run suspect."""
 _ASK_EVERY_S = 1.0
@@ -93,8 +92,8 @@ class Signs:
         Gives all processes of the testbed, if they are `here`.
     disturbances
         Says what has happened to the links since the scenario was prepared, a sentence each.
-    log_files
-        Gives Ray's log files of something.
+    logs
+        Gives the folders of Ray's logs on a host, or on all if none is named.
     """
 
     here: bool = False
@@ -103,7 +102,11 @@ class Signs:
     queue_bytes: int = 0
     scan: Callable[[], Iterable[int]] = tuple
     disturbances: Callable[[], tuple[str, ...]] = tuple
-    log_files: Callable[[Vital], list[Path]] = lambda _vital: []
+    logs: Callable[[str], Iterable[Path]] = lambda _host: ()
+
+    def log_files(self, of: Vital) -> list[Path]:
+        """Ray's log files of something."""
+        return [file for folder in self.logs(of.host) for file in folder.glob(of.logs)]
 
 
 def upper_limit(scenario: Scenario) -> float:
@@ -163,8 +166,7 @@ class Vigil:
         self._actors: dict[int, Vital] = {}
         self._met = not signs.here
         self._scanned = self._looked
-        self._stopped_since: dict[int, float] = {}
-        self._stopped_s: dict[str, float] = {}
+        self._states = StateWatch()
         self._until = (float("inf"), "")
 
     @property
@@ -231,17 +233,7 @@ class Vigil:
                     raise RunFailed(f"{self.what} broke off: {reason}", blamed=self._actors[pid])
 
     def _process(self, pid: int, name: str, now: float) -> str | None:
-        state = process_state(pid)
-        if state is None or state in "ZX":
-            return f"{name} (process {pid}) has died"
-        if state in "Tt":
-            since = self._stopped_since.setdefault(pid, now)
-            if now - since >= UNRESPONSIVE_S:
-                return f"{name} (process {pid}) has been stopped for {UNRESPONSIVE_S:.0f} s"
-            return None
-        since = self._stopped_since.pop(pid, now)
-        self._stopped_s[name] = self._stopped_s.get(name, 0.0) + now - since
-        return None
+        return self._states.trouble(pid, name, process_state(pid), now)
 
     def kill(self) -> None:
         """End the actors' processes, also those that are stopped."""
@@ -258,7 +250,7 @@ class Vigil:
         """What was seen that a good run does not have, a sentence each."""
         return tuple(
             f"{name} was stopped for {seconds:.1f} s"
-            for name, seconds in self._stopped_s.items()
+            for name, seconds in self._states.stopped_s.items()
             if seconds >= STOPPED_S
         )
 
@@ -317,19 +309,3 @@ class _Door:
         for _, knocking in self._waiting:
             knocking.close()
         self._waiting = []
-
-
-def process_state(pid: int) -> str | None:
-    """The letter of proc(5), None if there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return None
-
-
-def process_title(pid: int) -> str:
-    """How a process calls itself; Ray's are named after the method that they execute."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0].decode(errors="replace")
-    except OSError:
-        return "a process"

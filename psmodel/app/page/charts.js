@@ -8,7 +8,7 @@ export function figure(name, title, { holder = null } = {}) {
   const made = holder ?? make("figure", { class: "card" });
   const svg = make("button", { type: "button", "aria-label": `${title}: download as SVG` }, "SVG");
   const csv = make("button", { type: "button", "aria-label": `${title}: download data as CSV` }, "CSV");
-  made.append(make("figcaption", {}, make("strong", {}, title), make("span", {}, svg, " ", csv), make("small")),
+  made.append(make("figcaption", {}, make("strong", {}, title), make("span", { hidden: true }, svg, " ", csv), make("small")),
     make("div", { class: "chart", role: "img", "aria-label": title }), make("p", { class: "instead", hidden: true }));
   svg.addEventListener("click", () => save(`psmodel-${name}.svg`, toSvg(name), "image/svg+xml"));
   csv.addEventListener("click", () => save(`psmodel-${name}.csv`, toCsv(name), "text/csv"));
