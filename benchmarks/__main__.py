@@ -17,7 +17,8 @@ from validate.machine.environment import this_machine
 _ROOT = Path(__file__).parents[1]
 _BY_THE_BROWSER = "of the browser's clock; browser and server share the machine"
 _BY_THE_PROCESSOR = (
-    "processor time of one thread, the shortest of several runs where they are short; other work may run on the machine"
+    "processor time of one thread, the shortest of several runs where they are short; "
+    "other work may run on the machine"
 )
 _SOFTWARE = ("cpu_model", "cores", "memory_bytes", "kernel", "python", "numpy", "psmodel", "git_commit")
 

@@ -121,7 +121,11 @@ def page(_: float) -> Iterator[dict[str, Any]]:
         ):
             with _server(*options) as (url, _):
                 for change in _CHANGES:
-                    yield {"what": change.what, "coefficients": coefficients, **_changed(browser, url, change)}
+                    yield {
+                        "what": change.what,
+                        "coefficients": coefficients,
+                        **_changed(browser, url, change),
+                    }
         browser.close()
 
 
@@ -136,7 +140,13 @@ def _first(browser: Any) -> Iterator[dict[str, Any]]:
                 rows[what].append(_first_answer(browser, url))
     yield {"what": "start of the server", "median_s": median(starts), "most_s": max(starts)}
     for what, times in rows.items():
-        yield {"what": what, "coefficients": "ideal", "median_s": median(times), "most_s": max(times), "allowed_s": FIRST_S}
+        yield {
+            "what": what,
+            "coefficients": "ideal",
+            "median_s": median(times),
+            "most_s": max(times),
+            "allowed_s": FIRST_S,
+        }
 
 
 def _first_answer(browser: Any, url: str) -> float:

@@ -60,9 +60,7 @@ def draw(rows: Rows, style: Style) -> Figure:
     colours = ListedColormap([_LOOKS[name][0] for name in present])
     # The scales first: labels of contours are placed by distances on the page.
     axes.set(xscale="log", yscale="log", xlabel="workers $N$", ylabel="shards $K$")
-    edges = np.exp(
-        np.concatenate([[0.0], (np.log(sizes[1:]) + np.log(sizes[:-1])) / 2, [np.log(sizes[-1])]])
-    )
+    edges = np.exp(np.concatenate([[0.0], (np.log(sizes[1:]) + np.log(sizes[:-1])) / 2, [np.log(sizes[-1])]]))
     axes.pcolormesh(
         edges, edges, index, cmap=colours, vmin=-0.5, vmax=len(present) - 0.5, alpha=0.75, rasterized=True
     )

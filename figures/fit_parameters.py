@@ -1,8 +1,8 @@
 """What the runs over shaped links tell of each coefficient: estimates and their 95 % intervals.
 
-Fitted to four scenarios between hosts with links of 100 to 400 Mbit/s. Hollow: not identified, because these runs do not
-depend on it enough; the estimate then rests on what was expected before anything was measured (grey: mean ± standard
-deviation).
+Fitted to four scenarios between hosts with links of 100 to 400 Mbit/s. Hollow: not identified, because these runs
+do not depend on it enough; the estimate then rests on what was expected before anything was measured (grey: mean ±
+standard deviation).
 """
 
 from functools import partial

@@ -1,8 +1,8 @@
 """How long the page in the browser takes: its first answer, and each change.
 
-From the event that a person's hand makes to the frame after the answer is in the page, in a real Chromium. Filled: the
-numbers; hollow: the last of the charts. Point: the median of the times; line: to the largest. The strokes are what the page
-is to keep: 1 s for a first answer, 150 ms for a change. Upper limits: browser and server share the machine.
+From the event that a person's hand makes to the frame after the answer is in the page, in a real Chromium. Filled:
+the numbers; hollow: the last of the charts. Point: the median of the times; line: to the largest. The strokes are what
+the page is to keep: 1 s for a first answer, 150 ms for a change. Upper limits: browser and server share the machine.
 """
 
 import json
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures.kit.data import FOLDER, Rows, sha256
-from figures.kit.style import SERIES, Style, time_axis
+from figures.kit.style import SERIES, Style, looks, time_axis
 from psmodel import load
 from psmodel.plotting.palette import INK, MUTED
 

@@ -1,8 +1,8 @@
 """Predicted against measured: pushes and pulls over shaped links that the fit had not seen.
 
 Real Ray hosts in network namespaces, 1 to 4 workers and shards, 100 kB to 64 MB, 50 to 400 Mbit/s; fitted on four
-other scenarios. Above: with the 95 % interval in which one more run lies, over the range of the runs. Below: the error, the
-grey band being ± 10 %.
+other scenarios. Above: with the 95 % interval in which one more run lies, over the range of the runs. Below: the
+error, the grey band being ± 10 %.
 """
 
 from functools import partial

@@ -46,7 +46,9 @@ def draw(rows: Rows, style: Style) -> Figure:
         shards, [r["low_s"] for r in rows], [r["high_s"] for r in rows], color=PREDICTED, alpha=0.18, lw=0
     )
     axes.plot(shards, [r["predicted_s"] for r in rows], color=PREDICTED, label="predicted, 95 % interval")
-    axes.plot(shards, [r["bound_s"] for r in rows], color=MUTED, ls=":", label=r"bound: max($NM/(KB)$, $M/B$)")
+    axes.plot(
+        shards, [r["bound_s"] for r in rows], color=MUTED, ls=":", label=r"bound: max($NM/(KB)$, $M/B$)"
+    )
     for held_out in (True, False):
         points = [r for r in rows if (r["part"] == "held_out") == held_out]
         axes.errorbar(

@@ -117,7 +117,9 @@ def time_axis(axis: Any) -> None:
 
 def count_axis(axis: Any, ticks: list[int]) -> None:
     """A logarithmic axis of counts, with these ticks and no others; digits of large ones in groups of three."""
-    axis.set_ticks(ticks, [f"{tick:,}".replace(",", "\u2009") if tick >= 10_000 else str(tick) for tick in ticks])
+    axis.set_ticks(
+        ticks, [f"{tick:,}".replace(",", "\u2009") if tick >= 10_000 else str(tick) for tick in ticks]
+    )
     axis.set_minor_locator(NullLocator())
 
 

@@ -78,8 +78,8 @@ def draw(rows: Rows, style: Style) -> Figure:
     axes.tick_params(axis="y", length=0)
     for mode, place in heads.items():
         axes.annotate(
-            f"{_MODES[mode]}:", (0, place), xycoords=("axes fraction", "data"), xytext=(-3.5, 0), ha="right", va="center",
-            textcoords="offset points", fontsize=style.small, style="italic",
+            f"{_MODES[mode]}:", (0, place), xycoords=("axes fraction", "data"), xytext=(-3.5, 0), ha="right",
+            va="center", textcoords="offset points", fontsize=style.small, style="italic",
         )  # fmt: skip
     axes.set(
         ylim=(max(places) + 0.5, -0.6), xlim=(0, 1.04 * max(ends)), xlabel="iteration time",

@@ -124,9 +124,7 @@ def fitted_url() -> Iterator[str]:
         yield address_of_page
 
 
-def test_a_fit_gives_each_number_its_interval(
-    fitted_url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_fit_gives_each_number_its_interval(fitted_url: str, capsys: pytest.CaptureFixture[str]) -> None:
     query = {"scenario": "ingress-single", "mode": "asp"}
     intervals = ask(fitted_url, "intervals", query)
     _, out, _ = run(capsys, *shlex.split(answer(fitted_url, **query)["command"])[1:], "--json")
