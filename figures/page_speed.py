@@ -1,8 +1,8 @@
 """How long the page in the browser takes: its first answer, and each change.
 
-From the event that a person's hand makes to the frame after the answer is in the page, in a real Chromium. Filled:
-the numbers; hollow: the last of the charts. Point: the median of the times; line: to the largest. The strokes are what
-the page is to keep: 1 s for a first answer, 150 ms for a change. Upper limits: browser and server share the machine.
+From the input to the frame that shows the answer, in a real Chromium. Filled: the numbers; hollow: the last of the
+charts. Point: the median of the times; line: up to the largest. Black strokes are the limits that the page is held to:
+1 s for a first answer, 150 ms for a change. Browser and server share the machine.
 """
 
 import json
@@ -70,7 +70,7 @@ def draw(rows: Rows, style: Style) -> Figure:
         for name, look in looks(_COEFFICIENTS)
     ]
     hollow = Line2D([], [], ls="none", marker="o", color=MUTED, mfc="white", label="charts")
-    limit = Line2D([], [], color=INK, lw=style.line, label="to keep")
+    limit = Line2D([], [], color=INK, lw=style.line, label="limit")
     figure.legend(handles=[*marks, hollow, limit], loc="outside upper center", ncols=4, handlelength=1.0,
                   columnspacing=1.2)  # fmt: skip
     return figure

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from figures.kit import measured
 from figures.kit.data import Rows
@@ -11,7 +12,7 @@ from psmodel.plotting.palette import BLUE, VERMILION
 from psmodel.scenario import Scenario
 from psmodel.units import format_time
 
-_LONGEST = 3.0
+_LONGEST = 2.0
 """Intervals that reach beyond so many times the longest of all measured and predicted times are cut, with their end in
 words: one must not make all others invisible."""
 _MODES = {"bsp": "bulk-synchronous", "ssp": "stale-synchronous", "asp": "asynchronous"}
@@ -85,6 +86,7 @@ def draw(rows: Rows, style: Style) -> Figure:
         ylim=(max(places) + 0.5, -0.6), xlim=(0, 1.04 * max(ends)), xlabel="iteration time",
         ylabel="workers, shards, and what differs",
     )  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     time_axis(axes.xaxis)
     figure.legend(loc="outside upper center", ncols=2, handlelength=1.6)
     return figure
