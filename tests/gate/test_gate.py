@@ -1,6 +1,7 @@
 """The gate's verdicts: their false-alarm rate, their sentences, and the two formats that others read."""
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -19,11 +20,12 @@ from tests.gate import made
 from tests.real_records import record
 from validate.fitting import fit as fits
 from validate.fitting.model_response import Forward
+from validate.fitting.observables import RESOLUTION_S
 from validate.gate import junit, openmetrics, soak
 from validate.gate.levels import LEVELS, plan
 from validate.gate.result import Reason
 from validate.gate.verdict import judge
-from validate.history.expectation import Expectation, by_fit
+from validate.history.expectation import Expectation, by_fit, negligible, turns
 from validate.measurements.measurement import Instants, Measurement, Updates
 from validate.measurements.selection import by_scenario, content
 from validate.measurements.stored import read
@@ -123,6 +125,41 @@ def test_a_metric_out_of_its_interval_and_its_p_value_agree() -> None:
         low, high = expected.interval(2, level, 0.02)
         for edge in (low, high):
             assert expected.p_value(float(np.log(edge + 1e-4)), 2, 0.02) == pytest.approx(level, rel=1e-6)
+
+
+def test_streams_one_after_the_other_are_not_faster() -> None:
+    """Of four equal streams over one link, one at a time, the mean ends at 5/8 of the fair share's time; no sooner."""
+    fair = Expectation(centre=float(np.log(0.8)), shared=0.0, noise=1e-3, freedom=50, turns=4)
+    in_turns = float(np.log(np.mean([0.2, 0.4, 0.6, 0.8])))
+    assert fair.p_value(in_turns, 1, 0.0) == pytest.approx(1.0)
+    assert fair.p_value(in_turns - 0.1, 1, 0.0) < 1e-6
+    assert fair.p_value(fair.centre + 0.1, 1, 0.0) < 1e-6
+    assert turns(4, "pull_time_s") == turns(4, "push_time_s") == 4
+    assert turns(4, "iteration_time_s") == 1
+
+
+def test_a_phase_off_by_a_part_of_the_iteration_that_is_no_concern_passes() -> None:
+    """A pull expected to be free takes 1 ms of an iteration of 1 s: 11 times as long on the scale, and no concern."""
+    centres = {"pull_time_s": math.log(RESOLUTION_S), "push_time_s": math.log(1.0)}
+    free = Expectation(
+        centre=centres["pull_time_s"],
+        shared=0.0,
+        noise=1e-2,
+        freedom=50,
+        negligible=negligible(centres, "pull_time_s"),
+    )
+    assert free.p_value(math.log(1e-3 + RESOLUTION_S), 1, 0.02) == pytest.approx(1.0)
+    assert free.p_value(math.log(7e-3 + RESOLUTION_S), 1, 0.02) < 1e-6
+
+
+def test_a_failure_says_that_the_fit_never_saw_such(runs, expectations) -> None:
+    (key, of), *_ = expectations.items()
+    far = {
+        m: replace(e, centre=e.centre - 1, outside=('mode "asp" was not calibrated',)) for m, e in of.items()
+    }
+    failed = [c for c in judge(runs, {key: far}, alpha=0.01, margin=0.02) if not c.passed]
+    assert failed
+    assert all('an extrapolation: mode "asp" was not calibrated' in c.sentence for c in failed)
 
 
 def everything():

@@ -40,6 +40,8 @@ class Check:
         Prediction interval of that mean at the level that Holm's rule holds it to: outside of it the check fails.
     cause
         What a failed check waits for; empty of one that passed or was too fast.
+    outside
+        In what the scenario lies outside the calibration of the fit that it is held against.
     """
 
     scenario: str
@@ -53,6 +55,7 @@ class Check:
     p_value: float
     passed: bool
     cause: str = ""
+    outside: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -64,6 +67,8 @@ class Check:
         )
         if self.passed:
             return text
+        if self.outside:
+            text += f" (an extrapolation: {self.outside[0]})"
         if self.measured_s < self.expected_s:
             return f"{text}: faster than expected, so what it is held against is of another system"
         return f"{text}: {self.cause}"
@@ -103,6 +108,7 @@ def judge(
                     high_s=0.0,
                     p_value=expected.p_value(mean, len(values), margin),
                     passed=True,
+                    outside=expected.outside,
                 )
             )
     return _decide(checks, {content(g[0].asked_for): g for g in groups}, expectations, alpha, margin)

@@ -17,7 +17,7 @@ from psmodel.wording import label
 from validate.fitting.fit import impersonal
 from validate.fitting.noise import run_to_run
 from validate.fitting.observables import signals
-from validate.history.expectation import Expectation, judged
+from validate.history.expectation import Expectation, judged, negligible, turns
 from validate.measurements.measurement import Measurement
 from validate.measurements.selection import by_question, content
 
@@ -35,6 +35,7 @@ class BaselineEntry:
     runs: int
     mean: Mapping[str, float]
     noise: Mapping[str, float]
+    workers: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,7 @@ class Baseline:
                 runs=len(group),
                 mean={metric: block.mean[metric] for metric in names},
                 noise={metric: block.noise[metric] for metric in names},
+                workers=scenario.workers,
             )
         return cls(
             name=name,
@@ -109,6 +111,8 @@ class Baseline:
                 shared=entry.noise[metric] / math.sqrt(entry.runs),
                 noise=entry.noise[metric],
                 freedom=self.freedom,
+                negligible=negligible(entry.mean, metric),
+                turns=turns(entry.workers, metric),
             )
             for metric, mean in entry.mean.items()
         }
