@@ -212,7 +212,7 @@ def test_json_keeps_its_keys() -> None:
     }  # fmt: skip
     assert set(document["checks"][0]) == {
         "scenario", "content", "metric", "runs", "measured_s", "expected_s", "low_s", "high_s", "p_value", "passed",
-        "cause", "sentence",
+        "cause", "outside", "sentence",
     }  # fmt: skip
     assert document["hosts"]["lists"]["slurm"] == "--exclude=worker-1"
 
