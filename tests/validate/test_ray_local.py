@@ -131,16 +131,16 @@ def test_what_is_open_of_ended_processes_logs_does_not_grow_with_the_runs(bed: L
         run(SMALL, bed)
     folders = [str(folder) for folder in bed.signs().logs("")]
     assert folders
-    held = [
+    open_logs = [
         link
         for descriptors in Path("/proc").glob("[0-9]*/fd")
         for link in links(descriptors)
         if link.startswith(tuple(folders)) and "/worker-" in link
     ]
-    gone = [link for link in held if link.endswith(" (deleted)")]
-    assert len(gone) <= int(OWN_NODES["RAY_LOG_MONITOR_MAX_OPEN_FILES"]), gone
-    left = {file.name for folder in folders for file in (Path(folder) / "old").glob("*")}
-    assert not left
+    deleted_ones = [link for link in open_logs if link.endswith(" (deleted)")]
+    assert len(deleted_ones) <= int(OWN_NODES["RAY_LOG_MONITOR_MAX_OPEN_FILES"]), deleted_ones
+    aside = {file.name for folder in folders for file in (Path(folder) / "old").glob("*")}
+    assert not aside
 
 
 def links(descriptors: Path) -> Iterator[str]:
