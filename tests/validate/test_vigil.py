@@ -1,5 +1,7 @@
 """Who has died, stopped or fallen silent is named; real processes and sockets, but a clock of the test's own."""
 
+import io
+import logging
 import os
 import signal
 import socket
@@ -195,6 +197,32 @@ def test_who_waits_gets_away_from_a_call_that_never_returns() -> None:
     assert guarded(lambda: 7, look, every_s=10.0) == 7
     with pytest.raises(ZeroDivisionError):
         guarded(lambda: 1 // 0, look, every_s=10.0)
+
+
+def test_a_call_that_was_left_logs_nothing_of_what_it_then_misses() -> None:
+    """Ray's start, interrupted, wrote that it found no GCS any more before our own sentence."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    root, left, ended = logging.getLogger("ray"), threading.Event(), threading.Event()
+
+    def start() -> None:
+        left.wait()
+        logging.getLogger("ray._private.services").error("'NoneType' object has no attribute")
+        ended.set()
+
+    def look() -> None:
+        raise KeyboardInterrupt
+
+    root.addHandler(handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            guarded(start, look, every_s=0.01)
+        left.set()
+        assert ended.wait(10)
+        logging.getLogger("ray").error("heard")
+    finally:
+        root.removeHandler(handler)
+    assert written.getvalue() == "heard\n"
 
 
 def test_the_limit_is_10_times_what_is_predicted_and_a_minute() -> None:

@@ -9,8 +9,8 @@ _PIECE = 1 << 18
 _PATIENCE_S = 20.0
 _WARMUP = 0.2
 """Share of a stream that is not counted: TCP's slow start and the burst that a shaper lets through."""
-_LOOPS = 2_000_000
-"""Of the fixed work: tens of milliseconds, for a scheduler lets a process that has slept go first for a few."""
+_LOOPS = 4_000_000
+"""Of the fixed work: a tenth of a second, for a scheduler lets a process that has slept go first for a few."""
 
 
 class Surveyor:

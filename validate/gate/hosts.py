@@ -4,7 +4,7 @@ A stream is as fast as the slower of its two links. On a log scale, relative to 
 common, it is min(up of the sender, down of the receiver); links are alike but for a few. The slowest-looking link is
 therefore taken out first, with all streams that it explains, and the others are judged by the streams that are left:
 a step-down rule with Holm's levels, so that with probability 1 − alpha no link of a cluster of like hosts is named.
-Computing and calls are compared with the median of the other hosts, block by block.
+Computing and calls are compared by the shortest of several times, with the median of the other hosts.
 
 Hosts that are unlike each other, and were accepted so, are held against what they were: all of this is then done with
 what each differs by from then.
@@ -32,6 +32,8 @@ LINK_MARGIN, WORK_MARGIN = 0.03, 0.25
 _OTHERS, _BEFORE = "the other hosts", "when it was accepted"
 _LEAST_NOISE = 0.005
 """Standard deviation of the logarithm of a rate that is assumed at least."""
+_LIKENESS = 0.02
+"""Standard deviation of the logarithm of a host's shortest time of a work that is assumed at least."""
 _MOSTLY = 0.8
 """Part of the streams whose pair was there before, from which on repetitions tell the noise."""
 _CHANGED = 0.1
@@ -278,29 +280,28 @@ def _work(
     alpha: float,
     accepted: Known | None,
 ) -> list[HostEstimate]:
-    """Times of a work that is the same on each host; in each block against the median of the others."""
+    """The shortest time of a work that is the same on each host, against the median of the others'."""
     blocks = min((len(times[h]) for h in hosts), default=0)
     if blocks < 2 or len(hosts) < 2:
         return []
-    logs = np.log(np.array([times[h][:blocks] for h in hosts]))
+    logs = np.sort(np.log(np.array([times[h][:blocks] for h in hosts])), axis=1)
+    # Other work can only lengthen a block, and may do so in most of them; what it cannot do is shorten one.
+    shortest = logs[:, 0]
     usual = np.array([0.0 if accepted is None else math.log(accepted[h][aspect]) for h in hosts])
-    level = logs - usual[:, None]
-    against = np.array([level[i] - np.median(np.delete(level, i, axis=0), axis=0) for i in range(len(hosts))])
-    centred = against - np.median(against, axis=1, keepdims=True)
+    level = shortest - usual
+    slower = np.array([level[i] - np.median(np.delete(level, i)) for i in range(len(hosts))])
+    # How far above the truth the shortest still is: as a rule no further than the next one is above it.
     freedom = max(2.0, 0.37 * len(hosts) * (blocks - 1))
-    noise = max(_LEAST_NOISE, _MAD * float(np.median(np.abs(centred))) * math.sqrt(blocks / (blocks - 1)))
-    # The median of a few blocks is 1.25 times as uncertain as their mean, and a burst of other work cannot move it.
-    error = 1.2533 * noise / math.sqrt(blocks)
-    slower = np.median(against, axis=1)
+    error = max(_LIKENESS, float(np.median(logs[:, 1] - shortest)))
     p = student.sf((slower - math.log1p(WORK_MARGIN)) / error, freedom)
     reach = float(student.isf(0.025, freedom))
     return [
         HostEstimate(
             host=host,
             aspect=aspect,
-            value=math.exp(float(np.median(logs[i]))),
-            low=math.exp(float(np.median(logs[i])) - reach * error),
-            high=math.exp(float(np.median(logs[i])) + reach * error),
+            value=math.exp(float(shortest[i])),
+            low=math.exp(float(shortest[i]) - reach * error),
+            high=math.exp(float(shortest[i]) + reach * error),
             relative=math.exp(-float(slower[i])),
             p_value=float(p[i]),
             slow=bool(p[i] < alpha / len(hosts)),

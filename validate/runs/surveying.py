@@ -23,7 +23,7 @@ ROUND_S = 0.5
 """How long a stream is."""
 MOST_ROUNDS = 6
 _CALLS = 20
-_BLOCKS = 3
+_BLOCKS = 4
 """Times that computing and calls are measured, host after host each time."""
 _TIMEOUT_S = 60.0
 _START_S = 120.0

@@ -5,9 +5,11 @@ ours waits inside such a call.
 """
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 T = TypeVar("T")
 EVERY_S = 0.25
@@ -43,16 +45,34 @@ def guarded(
 
     thread = threading.Thread(target=body, daemon=True)
     thread.start()
-    while True:
-        thread.join(every_s)
-        if outcome:
-            break
-        look()
+    try:
+        while True:
+            thread.join(every_s)
+            if outcome:
+                break
+            look()
+    except BaseException:
+        _silence(thread)
+        raise
     result, error = outcome[0]
     if error is not None:
         raise error
     value: T = result
     return value
+
+
+_SILENCED: WeakSet[threading.Thread] = WeakSet()
+
+
+def _silence(thread: threading.Thread) -> None:
+    """Ray does not log from that thread any more: what it waits for is ended under its hands."""
+    _SILENCED.add(thread)
+    for handler in logging.getLogger("ray").handlers:
+        handler.addFilter(_is_heard)
+
+
+def _is_heard(_record: logging.LogRecord) -> bool:
+    return threading.current_thread() not in _SILENCED
 
 
 def bounded(work: Callable[[], object], seconds: float) -> bool:
