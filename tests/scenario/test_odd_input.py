@@ -32,6 +32,7 @@ def refused(arguments: list[str], *codes: int) -> str:
     assert err.count("\n") == 1
     assert len(err) < 300
     assert "Traceback" not in err
+    assert err.count(" cannot be ") <= 1  # no sentence within another
     assert all(letter.isprintable() for letter in err[:-1])
     return err
 
