@@ -176,17 +176,21 @@ def _front(query: Query) -> dict[str, Any]:
         if fixed
         else _numbers(_reach(scenario, "shards"), _POINTS, always=[scenario.shards])
     )
-    linked = scenario.placement != "single-host"
     cores = scenario.cores_per_host or 1
     machines = undominated(m for m in catalogue.machine if (m.cores or cores) >= cores)
+    columns = {} if fixed else {"shards": np.tile(shards, len(machines))}
+    if scenario.placement != "single-host":
+        columns["bandwidth"] = np.repeat([machine.bandwidth for machine in machines], len(shards))
+    shape = (len(machines), len(shards))
+    times = (
+        predict_grid(scenario, columns, query.settings.calibrated.best)["iteration_time_s"]
+        if machines
+        else np.zeros(0)
+    )
     rows = []
-    for machine in machines:
-        columns = {} if fixed else {"shards": shards}
-        if linked:
-            columns["bandwidth"] = np.full_like(shards, machine.bandwidth)
-        times = predict_grid(scenario, columns, query.settings.calibrated.best)["iteration_time_s"]
+    for machine, of_machine in zip(machines, np.resize(times, shape).tolist(), strict=True):
         both = Machines(worker=machine, shard=machine)
-        for k, time in zip(shards.tolist(), times.tolist(), strict=True):
+        for k, time in zip(shards.tolist(), of_machine, strict=True):
             rows.append(
                 _priced(scenario.model_copy(update={"shards": int(k)}), both, time, catalogue.currency)
             )

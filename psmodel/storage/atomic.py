@@ -32,9 +32,13 @@ def read_bytes(path: Path, *, most: int = MOST_BYTES) -> bytes:
     name = plain(str(path))
     try:
         # Looked at before it is opened, for opening alone makes some devices move; and again once it is open.
-        _regular(name, path.stat())
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        about = path.stat()
     except (OSError, ValueError) as error:
+        raise BadInput(f"{name} cannot be read: {reason(error)}") from None
+    _regular(name, about)
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
         raise BadInput(f"{name} cannot be read: {reason(error)}") from None
     with os.fdopen(file, "rb") as opened:
         try:
@@ -182,7 +186,7 @@ def excerpt_of(error: Exception) -> str:
 
 def _number_problem(error: ValueError) -> str:
     text = excerpt_of(error)
-    return "a number in it has too many digits" if "digits" in text else text
+    return f"a number in it has too many digits; {_MOST_DIGITS} are enough" if "digits" in text else text
 
 
 def _too_deep(source: str) -> BadInput:

@@ -537,6 +537,22 @@ def test_a_wish_marks_what_meets_it(url: str, page: Any) -> None:
 
 
 @pytest.mark.browser
+def test_the_map_names_what_binds_at_the_pointer(url: str, page: Any) -> None:
+    chart = "echarts.getInstanceByDom(document.querySelectorAll('figure .chart')[2])"
+    page.goto(f"{url}?scenario=ingress-single")
+    page.wait_for_function("!document.getElementById('results').hasAttribute('aria-busy')")
+    page.locator("figure .chart").nth(2).scroll_into_view_if_needed()
+    box = page.locator("figure .chart").nth(2).bounding_box()
+    for workers, shards, words in ((3, 200, "worker egress binds, 160 ms"), (200, 2, "shard ingress binds")):
+        x, y = page.evaluate(f"at => {chart}.convertToPixel('grid', at)", [workers, shards])
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        page.wait_for_function(
+            f"words => {chart}.getZr().storage.getDisplayList(true).some(e => e.style?.text?.includes?.(words))",
+            arg=words,
+        )
+
+
+@pytest.mark.browser
 def test_a_file_is_brought_changed_and_taken_along(url: str, page: Any, tmp_path: Path) -> None:
     from playwright.sync_api import expect
 
@@ -652,6 +668,14 @@ def test_a_bad_value_shows_its_sentence(url: str, page: Any) -> None:
 def test_what_is_no_host_is_refused(host: str) -> None:
     with pytest.raises(BadInput, match="address of this machine"):
         listen(host, 0)
+
+
+def test_an_answer_is_sent_at_once() -> None:
+    """Without TCP_NODELAY its second segment waits 40 ms for an acknowledgement."""
+    with listen("127.0.0.1", 0) as sock, socket.create_connection(sock.getsockname()):
+        accepted, _ = sock.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_an_address_of_version_6_is_named_in_brackets() -> None:

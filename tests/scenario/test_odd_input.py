@@ -32,6 +32,7 @@ def refused(arguments: list[str], *codes: int) -> str:
     assert err.count("\n") == 1
     assert len(err) < 300
     assert "Traceback" not in err
+    assert err.count(" cannot be ") <= 1  # no sentence within another
     assert all(letter.isprintable() for letter in err[:-1])
     return err
 
@@ -244,6 +245,12 @@ def test_a_setting_that_makes_no_sense_is_refused(settings: list[str]) -> None:
     options = [word for text in settings for word in ("--set", text)]
     for command in ("predict", "simulate", "explain"):
         refused([command, *BASE, *options], 2)
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "9" * 41, "[" * 400])
+def test_a_value_that_is_not_even_read_is_named_by_its_key(value: str) -> None:
+    for arguments in (["--workers", value], ["--set", f"workers={value}"]):
+        assert refused(["predict", "ingress-single", *arguments], 2).startswith("Error: 'workers'")
 
 
 LARGE = [

@@ -1,5 +1,6 @@
 """Real runs on one machine: every mode and style, sums, back-pressure, what is read, written and left behind."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from validate.machine.guardian import processes_of
 from validate.measurements.measurement import Measurement, unfinished_bytes
 from validate.measurements.store import Store
 from validate.runs.real_run import Observation, RunFailed, run
+from validate.testbeds.base import OWN_NODES
 from validate.testbeds.local import LocalTestbed
 
 pytestmark = pytest.mark.ray
@@ -122,6 +124,31 @@ def most_ahead(result: Measurement) -> int:
         iteration - int((pushed < start[worker, iteration]).sum(axis=1).min())
         for worker, iteration in np.ndindex(start.shape)
     )
+
+
+def test_what_is_open_of_ended_processes_logs_does_not_grow_with_the_runs(bed: LocalTestbed) -> None:
+    for _ in range(4):  # of 6 processes, with two logs each that Ray's log monitor opens
+        run(SMALL, bed)
+    folders = [str(folder) for folder in bed.signs().logs("")]
+    assert folders
+    open_logs = [
+        link
+        for descriptors in Path("/proc").glob("[0-9]*/fd")
+        for link in links(descriptors)
+        if link.startswith(tuple(folders)) and "/worker-" in link
+    ]
+    deleted_ones = [link for link in open_logs if link.endswith(" (deleted)")]
+    assert len(deleted_ones) <= int(OWN_NODES["RAY_LOG_MONITOR_MAX_OPEN_FILES"]), deleted_ones
+    aside = {file.name for folder in folders for file in (Path(folder) / "old").glob("*")}
+    assert not aside
+
+
+def links(descriptors: Path) -> Iterator[str]:
+    """What a process has open; nothing if it ends meanwhile, or is another user's."""
+    with contextlib.suppress(OSError):
+        for descriptor in descriptors.iterdir():
+            with contextlib.suppress(OSError):
+                yield str(descriptor.readlink())
 
 
 def test_nobody_holds_back_a_worker_that_does_not_wait(bed: LocalTestbed) -> None:

@@ -140,6 +140,18 @@ def test_another_file_is_refused_and_left_alone(tmp_path: Path) -> None:
         Store(text / "below.sqlite")
 
 
+@pytest.mark.parametrize("place", ["a folder", "a pipe", "a device"])
+def test_what_is_no_regular_file_is_no_store(tmp_path: Path, place: str) -> None:
+    path = Path("/dev/null") if place == "a device" else tmp_path / "runs.sqlite"
+    if place == "a folder":
+        path.mkdir()
+    elif place == "a pipe":
+        os.mkfifo(path)
+    with pytest.raises(BadInput, match="cannot be used as a store of measurements: it is no regular file"):
+        Store(path)
+    assert not path.is_file()
+
+
 def test_a_store_of_a_later_version_is_refused(path: Path) -> None:
     Store(path).close()
     db = sqlite3.connect(path)

@@ -201,8 +201,8 @@ def test_who_waits_gets_away_from_a_call_that_never_returns() -> None:
 
 def test_a_call_that_was_left_logs_nothing_of_what_it_then_misses() -> None:
     """Ray's start, interrupted, wrote that it found no GCS any more before our own sentence."""
-    written = io.StringIO()
-    handler = logging.StreamHandler(written)
+    log = io.StringIO()
+    handler = logging.StreamHandler(log)
     root, left, ended = logging.getLogger("ray"), threading.Event(), threading.Event()
 
     def start() -> None:
@@ -222,7 +222,7 @@ def test_a_call_that_was_left_logs_nothing_of_what_it_then_misses() -> None:
         logging.getLogger("ray").error("heard")
     finally:
         root.removeHandler(handler)
-    assert written.getvalue() == "heard\n"
+    assert log.getvalue() == "heard\n"
 
 
 def test_the_limit_is_10_times_what_is_predicted_and_a_minute() -> None:

@@ -59,6 +59,8 @@ def to_write(path: Path) -> Opened:
     BadInput
         If the file is something else, of a later version, damaged, or cannot be written.
     """
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path} cannot be used as a store of measurements: it is no regular file")
     unclean = _ended_unclean(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -45,6 +45,9 @@ OWN_NODES: Mapping[str, str] = {
     # Else the daemons' logs, which are in memory, grow to a gigabyte; the end of each is enough (`validate.runs.logs`).
     "RAY_ROTATION_MAX_BYTES": "100000",
     "RAY_ROTATION_BACKUP_COUNT": "1",
+    # Else Ray's log monitor keeps 200 logs open, most of them of processes that have ended; whenever it has as many as
+    # this open it closes them all, and opens only what has grown since.
+    "RAY_LOG_MONITOR_MAX_OPEN_FILES": "20",
 }
 """Environment of nodes that are ours, which stay of one size however many runs they see."""
 

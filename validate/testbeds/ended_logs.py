@@ -14,6 +14,7 @@ def remove_ended(folders: Iterable[Path]) -> None:
     """Remove the logs of this machine's workers that are no more; those of daemons, and of who is at work, stay."""
     for folder in folders:
         with contextlib.suppress(OSError):  # the host may be gone
-            for file in list(folder.iterdir()):
+            # Ray's log monitor moves what ended processes have written, whenever it closes its files.
+            for file in [*folder.iterdir(), *(folder / "old").glob("*")]:
                 if (match := _OF_WORKER.fullmatch(file.name)) and has_ended(process_state(int(match[1]))):
                     file.unlink(missing_ok=True)

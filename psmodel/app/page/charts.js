@@ -14,8 +14,12 @@ export function figure(name, title, { holder = null } = {}) {
   csv.addEventListener("click", () => save(`psmodel-${name}.csv`, toCsv(name), "text/csv"));
   if (!holder) $("charts").append(made);
   charts[name]?.chart.dispose();
-  charts[name] = { figure: made, chart: echarts.init(made.querySelector(".chart")) };
+  const entry = charts[name] = { figure: made, chart: echarts.init(made.querySelector(".chart")) };
+  entry.chart.getZr().on("mousemove", ({ offsetX, offsetY }) => { entry.pointer = [offsetX, offsetY]; });
 }
+
+// Where the pointer was last, in the values of the axes.
+export const pointedAt = name => charts[name].chart.convertFromPixel("grid", charts[name].pointer);
 
 export const note = (name, text) => { charts[name].figure.querySelector("small").textContent = text; };
 

@@ -1,5 +1,5 @@
 // Iteration time against shards and workers, what binds where, cost against time.
-import { instead, logAxis, note, put, wish } from "./charts.js";
+import { instead, logAxis, note, pointedAt, put, wish } from "./charts.js";
 import { answer, charts, pinned, pinnedCharts } from "./state.js";
 import { FILLS, HATCHES, money, number, palette, time } from "./units.js";
 
@@ -65,11 +65,10 @@ function drawMap() {
   if (map === null) return instead("map", answer.left_out.map);
   const x = edges(map.workers), y = edges(map.shards), rows = [];
   x[0] = y[0] = 1;
-  const runs = map.names.map(() => []), cells = [], slow = [];
+  const runs = map.names.map(() => []), slow = [];
   let good = 0;
   map.cells.forEach((which, i) => {
     const column = i % map.workers.length, row = Math.floor(i / map.workers.length), t = map.iteration_time_s[i];
-    cells.push([x[column], y[row], x[column + 1], y[row + 1], map.workers[column], map.shards[row], t, map.names[which]]);
     // Hatching is slow, so that neighbours of one kind are one area.
     if (column > 0 && map.cells[i - 1] === which) runs[which].at(-1)[2] = x[column + 1];
     else runs[which].push([x[column], y[row], x[column + 1], y[row + 1]]);
@@ -88,8 +87,14 @@ function drawMap() {
     encode: { x: [0, 2], y: [1, 3] }, data: runs[i],
     renderItem: area(api => ({ ...api.style(), decal: HATCHES[i % HATCHES.length] })),
   }));
-  const pointed = { name: "at the pointer", type: "custom", encode: { x: [0, 2], y: [1, 3] }, data: cells, z: 3,
-    renderItem: area(() => ({ fill: "transparent" })) };
+  // One area for the pointer: one for every cell takes longer to draw than all the rest.
+  const ground = { name: "at the pointer", type: "custom", encode: { x: [0, 2], y: [1, 3] }, z: 3, emphasis: { disabled: true },
+    data: [[x[0], y[0], x.at(-1), y.at(-1)]], renderItem: area(() => ({ fill: "transparent" })) };
+  const cell = () => {
+    const [column, row] = pointedAt("map").map((at, i) => Math.max(0, [x, y][i].findLastIndex(edge => edge <= at)));
+    return rows[Math.min(row, map.shards.length - 1) * map.workers.length + Math.min(column, map.workers.length - 1)];
+  };
+  const told = ([n, k, name, t]) => `N = ${n}, K = ${k}: ${name} binds, ${time(t)}`;
   const missing = { name: "too slow", type: "custom", silent: true, z: 2, itemStyle: { color: c.card, borderColor: c.quiet, borderWidth: 1 },
     encode: { x: [0, 2], y: [1, 3] }, data: slow, renderItem: area(() => ({ fill: c.card, opacity: 0.72 })) };
   const now = { name: "now", type: "scatter", symbolSize: 14, z: 5, data: [[workers.value, shards.value]],
@@ -101,8 +106,8 @@ function drawMap() {
     yAxis: { ...axis(Math.max(y.at(-1), 2)), name: "shards K", nameGap: 44 },
     legend: { data: [...map.names, ...(slow.length ? [missing.name] : []), now.name] },
     tooltip: { formatter: ({ seriesName, value }) => seriesName === "now" ? `now: N = ${value[0]}, K = ${value[1]}`
-      : `N = ${value[4]}, K = ${value[5]}: ${value[7]} binds, ${time(value[6])}` },
-    series: [...regions, ...(slow.length ? [missing] : []), pointed, now],
+      : told(cell()) },
+    series: [...regions, ...(slow.length ? [missing] : []), ground, now],
   }, ["workers", "shards", "bottleneck", "iteration_time_s"], rows);
   note("map", target === null ? "At each number of workers and shards."
     : `Pale where an iteration takes more than ${time(target)}: ${map.cells.length - good} of ${map.cells.length}.`);
