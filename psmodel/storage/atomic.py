@@ -186,7 +186,7 @@ def excerpt_of(error: Exception) -> str:
 
 def _number_problem(error: ValueError) -> str:
     text = excerpt_of(error)
-    return "a number in it has too many digits" if "digits" in text else text
+    return f"a number in it has too many digits; {_MOST_DIGITS} are enough" if "digits" in text else text
 
 
 def _too_deep(source: str) -> BadInput:

@@ -64,12 +64,12 @@ def _split(text: str) -> list[str]:
     return [item.strip() for item in (*items, text[start:])]
 
 
-def _value(text: str) -> Any:
-    value = parse_value(text, "--set")
+def _value(text: str, key: str) -> Any:
+    value = parse_value(text, excerpt(key))
     if value != text.strip() or text[:1] not in ("[", "{", '"'):
         return value
     try:
-        return parse_json(text, "--set")
+        return parse_json(text, excerpt(key))
     except BadInput:
         return value
 
@@ -124,9 +124,9 @@ def parse_axis(text: str) -> Axis:
     """
     key, value = _key_and_text(text)
     if key in _WORDS:
-        return Axis(key=key, values=(_value(value),))
+        return Axis(key=key, values=(_value(value, key),))
     if key.endswith(".file"):  # a path is no range; one with a comma stands in quotes
-        return Axis(key=key, values=tuple(_value(item) for item in _split(value)))
+        return Axis(key=key, values=tuple(_value(item, key) for item in _split(value)))
     parts = value.split(":")
     if len(parts) == 3 and not set(value) & set("\"'[{"):
         return Axis(key=key, values=_range(parts, text))
@@ -135,7 +135,7 @@ def parse_axis(text: str) -> Axis:
     items = _split(value)
     if "" in items:
         raise BadInput(f"{excerpt(text)} has an empty value; {_FORM}")
-    return Axis(key=key, values=tuple(_value(item) for item in items))
+    return Axis(key=key, values=tuple(_value(item, key) for item in items))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -247,6 +247,12 @@ def test_a_setting_that_makes_no_sense_is_refused(settings: list[str]) -> None:
         refused([command, *BASE, *options], 2)
 
 
+@pytest.mark.parametrize("value", ["9" * 5000, "9" * 41, "[" * 400])
+def test_a_value_that_is_not_even_read_is_named_by_its_key(value: str) -> None:
+    for arguments in (["--workers", value], ["--set", f"workers={value}"]):
+        assert refused(["predict", "ingress-single", *arguments], 2).startswith("Error: 'workers'")
+
+
 LARGE = [
     ["simulate", *BASE, "--iterations", "1000000000"],
     ["simulate", *BASE, "--set", "iterations=1", "--set", "warmup=1000000000"],
