@@ -4,21 +4,20 @@ Whoever brings one says so by an entry point of the group ``psmodel.engines``, u
 an address (or None) to its `Engine`. `psmodel` thus never imports it.
 """
 
-import multiprocessing
-import multiprocessing.connection
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from itertools import islice
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from psmodel.errors import BadInput, CannotRun
 from psmodel.wording import excerpt
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 PROCESSES = "processes"
 """Name of the engine that is always there."""
@@ -92,6 +91,11 @@ class Processes:
         if self.count == 1:
             yield _Alone(work)
             return
+        # Imported here: one process, as of most commands, starts faster without them.
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+        from concurrent.futures.process import BrokenProcessPool
+
         # Spawned, not forked: a fork copies the threads' locks of whatever the caller runs (JAX, Arrow, a GUI).
         with ProcessPoolExecutor(
             self.count, multiprocessing.get_context("spawn"), initializer=_start, initargs=(work,)
@@ -120,10 +124,12 @@ class _Alone:
 class _Pool:
     here = True
 
-    def __init__(self, pool: ProcessPoolExecutor, slots: int) -> None:
+    def __init__(self, pool: "ProcessPoolExecutor", slots: int) -> None:
         self._pool, self.slots = pool, slots
 
     def results(self, items: Iterator[Any]) -> Iterator[Any]:
+        from concurrent.futures import FIRST_COMPLETED, wait
+
         pending: set[Future[Any]] = set()
         while True:
             pending |= {
@@ -148,6 +154,8 @@ def _start(work: Work) -> None:
 
 
 def _end_with_parent() -> None:
+    import multiprocessing.connection
+
     # The processes of a pool whose owner is killed wait for work for ever, for each holds the pipe open.
     parent = multiprocessing.parent_process()
     assert parent is not None

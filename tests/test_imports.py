@@ -175,6 +175,8 @@ def test_simulate_needs_neither_ray_nor_matplotlib() -> None:
     loaded = loaded_by("simulate", "ingress-single", "--json")
     assert "simpy" in loaded
     assert not loaded & {"ray", "matplotlib", "numba", "validate"}
+    # Nor what only tables, bars and several processes need, which makes the start longer.
+    assert not loaded & {"rich", "multiprocessing", "concurrent"}
 
 
 def test_every_public_name_is_there_and_is_what_it_says() -> None:

@@ -26,6 +26,9 @@ from psmodel.analytic.resources import work
 _STEPS = 60
 """Halvings of the interval in which the throughput lies: to double precision."""
 
+_ROOM = 0.8
+"""Of ln N, cycles of room to lead that a bound of one gives: by recursions of 2 to 32 workers without shards."""
+
 
 class Delays(NamedTuple):
     """What meeting others adds to one cycle: on the links of pulls and pushes, and per call at a shard; s."""
@@ -86,6 +89,9 @@ class Cycle:
         cycle = pulling + busy
         if scenario.max_in_flight_pushes is not None:
             cycle = np.maximum(cycle, arrived / scenario.max_in_flight_pushes)
+        if scenario.mode == "ssp":
+            # Whoever is held back meets nobody meanwhile: part of the cycle that the delays are worked out with.
+            cycle = cycle + _held_back(i, cycle)
         return pulling, pushing, transit, cycle
 
     def phases(self, delays: Delays) -> Phases:
@@ -94,8 +100,6 @@ class Cycle:
         pulling, pushing, transit, cycle = self.times(delays)
         if not endless(i) and not scenario.iterations:
             cycle = np.maximum(cycle, np.maximum.reduce(list(work(i).values())))
-        if scenario.mode == "ssp":
-            cycle = np.maximum(cycle, _held_back(i, cycle))
         arrived = self._push.arrived + transit
         compute = self._push.computed
         return Phases(
@@ -177,13 +181,22 @@ def _most(i: Inputs, alone: Array) -> Array:
 
 
 def _held_back(i: Inputs, cycle: Array) -> Array:
-    """Cycle of stale-synchronous workers: chance evens out over bound + 1 iterations, unequal speed never does."""
+    """Seconds of a cycle in which stale-synchronous workers wait for those behind.
+
+    Unequal speed holds them back at any bound. By chance their leads wander within `staleness_bound` cycles as a
+    random walk, which is turned back at the ends of its interval in proportion to its variance over the width
+    (Harrison 1985, *Brownian Motion and Stochastic Flow Systems*, chapter 5). At bound 0 they wait for the slowest each
+    time; in between it is an estimate.
+    """
     scenario = i.scenario
     assert scenario.staleness_bound is not None
     factors = scenario.compute_factors
     lasting = i.compute * (max(factors) * len(factors) / sum(factors) if factors else 1.0)
-    chance = np.maximum(i.slowest - lasting, 0.0) / np.sqrt(scenario.staleness_bound + 1)
-    return np.asarray(cycle + lasting - i.compute + chance)
+    slowest = np.maximum(i.slowest - lasting, 0.0)
+    # The square of the slowest's delay is the variance times about 2 ln N.
+    room = _ROOM * np.log(np.maximum(i.workers, 1)) * scenario.staleness_bound * cycle
+    chance = np.divide(slowest**2, slowest + room, out=np.zeros_like(slowest), where=slowest > 0)
+    return np.asarray(lasting - i.compute + chance)
 
 
 def _updates(i: Inputs, cycle: Array) -> Array:

@@ -1,6 +1,7 @@
 """Options and output that commands share."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -15,13 +16,13 @@ from psmodel.results import Method
 from psmodel.scenario import Scenario, from_mapping, load
 from psmodel.storage.atomic import MOST_DEPTH, whole
 from psmodel.whatif.parameter_space import parse_axis
-from psmodel.whatif.prices import Catalogue, load_catalogue
 from psmodel.wording import cut, excerpt, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from psmodel.trace import Span
+    from psmodel.whatif.prices import Catalogue
 
 # Options for the keys people change most; every other one is reached by --set.
 SHORTCUTS = {
@@ -188,8 +189,12 @@ calibration_option = _fit_option("calibration", lambda *arguments: _read_fit(*ar
 EXAMPLE_CATALOGUE = "example"
 
 
-def _read_catalogue(_: click.Context, __: click.Parameter, name: str | None) -> Catalogue | None:
-    return None if name is None else load_catalogue(None if name == EXAMPLE_CATALOGUE else Path(name))
+def _read_catalogue(_: click.Context, __: click.Parameter, name: str | None) -> "Catalogue | None":
+    if name is None:
+        return None
+    from psmodel.whatif.prices import load_catalogue
+
+    return load_catalogue(None if name == EXAMPLE_CATALOGUE else Path(name))
 
 
 def catalogue_option(default: str | None) -> Callable[[Any], Any]:
@@ -298,6 +303,9 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def _bar(total: int | None, what: str) -> Iterator[Callable[..., None]]:
+    if not sys.stderr.isatty():  # the start is faster without Rich
+        yield _shown_to_nobody
+        return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -309,6 +317,10 @@ def _bar(total: int | None, what: str) -> Iterator[Callable[..., None]]:
     terminal = console(stderr=True)
     with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         yield partial(bar.update, bar.add_task(what, total=total))
+
+
+def _shown_to_nobody(**_: Any) -> None:
+    """Stand in for a bar's update."""
 
 
 def describe(scenario: Scenario) -> str:

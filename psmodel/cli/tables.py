@@ -7,7 +7,6 @@ import click
 
 from psmodel.cli.options import console
 from psmodel.whatif.parameter_space import written
-from psmodel.whatif.verdicts import METHODS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -131,4 +130,6 @@ def _cell(key: str, row: Mapping[str, Any]) -> str:
 
 def _origin(row: Mapping[str, Any]) -> str:
     claim = row.get("claim")
+    from psmodel.whatif.verdicts import METHODS
+
     return METHODS[row["method"]] + (f", {claim}" if claim else "")
