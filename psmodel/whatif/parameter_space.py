@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ Point = Mapping[str, Any]
 _PART = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
 _FORM = "write it like shards=4, shards=1,2,4 or workers=1:256:x2 or bandwidth=10Gbps:40Gbps:10Gbps"
 _MOST_VALUES = 1_000_000
+_MOST_EXPONENT = 40
 _WORDS = ("name", "description")
 """Keys whose text may have commas and colons."""
 
@@ -78,7 +79,16 @@ def _number(text: str, whole: str) -> tuple[Decimal, str]:
     match = _PART.fullmatch(text)
     if match is None:
         raise BadInput(f"{excerpt(whole)}: {excerpt(text)} is not a number with a unit; {_FORM}")
-    return Decimal(match[1]), match[2]
+    try:
+        number = Decimal(match[1])
+    except InvalidOperation:  # an exponent of twenty digits
+        number = Decimal("Infinity")
+    if number and not (number.is_finite() and abs(number.adjusted()) <= _MOST_EXPONENT):
+        raise BadInput(
+            f"{excerpt(whole)}: {excerpt(text)}; numbers of a range lie "
+            f"between 1e-{_MOST_EXPONENT} and 1e{_MOST_EXPONENT}"
+        )
+    return number, match[2]
 
 
 def _text_of(number: Decimal, unit: str) -> Any:
@@ -99,13 +109,15 @@ def _range(parts: list[str], whole: str) -> tuple[Any, ...]:
         raise BadInput(
             f"{excerpt(whole)}: a step is more than 0, a factor more than 1 and starts above 0; {_FORM}"
         )
-    steps = math.log(high / low) / math.log(step) if factor else (high - low) / step
+    steps = (high / low).ln() / step.ln() if factor else (high - low) / step
     if steps > _MOST_VALUES:
         raise BadInput(f"{excerpt(whole)} has more than {_MOST_VALUES} values")
     values = []
     while low <= high:
         values.append(_text_of(low, unit))
-        low = low * step if factor else low + step
+        before, low = low, low * step if factor else low + step
+        if low == before:  # a step below the last digit that is kept
+            break
     return tuple(values)
 
 

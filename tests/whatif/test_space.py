@@ -33,13 +33,19 @@ def test_an_axis_is_what_was_written(text: str, values: tuple[object, ...]) -> N
 @pytest.mark.parametrize(
     "text",
     ["workers", "workers=", "=1", "workers=1:x2", "workers=8:1:x2", "workers=0:8:x2", "workers=1:8:x1",
-     "workers=1:8:0", "bandwidth=1Gbps:2Mbps:1Gbps", "shards=1,,2", "shards=a:b:c", "shards=1:1e9:1"],
+     "workers=1:8:0", "bandwidth=1Gbps:2Mbps:1Gbps", "shards=1,,2", "shards=a:b:c", "shards=1:1e9:1",
+     "w=7:77:7777E777777777777", "w=1:2:1e-999999999999", "w=1:2:x1e9999999", "w=1:1e99999999999999999999:1",
+     "w=1:8:x1.00000000000000000000001"],
 )  # fmt: skip
 def test_a_bad_axis_is_one_sentence_that_quotes_it(text: str) -> None:
     with pytest.raises(BadInput) as caught:
         parse_axis(text)
     assert text in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_step_that_is_lost_in_rounding_ends() -> None:
+    assert parse_axis("seed=1e30:1e30:1e-5").values == (10**30,)
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4))
