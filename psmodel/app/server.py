@@ -117,8 +117,9 @@ def listen(host: str, port: int) -> socket.socket:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family = min((entry[0] for entry in addresses), key=lambda family: family != socket.AF_INET)
         sock = socket.create_server((host, port), family=family)
-        # Nagle's algorithm holds an answer's second segment back until a delayed acknowledgement, 40 ms on Linux. asyncio
-        # switches it off only for sockets that name their protocol, which these do not; accepted ones inherit it.
+        # Nagle's algorithm holds an answer's second segment back until a delayed acknowledgement, 40 ms on Linux.
+        # asyncio switches it off only for sockets that name their protocol, which these do not; accepted ones
+        # inherit it.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
     except socket.gaierror:
