@@ -91,10 +91,14 @@ def _default_names(observed: Sequence[Observed]) -> tuple[tuple[str, ...], tuple
 def _affecting(
     data: FitData, names: tuple[str, ...], start: Calibration, forward: Forward
 ) -> tuple[str, ...]:
-    """The coefficients on which any of the signals depends."""
+    """The coefficients on which any of the signals depends, or of which something else was measured.
+
+    That a slope is nothing at the start does not make it nothing elsewhere: the memory's channels limit nobody while
+    each copy is thought to be slow. What was measured is not put aside for that.
+    """
     slopes = [forward.jacobian(scenario, start, names) for scenario in data.scenarios]
     size = np.abs([slopes[i][name] for i, name in data.cells]).max(axis=0, initial=0.0)
-    return tuple(name for name, s in zip(names, size, strict=True) if s > _NO_EFFECT)
+    return tuple(n for n, s in zip(names, size, strict=True) if s > _NO_EFFECT or n in data.probes)
 
 
 def _check(observed: Sequence[Observed], names: Sequence[str], mix_machines: bool) -> None:

@@ -101,5 +101,5 @@ def fitted_names(scenario: Scenario) -> tuple[str, ...]:
 
 
 def to_seconds(log_time: float) -> float:
-    """The time that a signal stands for."""
-    return max(0.0, math.exp(log_time) - RESOLUTION_S)
+    """The time that a signal stands for; that of a time of 0 is 0, without the dust of a difference."""
+    return max(0.0, RESOLUTION_S * math.expm1(log_time - math.log(RESOLUTION_S)))
