@@ -1,10 +1,12 @@
 """Expected compute times of workers: of the first, of the last that a barrier waits for, and in between."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from psmodel.distributions import TimeDistribution
 from psmodel.scenario import Scenario
 
 Array = NDArray[np.float64]
@@ -53,15 +55,21 @@ def _first_and_last(scenario: Scenario, crowd: int) -> tuple[float, float]:
     """Expected compute time (s) of the first worker, and of the last for whom an iteration waits."""
     time, quorum = scenario.compute, crowd - scenario.backup_workers
     if scenario.compute_factors is None:
-        return time.expected_order_statistic(1, crowd), time.expected_order_statistic(quorum, crowd)
+        return _order_statistic(time, 1, crowd), _order_statistic(time, quorum, crowd)
     fastest = min(scenario.compute_factors)
-    first = fastest * time.expected_order_statistic(1, scenario.compute_factors.count(fastest))
+    first = fastest * _order_statistic(time, 1, scenario.compute_factors.count(fastest))
     if scenario.backup_workers:
         if not time.is_random:
             return first, sorted(scenario.compute_factors)[quorum - 1] * time.expected()
         # Of workers of unequal speed it is an estimate that all are as fast as the fastest.
-        return first, fastest * time.expected_order_statistic(quorum, crowd)
+        return first, fastest * _order_statistic(time, quorum, crowd)
     return first, time.expected_scaled_max(scenario.compute_factors)
+
+
+@lru_cache(maxsize=4096)
+def _order_statistic(time: TimeDistribution, rank: int, n: int) -> float:
+    """Curves, maps and searches ask for the same ones again and again while something else changes."""
+    return time.expected_order_statistic(rank, n)
 
 
 def _profile(scenario: Scenario, crowd: int, first: float, last: float) -> tuple[Array, Array]:

@@ -1,7 +1,7 @@
 """What the page's server answers: a function for each address, over settings that may change with the store."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +18,7 @@ from psmodel.app.form_keys import form
 from psmodel.app.live_settings import LiveSettings
 from psmodel.app.query import Query
 from psmodel.app.runs import compared
-from psmodel.errors import BadInput
+from psmodel.errors import BadInput, UserError
 from psmodel.plotting import palette
 from psmodel.predictors import intervals
 from psmodel.results import Metrics
@@ -42,9 +42,9 @@ class Routes:
             Route("/palette.css", self.colours),
             Route("/api/scenarios", self.scenarios),
             Route("/api/answer", self.answer),
+            Route("/api/shown", self.shown),
             Route("/api/intervals", self.intervals),
             Route("/api/all", self.everything),
-            Route("/api/charts/{name}", self.chart),
             Route("/api/simulate", self.simulate),
             Route("/api/form", self.fields),
             Route("/api/runs", self.runs),
@@ -69,12 +69,10 @@ class Routes:
         """The numbers of one scenario."""
         return JSONResponse(answered(self._query(request)))
 
-    def chart(self, request: Request) -> Response:
-        """One of its charts."""
-        compute = CHARTS.get(name := request.path_params["name"])
-        if compute is None:
-            raise BadInput(f"chart {name!r} is none of {', '.join(CHARTS)}")
-        return JSONResponse(compute(self._query(request)))
+    def shown(self, request: Request) -> Response:
+        """The numbers of one scenario, then its charts: a line of JSON for each, as soon as it is known."""
+        query = self._query(request)
+        return StreamingResponse(_lines(query, answered(query)), media_type="application/x-ndjson")
 
     async def intervals(self, request: Request) -> Response:
         """Metric → the interval that a fit's uncertainty leaves; not worked out further for a reader who has left."""
@@ -162,6 +160,20 @@ class Routes:
             except TimeoutError:
                 continue
         return False
+
+
+def _lines(query: Query, numbers: dict[str, Any]) -> Iterator[bytes]:
+    """The numbers; then each chart's name and values, or a sentence instead of them."""
+    yield _line(numbers)
+    for name, compute in CHARTS.items():
+        try:
+            yield _line({"chart": name, "values": compute(query)})
+        except UserError as error:
+            yield _line({"chart": name, "values": None, "instead": str(error)})
+
+
+def _line(content: dict[str, Any]) -> bytes:
+    return bytes(JSONResponse(content).body) + b"\n"
 
 
 async def refused(_: Request, error: Exception) -> Response:

@@ -67,6 +67,14 @@ def answer(url: str, **query: str) -> Any:
     return ask(url, "answer", query)
 
 
+def shown(url: str, query: dict[str, str]) -> tuple[Any, dict[str, Any]]:
+    """The answer and its charts as the page gets them, line by line."""
+    status, _, text = get(url, f"/api/shown?{urlencode(query)}")
+    assert status == 200, text
+    first, *charts = (json.loads(line) for line in text.splitlines())
+    return first, {line["chart"]: line["values"] for line in charts}
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -100,16 +108,16 @@ def test_curves_map_and_front_agree_with_the_other_commands(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     single = {"scenario": "ingress-single"}
-    result = ask(url, "charts/shards", single)
+    result = shown(url, single)[1]["shards"]
     curve = dict(zip(result["x"], result["ingress_time_s"], strict=True))
     assert curve[1] == 8.0
     assert min(curve.values()) == 0.08
-    cells = ask(url, "charts/map", single)
+    cells = shown(url, single)[1]["map"]
     first = cells["names"][cells["cells"][0]]
     _, out, _ = run(capsys, "explain", "ingress-single", "--workers", "1", "--shards", "1", "--json")
     explained = json.loads(out)
     assert (first, cells["iteration_time_s"][0]) == (explained["binding"], explained["iteration_time_s"])
-    row = ask(url, "charts/front", single)["rows"][0]
+    row = shown(url, single)[1]["front"]["rows"][0]
     _, out, _ = run(capsys, "sweep", "ingress-single", "--set", f"shards={row['shards']}", "--set",
                     f"machine={row['machine']}", "--catalogue", "example", "--json")  # fmt: skip
     (swept,) = json.loads(out)["rows"]
@@ -134,7 +142,7 @@ def test_a_fit_gives_each_number_its_interval(fitted_url: str, capsys: pytest.Ca
     whole = ask(fitted_url, "all", query)
     assert whole["intervals"] == intervals
     assert whole["prediction"] == answer(fitted_url, **query)["prediction"]
-    assert whole["charts"]["map"] == ask(fitted_url, "charts/map", query)
+    assert whole["charts"]["map"] == shown(fitted_url, query)[1]["map"]
 
 
 def test_measurements_lie_over_their_own_scenario(url: str) -> None:
@@ -270,8 +278,8 @@ def test_the_form_has_every_key(url: str) -> None:
 def test_every_missing_chart_says_why(url: str) -> None:
     query = {"workers": "2", "compute_factors": "[1, 2]"}
     assert "compute_factors" in answer(url, **query)["left_out"]["workers"]
-    assert ask(url, "charts/workers", query) is None
-    assert ask(url, "charts/front", query)["rows"]
+    assert shown(url, query)[1]["workers"] is None
+    assert shown(url, query)[1]["front"]["rows"]
 
 
 def test_the_measurements_page_compares_each_run(url: str) -> None:
@@ -424,6 +432,7 @@ def test_sliders_keys_and_links(url: str, page: Any) -> None:
     expect(page.locator("#ingress")).to_have_text("80 ms")
     expect(page.locator("#command")).to_have_text("psmodel predict ingress-single --shards 100")
     expect(page.locator(".chart").first).to_have_attribute("aria-label", re.compile("at K = 1"))
+    expect(page).to_have_url(re.compile("shards=100"))
     link = page.url
     ready(page, link)
     expect(page.locator("#ingress")).to_have_text("80 ms")
@@ -509,6 +518,7 @@ def test_one_scenario_is_pinned_and_the_other_moves(url: str, page: Any) -> None
     row = page.locator("#compared tr")
     expect(row.filter(has_text="shards")).to_have_text("shards1100")
     expect(row.filter(has_text="iteration")).to_have_text("iteration16 s160 ms−99.0 %")
+    expect(page).to_have_url(re.compile("shards=100"))
     link = page.url
     ready(page, link)
     expect(row.filter(has_text="iteration")).to_have_text("iteration16 s160 ms−99.0 %")

@@ -34,10 +34,11 @@ export function instead(name, text) {
   why.textContent = text;
 }
 
+const pen = document.createElement("canvas").getContext("2d");
+pen.font = "12px system-ui, sans-serif";
+
 // Lines that a legend of these names takes in a chart so wide.
 function legendLines(names, width) {
-  const pen = document.createElement("canvas").getContext("2d");
-  pen.font = "12px system-ui, sans-serif";
   let lines = 1, x = 0;
   for (const name of names) {
     const needs = pen.measureText(name).width + 24 + 5 + 8;

@@ -7,7 +7,7 @@ const WORDS = { iteration_time_s: "iteration", ingress_time_s: "ingress" };
 const within = t => t > 0 && t <= answer.wanted.target_s * (1 + 1e-9);
 
 const DRAW = { shards: () => drawCurve("shards", "K"), workers: () => drawCurve("workers", "N"), map: drawMap, front: drawFront };
-export const draw = name => DRAW[name]();
+export const draw = name => charts[name] === null ? instead(name, answer.left_out[name]) : DRAW[name]();
 
 // Where a curve meets the target: "from 16 on", "up to 8".
 function meets(curve, key) {
@@ -20,7 +20,6 @@ function meets(curve, key) {
 
 function drawCurve(key, letter) {
   const curve = charts[key], c = palette(), here = answer.settings[key].value, target = answer.wanted.target_s;
-  if (curve === null) return instead(key, answer.left_out[key]);
   const metrics = Object.keys(WORDS).filter(name => curve[name]);
   const points = (from, name) => from.x.map((x, j) => [x, from[name][j]]).filter(([, y]) => y > 0);
   const lines = metrics.map((name, i) => ({
@@ -62,14 +61,13 @@ function edges(values) {
 
 function drawMap() {
   const map = charts.map, c = palette(), { workers, shards } = answer.settings, target = answer.wanted.target_s;
-  if (map === null) return instead("map", answer.left_out.map);
   const x = edges(map.workers), y = edges(map.shards), rows = [];
   x[0] = y[0] = 1;
   const runs = map.names.map(() => []), slow = [];
   let good = 0;
   map.cells.forEach((which, i) => {
     const column = i % map.workers.length, row = Math.floor(i / map.workers.length), t = map.iteration_time_s[i];
-    // Hatching is slow, so that neighbours of one kind are one area.
+    // Neighbours of one kind are one box.
     if (column > 0 && map.cells[i - 1] === which) runs[which].at(-1)[2] = x[column + 1];
     else runs[which].push([x[column], y[row], x[column + 1], y[row + 1]]);
     rows.push([map.workers[column], map.shards[row], map.names[which], t]);
@@ -78,25 +76,30 @@ function drawMap() {
     else if (column > 0 && slow.at(-1)?.[2] === x[column] && slow.at(-1)[1] === y[row]) slow.at(-1)[2] = x[column + 1];
     else slow.push([x[column], y[row], x[column + 1], y[row + 1]]);
   });
-  const area = style => (_, api) => {
-    const [left, bottom] = api.coord([api.value(0), api.value(1)]), [right, top] = api.coord([api.value(2), api.value(3)]);
-    return { type: "rect", shape: { x: left, y: top, width: right - left + 0.5, height: bottom - top + 0.5 }, style: style(api) };
+  const whole = [[x[0], y[0], x.at(-1), y.at(-1)]];
+  // One path for all of an area's boxes: each shape has its hatching made anew, which takes longer than all the rest.
+  const area = (boxes, style) => (_, api) => {
+    const path = boxes.map(([x0, y0, x1, y1]) => {
+      const [left, bottom] = api.coord([x0, y0]), [right, top] = api.coord([x1, y1]);
+      return `M${left} ${top}H${right + 0.5}V${bottom + 0.5}H${left}Z`;
+    });
+    return { type: "path", shape: { pathData: path.join("") }, style: style(api) };
   };
   const regions = map.names.map((name, i) => ({
     name, type: "custom", silent: true, itemStyle: { color: FILLS[i % FILLS.length], decal: HATCHES[i % HATCHES.length] },
-    encode: { x: [0, 2], y: [1, 3] }, data: runs[i],
-    renderItem: area(api => ({ ...api.style(), decal: HATCHES[i % HATCHES.length] })),
+    encode: { x: [0, 2], y: [1, 3] }, data: whole,
+    renderItem: area(runs[i], api => ({ ...api.style(), decal: HATCHES[i % HATCHES.length] })),
   }));
   // One area for the pointer: one for every cell takes longer to draw than all the rest.
   const ground = { name: "at the pointer", type: "custom", encode: { x: [0, 2], y: [1, 3] }, z: 3, emphasis: { disabled: true },
-    data: [[x[0], y[0], x.at(-1), y.at(-1)]], renderItem: area(() => ({ fill: "transparent" })) };
+    data: whole, renderItem: area(whole, () => ({ fill: "transparent" })) };
   const cell = () => {
     const [column, row] = pointedAt("map").map((at, i) => Math.max(0, [x, y][i].findLastIndex(edge => edge <= at)));
     return rows[Math.min(row, map.shards.length - 1) * map.workers.length + Math.min(column, map.workers.length - 1)];
   };
   const told = ([n, k, name, t]) => `N = ${n}, K = ${k}: ${name} binds, ${time(t)}`;
   const missing = { name: "too slow", type: "custom", silent: true, z: 2, itemStyle: { color: c.card, borderColor: c.quiet, borderWidth: 1 },
-    encode: { x: [0, 2], y: [1, 3] }, data: slow, renderItem: area(() => ({ fill: c.card, opacity: 0.72 })) };
+    encode: { x: [0, 2], y: [1, 3] }, data: whole, renderItem: area(slow, () => ({ fill: c.card, opacity: 0.72 })) };
   const now = { name: "now", type: "scatter", symbolSize: 14, z: 5, data: [[workers.value, shards.value]],
     itemStyle: { color: "#fff", borderColor: "#000", borderWidth: 2.5 } };
   const axis = last => ({ ...logAxis([1, last], number), min: 1, max: last });

@@ -1,6 +1,6 @@
 // Scenario files brought and taken along, and what else can be copied.
 import { $, complain } from "./dom.js";
-import { answer, choose, query } from "./state.js";
+import { address, answer, choose, query } from "./state.js";
 
 async function bring(text, source) {
   const response = await fetch(`api/read?source=${encodeURIComponent(source)}`, { method: "POST", body: text });
@@ -28,7 +28,7 @@ export function makeFiles() {
   });
   $("use-paste").addEventListener("click", () => bring($("paste").value, "pasted text"));
   $("copy-command").addEventListener("click", () => copy(answer.command, "Command"));
-  $("copy-link").addEventListener("click", () => copy(location.href, "Link"));
+  $("copy-link").addEventListener("click", () => copy(new URL(address(), location.href).href, "Link"));
 }
 
 export function showFiles() {

@@ -1,5 +1,5 @@
 // The state is what differs from the scenario's own values, as people write it. The address bar holds it, the server
-// computes every number (api/answer), and all other modules only show the last answer.
+// computes every number (api/shown), and all other modules only show the last answer.
 import { complain } from "./dom.js";
 
 export let state = Object.fromEntries(new URLSearchParams(location.search));  // key → text
@@ -9,7 +9,9 @@ export let charts = {};       // the curves, map and prices of that answer, whic
 export let pinned = null;     // the answer of the pinned scenario
 export let pinnedCharts = {};
 let pinnedQuery = null;
+let pinnedDrawn = null;  // settled when `pinnedCharts` are whole
 let asking = null;
+let noted = null;
 const listeners = { asked: [], answered: [], charted: [], drawn: [], ranged: [] };
 
 // "asked": the state has changed; "answered": there is a new answer; "charted": and one of its charts; "drawn": all of
@@ -21,7 +23,13 @@ export function query({ only = state } = {}) {
   return new URLSearchParams(Object.entries(only).filter(([key]) => key !== "pin")).toString();
 }
 
-const address = () => `?${new URLSearchParams(state)}`;
+export const address = () => `${location.pathname}?${new URLSearchParams(state)}`;
+
+// Soon, not at once: browsers refuse an address bar that changes with each step of a slider.
+function noteAddress() {
+  clearTimeout(noted);
+  noted = setTimeout(() => history.replaceState(null, "", address()), 150);
+}
 
 // Several keys at once; an empty text goes back to the scenario's own value.
 export function change(changes) {
@@ -52,33 +60,59 @@ export function pin(on) {
 }
 
 // The first answer is asked for before the page is made, for the two take about as long.
-export const first = get(`api/answer?${query()}`);
+export const first = fetch(`api/shown?${query()}`);
 first.catch(() => {});  // told by `ask`, which waits for it
 
-async function get(path, signal) {
-  const response = await fetch(path, { signal });
+function check(response) {
   if (!(response.headers.get("content-type") ?? "").includes("json"))
     throw new Error(response.status === 400 || response.status === 414 ? "long" : "other");
-  return response.json();
 }
 
-async function chart(signal) {
-  const asked = query();
+// The answer, then its charts, each a line as soon as the server has it; a refusal is the only line.
+async function* lines(begun) {
+  const response = await begun;
+  check(response);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    const whole = (rest + part.value).split("\n");
+    rest = whole.pop();
+    for (const line of whole) yield JSON.parse(line);
+  }
+  if (rest) yield JSON.parse(rest);
+}
+
+const shown = (asked, signal) => lines(fetch(`api/shown?${asked}`, { signal }));
+
+// The pinned scenario's answer; its charts follow while the page goes on.
+async function fix(signal) {
+  const said = shown(state.pin, signal), { value: fixed } = await said.next(), found = {};
+  if (fixed.error) {
+    delete state.pin;
+    [pinned, pinnedQuery, pinnedCharts, pinnedDrawn] = [null, null, {}, null];
+    return;
+  }
+  [pinned, pinnedQuery, pinnedCharts] = [fixed, state.pin, found];
+  const mine = pinnedDrawn = (async () => {
+    for await (const { chart, values } of said) found[chart] = values;
+  })();
+  mine.catch(() => { if (pinnedDrawn === mine) pinnedQuery = null; });  // asked for again with the next change
+}
+
+async function draw(said, signal) {
   charts = {};
-  const names = ["shards", "workers", "map", "front"];
-  const begun = names.map(name => name in answer.left_out ? null : get(`api/charts/${name}?${asked}`, signal));
-  begun.forEach(promise => promise?.catch(() => {}));  // told where it is waited for
-  for (const [i, name] of names.entries()) {
-    if (pinned && (name === "shards" || name === "workers") && !(name in pinned.left_out))
-      pinnedCharts[name] ??= await get(`api/charts/${name}?${pinnedQuery}`, signal);
-    const drawn = await begun[i];
+  for await (const { chart, values, instead } of said) {
+    await pinnedDrawn;
     if (signal.aborted) return;
-    charts[name] = drawn;
-    tell("charted", name);
+    charts[chart] = values;
+    if (instead) answer.left_out[chart] = instead;
+    tell("charted", chart);
   }
   tell("drawn");
   if (answer.draws === 0) return;
-  const ranges = await get(`api/intervals?${asked}`, signal);
+  const response = await fetch(`api/intervals?${query()}`, { signal });
+  check(response);
+  const ranges = await response.json();
   if (signal.aborted) return;
   intervals = ranges;
   tell("ranged");
@@ -89,20 +123,17 @@ export async function ask(begun = null) {
   const mine = asking = new AbortController();
   tell("asked");
   try {
-    const said = await (begun ?? get(`api/answer?${query()}`, mine.signal));
-    if (state.pin && state.pin !== pinnedQuery) {
-      const fixed = await get(`api/answer?${state.pin}`, mine.signal);
-      [pinned, pinnedQuery, pinnedCharts] = fixed.error ? [null, null, {}] : [fixed, state.pin, {}];
-      if (fixed.error) delete state.pin;
-    } else if (!state.pin) [pinned, pinnedQuery, pinnedCharts] = [null, null, {}];
+    const said = begun ? lines(begun) : shown(query(), mine.signal), { value: first } = await said.next();
+    if (state.pin && state.pin !== pinnedQuery) await fix(mine.signal);
+    else if (!state.pin) [pinned, pinnedQuery, pinnedCharts, pinnedDrawn] = [null, null, {}, null];
     if (mine.signal.aborted) return;
-    complain(said.error);
-    if (said.error) return;
-    answer = said;
+    complain(first.error);
+    if (first.error) return;
+    answer = first;
     intervals = null;
-    history.replaceState(null, "", address());
+    noteAddress();
     tell("answered");
-    await chart(mine.signal);
+    await draw(said, mine.signal);
   } catch (error) {
     if (error.name === "AbortError") return;
     complain(error.message === "long" ? "This scenario is too long for an address; `psmodel predict FILE` takes it."
