@@ -375,8 +375,8 @@ def test_a_simulation_does_not_outlive_its_server_which_goes_quietly(ended_by: i
         processes = children(server.pid)
         assert processes
         server.send_signal(ended_by)
-        _, said = server.communicate(timeout=60)
-    assert said.split() in ([], ["Error:", "Interrupted"])
+        _, stderr = server.communicate(timeout=60)
+    assert stderr.split() in ([], ["Error:", "Interrupted"])
     until = time.monotonic() + 20
     while any(Path(f"/proc/{pid}").exists() for pid in processes) and time.monotonic() < until:
         time.sleep(0.1)
