@@ -123,7 +123,7 @@ class Exchange:
         self._wakes: list[tuple[float, int]] = []
         self._callbacks = [self._wake]
         # Single numbers are read and written through views: several times as fast as through the arrays themselves.
-        self._counts, self._values = n.data, x.data
+        self._counts, self._values = n.data, x.data.cast("B").cast("d")
         self._share()
 
     @property
@@ -181,7 +181,7 @@ class Exchange:
 
     def _enter(self) -> None:
         self._counts[r.NEXT_KEY] = next(self._env._eid)
-        self._values[r.NOW] = float(self._env.now)
+        self._values[r.NOW] = self._env.now
 
     def _leave(self) -> None:
         """Give SimPy its numbering back, and what it is to hear of."""
