@@ -25,6 +25,8 @@ _TOO_LARGE = (
     f"the simulation needs more than the {_MOST_BYTES >> 30} GiB of memory that the page gives it; ask for fewer "
     "workers, shards or iterations"
 )
+_NICE = 10
+"""Whoever asks the next question while this one is simulated goes first."""
 _ROWS = 8
 """Most rows of workers, and of shards, in the timeline."""
 _MOST_CALLS = 20_000
@@ -68,6 +70,8 @@ def _event(kind: str, value: Any) -> str:
 
 def _simulate(answer: Connection, scenario: Scenario, calibration: Calibration, replications: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(_NICE)
     _limit_memory()
     from psmodel import simulation
     from psmodel.simulation.replications import replicate

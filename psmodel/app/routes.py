@@ -25,7 +25,7 @@ from psmodel.results import Metrics
 
 _MOST_UPLOAD = 1 << 20
 _TICK_S = 0.25
-_AT_ONCE = 10
+_AT_ONCE = 2
 """Draws that are predicted before it is looked again whether anybody still waits."""
 
 
@@ -80,7 +80,7 @@ class Routes:
         draws = query.settings.calibrated.draws
         samples: list[Metrics] = []
         for begin in range(0, len(draws), _AT_ONCE):
-            if await request.is_disconnected():
+            if await _gone(request):
                 break
             samples += await run_in_threadpool(sampled, query, draws[begin : begin + _AT_ONCE])
         return JSONResponse(intervals(samples))
@@ -145,7 +145,7 @@ class Routes:
             if not await self._turn(request):
                 return
             try:
-                async for event in events(query, request.is_disconnected):
+                async for event in events(query, lambda: _gone(request)):
                     yield event
             finally:
                 self._simulating.release()
@@ -154,12 +154,17 @@ class Routes:
 
     async def _turn(self, request: Request) -> bool:
         """Wait for the simulation before, which ends soon after its reader has left; false if this one leaves first."""
-        while not await request.is_disconnected():
+        while not await _gone(request):
             try:
                 return await asyncio.wait_for(self._simulating.acquire(), _TICK_S)
             except TimeoutError:
                 continue
         return False
+
+
+async def _gone(request: Request) -> bool:
+    """Whether nobody waits any more: the reader has left, or the server is about to."""
+    return request.app.state.ending or await request.is_disconnected()
 
 
 def _lines(query: Query, numbers: dict[str, Any]) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import State
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
@@ -63,7 +64,7 @@ class _Guard:
 def create(settings: Settings, host: str = "127.0.0.1") -> Starlette:
     """The application, for requests whose Host header names this machine's loopback or `host`."""
     anywhere = _is_ip(host) and ipaddress.ip_address(host).is_unspecified
-    return Starlette(
+    app = Starlette(
         routes=[*Routes(LiveSettings(settings)).all(), Mount("/", StaticFiles(directory=_PAGE, html=True))],
         middleware=[
             # Another site whose name was made to point at 127.0.0.1 (DNS rebinding) says so in its Host header.
@@ -72,6 +73,8 @@ def create(settings: Settings, host: str = "127.0.0.1") -> Starlette:
         ],
         exception_handlers={BadInput: refused},
     )
+    app.state.ending = False
+    return app
 
 
 def _is_ip(host: str) -> bool:
@@ -133,13 +136,25 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
+class _Server(uvicorn.Server):
+    """Tells answers that take long to end with it; those that are cut off would each be reported as a failure."""
+
+    def __init__(self, config: uvicorn.Config, state: State) -> None:
+        super().__init__(config)
+        self._state = state
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the answers, then the server."""
+        self._state.ending = True
+        await super().shutdown(sockets)
+
+
 def serve(settings: Settings, sock: socket.socket, host: str, *, browser: bool) -> None:
     """Serve until interrupted."""
     url = address(sock)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create(settings, host), log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
-        )
+    app = create(settings, host)
+    server = _Server(
+        uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, lifespan="off"), app.state
     )
     if browser:
         webbrowser.open(url)

@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -346,10 +347,12 @@ def test_simulations_that_are_left_leave_nothing(url: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
-def test_a_simulation_does_not_outlive_a_server_that_is_killed() -> None:
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_simulation_does_not_outlive_its_server_which_goes_quietly(ended_by: int) -> None:
     server = subprocess.Popen(
         [sys.executable, "-m", "psmodel", "app", "--no-browser", "--port", "0"],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
     assert server.stdout is not None
@@ -371,9 +374,9 @@ def test_a_simulation_does_not_outlive_a_server_that_is_killed() -> None:
         started(connection)
         processes = children(server.pid)
         assert processes
-        server.kill()
-        server.wait()
-    server.stdout.close()
+        server.send_signal(ended_by)
+        _, stderr = server.communicate(timeout=60)
+    assert stderr.split() in ([], ["Error:", "Interrupted"])
     until = time.monotonic() + 20
     while any(Path(f"/proc/{pid}").exists() for pid in processes) and time.monotonic() < until:
         time.sleep(0.1)
