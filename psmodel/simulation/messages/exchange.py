@@ -122,8 +122,6 @@ class Exchange:
         self._threads: dict[int, Thread] = {}  # those that push
         self._wakes: list[tuple[float, int]] = []
         self._callbacks = [self._wake]
-        # Single numbers are read and written through views: several times as fast as through the arrays themselves.
-        self._counts, self._values = n.data, x.data.cast("B").cast("d")
         self._share()
 
     @property
@@ -172,7 +170,11 @@ class Exchange:
         self.report()
 
     def _share(self) -> None:
-        """What the compiled functions work on, and views of their events; anew once an array is another."""
+        """What the compiled functions work on; anew once an array is another.
+
+        Single numbers are read and written through views, several times as fast as through the arrays themselves.
+        """
+        self._counts, self._values = self.n.data, self._x.data.cast("B").cast("d")
         self._first_time, self._first_key = self._times.data, self._events.data
         self._arrays = (
             self._times, self._events, self.n, self._x, self._wi, self._wf, self._si, self._sf, self._pi, self._pf,
