@@ -43,10 +43,15 @@ def _compute_chunks(
 ) -> Iterator[Iterator[NDArray[np.float64]]]:
     """One endless sequence per worker of the compute times (s) of the next `size` iterations."""
     factors = scenario.compute_factors or repeat(1.0, scenario.workers)
-    generators, slow = (_generators(scenario, replication, stream, scenario.workers) for stream in (0, 2))
-    for factor, rng, episodes in zip(factors, generators, slow, strict=True):
-        work = _work_chunks(scenario, factor, rng, size)
-        yield work if scenario.stragglers is None else _slowed(work, scenario.stragglers, episodes)
+    generators = _generators(scenario, replication, 0, scenario.workers)
+    works = (
+        _work_chunks(scenario, factor, rng, size) for factor, rng in zip(factors, generators, strict=True)
+    )
+    if scenario.stragglers is None:
+        yield from works
+        return
+    for work, episodes in zip(works, _generators(scenario, replication, 2, scenario.workers), strict=True):
+        yield _slowed(work, scenario.stragglers, episodes)
 
 
 def _work_chunks(

@@ -18,6 +18,7 @@ from psmodel.distributions import TimeDistribution
 from psmodel.records import ScenarioError, sentence
 from psmodel.scenario.changes import changed
 from psmodel.scenario.consistency import check
+from psmodel.scenario.features import FEATURES
 from psmodel.scenario.keys import MOST_ITERATIONS, Keys
 from psmodel.scenario.parts import (
     ROLES,
@@ -202,6 +203,11 @@ class Scenario(Keys):
     def with_settings(self, changes: Mapping[str, Any]) -> "Scenario":
         """A validated copy with some keys changed, all written as in a file: quantities with their units."""
         return from_mapping(changed(self.to_settings(), changes), directory=Path(self.folder))
+
+    @cached_property
+    def feature_numbers(self) -> tuple[int, ...]:
+        """Places in `psmodel.scenario.features.FEATURES` of those that it has; asked for many times in a simulation."""
+        return tuple(number for number, feature in enumerate(FEATURES) if feature.is_set(self))
 
     @cached_property
     def folder(self) -> str:
