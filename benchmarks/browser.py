@@ -1,7 +1,8 @@
 """The page in a real Chromium: its first answer in a new profile, and how soon each change is answered and drawn.
 
 Times are those of the browser's own clock, from the event that a person's hand makes to the frame after the answer is
-in the page. Other work on the machine counts: the figures are upper limits.
+in the page. "Drawn" is when the answer and all four charts are, on the screen or below it. Other work on the machine
+counts: the figures are upper limits.
 """
 
 import re

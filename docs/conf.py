@@ -1,10 +1,12 @@
 """Sphinx configuration; what can be read off the code (tables, API pages, figures) is written before the build."""
 
+import ast
 import pkgutil
 import re
 import sys
 from importlib import import_module
 from importlib.metadata import version as installed
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,26 @@ def _modules(package: str) -> list[str]:
     return modules
 
 
+def _contents(name: str) -> str:
+    """What a package offers under its own name, and its modules with the first sentence of each; else nothing."""
+    package = sys.modules.get(name)
+    if package is None or not hasattr(package, "__path__"):
+        return ""
+    offered = []
+    for word in getattr(package, "__all__", ()):
+        thing = getattr(package, word)
+        origin = getattr(thing, "__module__", None) if callable(thing) else None
+        offered.append(f":py:obj:`{word} <{origin}.{word}>`" if origin else f"``{word}``")
+    parts = [f"It offers {', '.join(offered)}.\n\n"] if offered else []
+    for module in pkgutil.iter_modules(package.__path__, prefix=f"{name}."):
+        spec = find_spec(module.name)
+        if spec is None or spec.origin is None or module.name.rpartition(".")[2].startswith("_"):
+            continue
+        docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+        parts.append(f":doc:`{module.name}`\n   {' '.join(docstring.split(chr(10) * 2)[0].split())}\n\n")
+    return "".join(parts)
+
+
 def _write(name: str, text: str) -> None:
     path = HERE / "_generated" / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +146,8 @@ def _api() -> None:
         names = _modules(package)
         pages |= {*names, f"{package}-index"}
         for name in names:
-            _write(f"api/{name}.rst", f"{name}\n{'=' * len(name)}\n\n.. automodule:: {name}\n")
+            heading = f"{name}\n{'=' * len(name)}"
+            _write(f"api/{name}.rst", f"{heading}\n\n.. automodule:: {name}\n\n{_contents(name)}")
         toc = "\n".join(f"   {name}" for name in names)
         _write(f"api/{package}-index.rst", f"{package}/\n{'=' * 20}\n\n.. toctree::\n\n{toc}\n")
     for page in (HERE / "_generated" / "api").glob("*.rst"):

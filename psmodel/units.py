@@ -225,9 +225,15 @@ def format_rate(bytes_per_s: float) -> str:
 
 
 def format_time(seconds: float) -> str:
-    """Text of a duration: ``80 ms``."""
+    """Text of a duration: ``80 ms``; what no clock could tell from nothing is not given digits.
+
+    >>> format_time(8.132e-20)
+    '< 0.001 ns'
+    """
     if seconds == 0:
         return "0 s"
+    if 0 < seconds < 0.9995e-12:
+        return "< 0.001 ns"
     return _scaled(seconds, [(1, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")])
 
 

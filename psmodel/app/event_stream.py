@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -45,10 +46,10 @@ async def events(query: Query, disconnected: Callable[[], Awaitable[bool]]) -> A
         args=(theirs, query.scenario, query.settings.calibrated.best, query.replications),
         daemon=True,
     )
-    process.start()
-    theirs.close()
-    yield _event("progress", [0, query.replications])
     try:
+        await run_in_threadpool(_start, process)
+        theirs.close()
+        yield _event("progress", [0, query.replications])
         while not await disconnected():
             if not await run_in_threadpool(ours.poll, _TICK_S):
                 continue
@@ -59,9 +60,17 @@ async def events(query: Query, disconnected: Callable[[], Awaitable[bool]]) -> A
     except EOFError:
         yield _event("problem", _TOO_LARGE)
     finally:
-        process.kill()
-        process.join()
+        if process.pid is not None:
+            process.kill()
+            process.join()
         ours.close()
+
+
+def _start(process: BaseProcess) -> None:
+    """Start it behind everything else: a new interpreter takes a core for half a second."""
+    process.start()
+    if hasattr(os, "setpriority") and process.pid is not None:  # not on Windows
+        os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
 
 
 def _event(kind: str, value: Any) -> str:
@@ -70,8 +79,6 @@ def _event(kind: str, value: Any) -> str:
 
 def _simulate(answer: Connection, scenario: Scenario, calibration: Calibration, replications: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if hasattr(os, "nice"):  # not on Windows
-        os.nice(_NICE)
     _limit_memory()
     from psmodel import simulation
     from psmodel.simulation.replications import replicate

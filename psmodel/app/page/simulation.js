@@ -4,7 +4,7 @@ import { $, sentence } from "./dom.js";
 import { answer, change, query, state } from "./state.js";
 import { HATCHES, number, palette, percent, PHASES, time } from "./units.js";
 
-const WAIT_MS = 400;  // a slider that is being dragged starts no simulation
+const WAIT_MS = 600;  // a slider that is being dragged starts no simulation
 let source = null, simulated = null, soon = null, onResult = () => {};
 
 export function forget() {

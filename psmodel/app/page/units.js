@@ -4,13 +4,16 @@ function scaled(value, steps) {
   const [factor, unit] = steps.find(([f]) => value >= f * 0.9995) ?? steps.at(-1);
   return `${parseFloat((value / factor).toPrecision(4))} ${unit}`;
 }
-export const time = s => s === null || s === undefined ? "–" : s === 0 ? "0 s"
+export const time = s => s === null || s === undefined ? "–" : s === 0 ? "0 s" : s > 0 && s < 0.9995e-12 ? "< 0.001 ns"
   : scaled(s, [[1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]]);
 export const size = b => scaled(b, [[1e15, "PB"], [1e12, "TB"], [1e9, "GB"], [1e6, "MB"], [1e3, "kB"], [1, "B"]]);
 export const rate = b => scaled(b * 8, [[1e12, "Tbit/s"], [1e9, "Gbit/s"], [1e6, "Mbit/s"], [1e3, "kbit/s"], [1, "bit/s"]]);
 export const number = x => x === null || x === undefined ? "–" : String(parseFloat(x.toPrecision(4)));
 export const money = x => x.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-export const percent = ratio => `${ratio < 1 ? "−" : "+"}${Math.abs(100 * (ratio - 1)).toFixed(1)} %`;
+export function percent(ratio) {
+  const digits = Math.abs(100 * (ratio - 1)).toFixed(1);
+  return digits === "0.0" ? "0.0 %" : `${ratio < 1 ? "−" : "+"}${digits} %`;
+}
 
 const style = getComputedStyle(document.documentElement);
 const read = name => style.getPropertyValue(`--${name}`).trim();
