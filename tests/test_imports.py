@@ -150,8 +150,8 @@ def test_every_floor_rests_on_lower_ones_alone(module: str) -> None:
 def test_no_tests_are_imported_by_other_tests() -> None:
     """What several share is a module of its own, and no test runs twice."""
     for module, path in EVERYTHING.items():
-        shared = [name for name in imported(path) if name.rpartition(".")[2].startswith("test_")]
-        assert not shared, f"{module} imports {shared}"
+        tests_of_others = [name for name in imported(path) if name.rpartition(".")[2].startswith("test_")]
+        assert not tests_of_others, f"{module} imports {tests_of_others}"
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -195,23 +195,23 @@ def lines_of_the_house() -> Iterator[Line]:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     table = text[text.index("| folder |") : text.index("| `figures/`")].splitlines()[2:]
     above: set[str] = set()
-    named: dict[str, set[str]] = {}
+    labels: dict[str, set[str]] = {}
     for line in table:
         names, holds, may = (cell.strip() for cell in line.strip("|").split("|"))
         package = re.findall(r"`(psmodel|validate)/", names)[0]
         rooms = {f"{package}.{name}" for name in re.findall(r"`(?:psmodel/|validate/)?(\w+)/?`", names)}
-        named["all above"] = {name for name in above if name.startswith(package)}
+        labels["all above"] = {name for name in above if name.startswith(package)}
         modules, _, libraries = may.partition(";")
-        listed = {f"{package}.{name}" for name in re.findall(r"`(\w+)`", modules)}
-        phrases = [name for name in named if name in modules]
+        single = {f"{package}.{name}" for name in re.findall(r"`(\w+)`", modules)}
+        phrases = [name for name in labels if name in modules]
         yield Line(
             rooms,
-            listed.union(*(named[name] for name in phrases)),
+            single.union(*(labels[name] for name in phrases)),
             set(libraries.partition(";")[0].lower().replace(",", " ").split()),
         )
         above |= rooms
         for label in re.findall(r"\*([\w ]+)\*:", holds):
-            named[label] = set(above) if label == "the model" else rooms
+            labels[label] = set(above) if label == "the model" else rooms
 
 
 def test_architecture_says_what_the_rules_say() -> None:
