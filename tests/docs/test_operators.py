@@ -141,13 +141,13 @@ def log() -> str:
     """What a job's log holds of the packaged suite, whose times are the model's own with 1 % of noise."""
     rng = np.random.default_rng(5)
     calibration = Calibration(goodput_factor=0.95, call_latency_s=1e-3, object_overhead_s=2e-3)
-    packaged = suites.load("cluster")
+    suite = suites.load("cluster")
     lines = ["Host h1 sends 25 MB/s."]
-    for part, scenarios in (("calibration", packaged.calibration), ("held_out", packaged.held_out)):
-        for number, asked in enumerate(scenarios):
-            scenario = on_this_machine(asked, "cluster").replace(bandwidth="200Mbps")
+    for part, scenarios in (("calibration", suite.calibration), ("held_out", suite.held_out)):
+        for number, question in enumerate(scenarios):
+            scenario = on_this_machine(question, "cluster").replace(bandwidth="200Mbps")
             metrics = predict(scenario, calibration).prediction.metrics
-            for repetition in range(packaged.repetitions):
+            for repetition in range(suite.repetitions):
                 pull, push = (
                     time * np.exp(0.01 * rng.standard_normal((scenario.workers, 1)))
                     for time in (metrics.pull_time_s, metrics.push_time_s)
@@ -155,7 +155,7 @@ def log() -> str:
                 start = np.tile(100.0 * np.arange(scenario.total_iterations), (scenario.workers, 1))
                 pulled, pushed = start + pull, start + pull + push
                 run_made = record(
-                    f"{part}-{number}-{repetition}", scenario=scenario, suite=packaged.label, part=part,
+                    f"{part}-{number}-{repetition}", scenario=scenario, suite=suite.label, part=part,
                     testbed="cluster", repetition=repetition, links_probed=True,
                     instants=Instants(start=start, pulled=pulled, computed=pulled, submitted=pulled, pushed=pushed,
                                       released=pushed + 1e-6),
@@ -176,12 +176,12 @@ def test_the_commands_around_a_job_run(
         assert run(capsys, "validate", "import", "cluster.log")[0] == 0
     ran = {}
     for words in section(way):
-        told = list(itertools.takewhile(lambda word: word != "|", words))
-        if "--yes" in told or ("--testbed" in told and "--dry-run" not in told):
+        command = list(itertools.takewhile(lambda word: word != "|", words))
+        if "--yes" in command or ("--testbed" in command and "--dry-run" not in command):
             continue
-        code, out, err = run(capsys, *told[1:])
-        assert code == 0, (told, out, err)
-        ran[" ".join(told[1:3])] = out
+        code, out, err = run(capsys, *command[1:])
+        assert code == 0, (command, out, err)
+        ran[" ".join(command[1:3])] = out
     assert {"validate fit", "validate gate"} <= set(ran)
     assert "pass  push of" in ran["validate gate"]
     if way == "Slurm":
@@ -196,11 +196,11 @@ def test_the_commands_over_months_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    stored = read(ROOT / "figures" / "measured" / "ingress.json").runs
+    history = read(ROOT / "figures" / "measured" / "ingress.json").runs
     runs = [
         replace(one, run_id=f"{ray}-{one.run_id}", suite="gate:ingress@3",
                 environment=replace(this_machine(), ray=ray))
-        for ray in ("2.60.0", "2.61.0") for one in stored
+        for ray in ("2.60.0", "2.61.0") for one in history
     ]  # fmt: skip
     (tmp_path / ".psmodel").mkdir()
     with Store(tmp_path / ".psmodel" / "measurements.sqlite") as store:
