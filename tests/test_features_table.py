@@ -1,6 +1,8 @@
 """Every feature of a scenario against everything that must know of it: whoever adds one sees here what is missing."""
 
+import ast
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from psmodel.whatif.explanations import explain
 from psmodel.whatif.prices import load_catalogue, machines_for, price_per_hour
 from tests.feature_examples import BASE, EXAMPLES
 
+ROOT = Path(__file__).parents[1]
 COSTS = Calibration(handle_overhead_s=1e-3, put_s_per_byte=1e-9, call_latency_s=1e-3)
 EVERY = pytest.mark.parametrize("feature", FEATURES, ids=lambda f: f.name)
 
@@ -62,6 +65,18 @@ def test_closed_forms_claim_no_more_than_the_simulation_says(feature: Feature, c
         assert any("estimate" in note for note in closed.notes)
         if feature.closed_form.leaves_out and feature.field != "mode":
             assert any(feature.closed_form.leaves_out in note for note in closed.notes)
+
+
+@EVERY
+def test_the_simulation_computes_with_it(feature: Feature) -> None:
+    """Where the example changes nothing the simulation has forgotten it. How an update is made costs nothing there."""
+    # One thread for each core would wait for nobody.
+    beside = {"shards_per_host": 3} if feature.field == "cores_per_host" else {}
+    with_it, without = (
+        simulation.predict(scenario, COSTS).prediction.metrics
+        for scenario in (with_feature(feature, **beside), BASE.replace(**beside))
+    )
+    assert (with_it == without) == (feature.field == "update_rule")
 
 
 @EVERY
@@ -154,6 +169,36 @@ def test_a_price_counts_the_hosts_there_are(feature: Feature) -> None:
     }[scenario.placement]
     expected = hosts[0] * machines.worker.price_per_hour + hosts[1] * machines.shard.price_per_hour
     assert price == pytest.approx(expected)
+
+
+def attributes(tree: ast.AST) -> set[str]:
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+@pytest.fixture(scope="module")
+def read_by_real_runs() -> set[str]:
+    """Names that the sources of a real run read of anything, and what those properties of a scenario are made from."""
+    folders = ("validate/actors", "validate/runs", "validate/testbeds", "validate/machine")
+    sources = [path for folder in folders for path in (ROOT / folder).glob("*.py")]
+    trees = [
+        ast.parse(path.read_text(encoding="utf-8")) for path in (*sources, ROOT / "psmodel/random_streams.py")
+    ]
+    names = set().union(*map(attributes, trees))
+    record = ast.parse((ROOT / "psmodel/scenario/scenario.py").read_text(encoding="utf-8"))
+    properties = {
+        node.name: attributes(node) for node in ast.walk(record) if isinstance(node, ast.FunctionDef)
+    }
+    while more := set().union(*(properties.get(name, set()) for name in names)) - names:
+        names |= more
+    return names
+
+
+@EVERY
+def test_a_real_run_has_it_or_the_table_says_that_it_has_not(
+    feature: Feature, read_by_real_runs: set[str]
+) -> None:
+    """What real runs never read they cannot do, and what they refuse they need not read."""
+    assert feature.real_run == (feature.field in read_by_real_runs)
 
 
 @pytest.mark.parametrize("feature", [f for f in FEATURES if not f.real_run], ids=lambda f: f.name)

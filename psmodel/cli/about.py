@@ -26,7 +26,8 @@ _BIBTEX = """@software{{psmodel,
 
 def opening() -> str:
     """The question with its answer, and three ways in."""
-    from psmodel import load, predict
+    from psmodel.analytic import predict
+    from psmodel.scenario import load
 
     scenario = load("ingress-single")
     assert scenario.bandwidth is not None
@@ -57,11 +58,10 @@ def completion(shell: str) -> None:
     eval "$(psmodel completion bash)"          # in ~/.bashrc
     psmodel completion fish > ~/.config/fish/completions/psmodel.fish
     """
-    from psmodel.cli import psmodel
-
     script = get_completion_class(shell)
     assert script is not None  # the three that Click knows
-    click.echo(script(psmodel, {}, "psmodel", "_PSMODEL_COMPLETE").source())
+    command_line = click.get_current_context().find_root().command
+    click.echo(script(command_line, {}, "psmodel", "_PSMODEL_COMPLETE").source())
 
 
 @click.command()

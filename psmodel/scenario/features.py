@@ -20,7 +20,13 @@ _WAITED_FOR = ("blocking", "sequential")
 
 FEATURES: tuple[Feature, ...] = (
     Feature(field="shard_weights", label="unequal shards", fixes=frozenset({"shards"})),
-    Feature(field="message_overhead", label="a cost of each message", sets_apart=True, closed_form=ESTIMATE),
+    Feature(
+        field="message_overhead",
+        label="a cost of each message",
+        real_run=False,
+        sets_apart=True,
+        closed_form=ESTIMATE,
+    ),
     Feature(
         field="placement",
         value="colocated",

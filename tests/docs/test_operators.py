@@ -1,17 +1,30 @@
 """Every command of the operator's guide is one that psmodel takes, and those for a running cluster are run on one."""
 
+import itertools
 import json
 import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
+from psmodel.calibration import Calibration
 from psmodel.cli import psmodel
-from validate.testbeds import sandbox
+from psmodel.simulation import predict
+from tests.command_line import run
+from tests.real_records import record
+from validate.launch import records
+from validate.machine.environment import this_machine
+from validate.measurements.measurement import Instants
+from validate.measurements.store import Store
+from validate.measurements.stored import read
+from validate.suites import suite as suites
+from validate.testbeds import on_this_machine, sandbox
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guides" / "operate.md").read_text(encoding="utf-8")
@@ -121,3 +134,83 @@ def test_the_commands_for_a_running_cluster_run_on_one(tmp_path: Path) -> None:
     assert gate["code"] in (0, 1), gate
     assert re.search(r"^(pass|FAIL)  pu(sh|ll) of ", gate["out"], re.MULTILINE)
     assert "3 hosts, links of" in gate["out"]
+
+
+@pytest.fixture(scope="module")
+def log() -> str:
+    """What a job's log holds of the packaged suite, whose times are the model's own with 1 % of noise."""
+    rng = np.random.default_rng(5)
+    calibration = Calibration(goodput_factor=0.95, call_latency_s=1e-3, object_overhead_s=2e-3)
+    suite = suites.load("cluster")
+    lines = ["Host h1 sends 25 MB/s."]
+    for part, scenarios in (("calibration", suite.calibration), ("held_out", suite.held_out)):
+        for number, question in enumerate(scenarios):
+            scenario = on_this_machine(question, "cluster").replace(bandwidth="200Mbps")
+            metrics = predict(scenario, calibration).prediction.metrics
+            for repetition in range(suite.repetitions):
+                pull, push = (
+                    time * np.exp(0.01 * rng.standard_normal((scenario.workers, 1)))
+                    for time in (metrics.pull_time_s, metrics.push_time_s)
+                )
+                start = np.tile(100.0 * np.arange(scenario.total_iterations), (scenario.workers, 1))
+                pulled, pushed = start + pull, start + pull + push
+                run_made = record(
+                    f"{part}-{number}-{repetition}", scenario=scenario, suite=suite.label, part=part,
+                    testbed="cluster", repetition=repetition, links_probed=True,
+                    instants=Instants(start=start, pulled=pulled, computed=pulled, submitted=pulled, pushed=pushed,
+                                      released=pushed + 1e-6),
+                )  # fmt: skip
+                lines += records.lines(run_made)
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("way", ["Ray Jobs", "Slurm", "KubeRay", "Spark"])
+def test_the_commands_around_a_job_run(
+    way: str, log: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What asks a cluster for something is run by the tests of that way; here its results have come home."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "psmodel-cluster-JOB.log").write_text(log)
+    (tmp_path / "cluster.log").write_text(log)
+    if way in ("Ray Jobs", "Spark"):
+        assert run(capsys, "validate", "import", "cluster.log")[0] == 0
+    ran = {}
+    for words in section(way):
+        command = list(itertools.takewhile(lambda word: word != "|", words))
+        if "--yes" in command or ("--testbed" in command and "--dry-run" not in command):
+            continue
+        code, out, err = run(capsys, *command[1:])
+        assert code == 0, (command, out, err)
+        ran[" ".join(command[1:3])] = out
+    assert {"validate fit", "validate gate"} <= set(ran)
+    assert "pass  push of" in ran["validate gate"]
+    if way == "Slurm":
+        assert "#SBATCH" in (tmp_path / "cluster.sbatch").read_text()
+    if way == "KubeRay":
+        assert "kind: RayJob" in ran["validate manifest"]
+    if way in ("Ray Jobs", "Spark"):
+        assert "between hosts" in ran["validate suite"]
+
+
+def test_the_commands_over_months_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    history = read(ROOT / "figures" / "measured" / "ingress.json").runs
+    runs = [
+        replace(one, run_id=f"{ray}-{one.run_id}", suite="gate:ingress@3",
+                environment=replace(this_machine(), ray=ray))
+        for ray in ("2.60.0", "2.61.0") for one in history
+    ]  # fmt: skip
+    (tmp_path / ".psmodel").mkdir()
+    with Store(tmp_path / ".psmodel" / "measurements.sqlite") as store:
+        store.import_runs(runs)
+    ran = {}
+    for words in section("Over months") + section("What to send to whoever owns the slow host"):
+        # The gate would make its runs now; those are made by the gate's own tests.
+        makes_runs = words[2] == "gate"
+        code, out, err = run(capsys, *words[1:], *(["--dry-run"] if makes_runs else []))
+        assert code == 0, (words, out, err)
+        ran[words[2]] = out
+    assert list(ran) == ["baseline", "gate", "compare", "drift", "export"]
+    assert len(read(tmp_path / "runs.json").runs) == len(runs)

@@ -9,7 +9,7 @@ from psmodel import simulation
 from psmodel.calibration import IDEAL
 from psmodel.scenario import Scenario, ScenarioError
 from psmodel.service_demands import demands, rack_rates
-from tests.simulation.test_simulation import calibrations
+from tests.strategies import calibrations
 
 B = 1e6
 M = 8_000_000

@@ -1,6 +1,7 @@
 """Limits of what runs take of a cluster, and what is said before: bytes against a real run's, time against a clock."""
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 
@@ -8,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from psmodel.errors import BadInput
 from psmodel.scenario import Scenario
 from tests.feature_examples import BASE
-from validate.machine.open_links import LEFT_OPEN, is_open, opened
+from validate.machine.open_links import LEFT_OPEN, is_open, opened, require_links
 from validate.runs.allowance import Allowance, NoTime
 from validate.runs.run_forecast import forecast, moved, traffic
 from validate.testbeds.link_survey import HostLink, Survey, groups
@@ -118,3 +120,10 @@ def test_groups_hold_every_rate_once_and_clear_differences_apart(rates: list[flo
     assert sorted(i for group in parted for i in group) == list(range(len(rates)))
     for one, other in pairwise(parted):
         assert min(rates[i] for i in one) * 0.94 > max(rates[i] for i in other)
+
+
+@pytest.mark.parametrize(("testbed", "fails"), [("local", True), ("netns", True), ("cluster", False)])
+def test_a_delay_that_a_testbed_does_not_make_is_refused(testbed: str, fails: bool) -> None:
+    scenario = BASE.with_settings({"propagation_delay": "10 ms", "workers": 1, "shards": 1})
+    with pytest.raises(BadInput, match="propagation_delay = 10 ms; testbed") if fails else nullcontext():
+        require_links(scenario, testbed)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.validate.test_fit import CASES, FORWARD, FREE, TRUTH, Run, closed_form, runs, scenario
+from tests.validate.model_runs import CASES, FORWARD, FREE, TRUTH, Run, closed_form, runs, scenario
 from validate.comparison import quality
 from validate.comparison.comparisons import OURS, UNFITTED, Comparison, compare
 from validate.fitting.estimate import fit

@@ -20,7 +20,7 @@ from psmodel.calibration import Calibration
 from psmodel.errors import CannotRun
 from psmodel.scenario import Scenario
 from tests.feature_examples import BASE
-from tests.validate.test_fit import Run
+from tests.validate.model_runs import Run
 from validate.actors.mortality import PlannedDeaths
 from validate.actors.restarts import RestartableShard
 from validate.comparison.comparisons import compare

@@ -23,6 +23,7 @@ from psmodel.results import Metrics
 from psmodel.scenario import Scenario
 from psmodel.wording import label
 from validate.measurements import store_file
+from validate.measurements.exported import json_entries
 from validate.measurements.measurement import Measurement
 from validate.measurements.store_row import Damaged, checksum_of, damage_of, measurement_of
 
@@ -276,8 +277,6 @@ def read_json(path: Path) -> list[Measurement]:
     BadInput
         If it cannot be read, or is something else; also if one of its runs is no whole one.
     """
-    from validate.measurements.stored import json_entries
-
     runs = []
     for number, values in enumerate(json_entries(path), start=1):
         try:

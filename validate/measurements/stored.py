@@ -1,6 +1,5 @@
 """Stored runs from any file that holds some: a store, or what ``psmodel validate export`` wrote to a .json file."""
 
-import json
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,11 +9,10 @@ from typing import Any
 from psmodel.errors import BadInput
 from psmodel.storage import tables as table
 from psmodel.wording import label
+from validate.measurements.exported import json_entries
 from validate.measurements.measurement import Measurement
 from validate.measurements.store import COLUMNS, Store, row
 from validate.measurements.store_row import damage_of
-
-_MOST_BYTES = 2**30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,28 +71,6 @@ def _is_json(path: Path) -> bool:
             return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"[", b"{")
     except (OSError, ValueError):
         return False
-
-
-def json_entries(path: Path) -> list[Any]:
-    """The list in a .json file.
-
-    Raises
-    ------
-    BadInput
-        If it cannot be read, or holds no list.
-    """
-    try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode) or about.st_size > _MOST_BYTES:
-            raise BadInput(f"{path} cannot be read: it is no regular file of at most {_MOST_BYTES} bytes")
-        entries = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except BadInput:
-        raise
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path} cannot be read: {error}") from None
-    if not isinstance(entries, list):
-        raise BadInput(f"{path} holds no list of measurements")
-    return entries
 
 
 def _readable(entries: Iterable[Any]) -> tuple[list[Measurement], list[tuple[str, str]]]:

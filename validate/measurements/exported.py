@@ -1,0 +1,32 @@
+"""The list in a .json file that ``psmodel validate export`` wrote, before anybody looks at its runs."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+from psmodel.errors import BadInput
+
+_MOST_BYTES = 2**30
+
+
+def json_entries(path: Path) -> list[Any]:
+    """The list in a .json file.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be read, or holds no list.
+    """
+    try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode) or about.st_size > _MOST_BYTES:
+            raise BadInput(f"{path} cannot be read: it is no regular file of at most {_MOST_BYTES} bytes")
+        entries = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except BadInput:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path} cannot be read: {error}") from None
+    if not isinstance(entries, list):
+        raise BadInput(f"{path} holds no list of measurements")
+    return entries
