@@ -258,6 +258,14 @@ def test_what_no_run_tells_has_one_line_and_the_run_that_would(result: Report) -
         assert "\n" not in rows[name]
 
 
+def test_a_coefficient_that_ended_at_nothing_is_shown_as_nothing(result: Report) -> None:
+    calibration = replace(result.fit.calibration, submit_overhead_s=1.556e-18)
+    rows = {
+        name: text for name, text, *_ in report.coefficient_rows(replace(result.fit, calibration=calibration))
+    }
+    assert rows["submit_overhead_s"] == "0 s"
+
+
 def test_a_baseline_that_is_far_off_leaves_our_bar_visible() -> None:
     """1302 % beside 2 %: on the axis ours is at least a twentieth of the width."""
     figure = plots.model_errors(["psmodel", "bad"], [0.02, 13.02], [0.08, 40.0])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from psmodel.calibration import COEFFICIENTS
+from psmodel.calibration import COEFFICIENTS, Coefficient
 from psmodel.errors import BadInput
 from psmodel.fingerprint import MEMORY
 from psmodel.scenario import Scenario
@@ -30,6 +30,8 @@ from validate.measurements.suspect_runs import suspicions
 from validate.suites.parts import Parts, split
 
 SCHEMA_VERSION = 1
+_DUST = 1e-9
+"""Part of its usual size below which a coefficient is shown as 0."""
 STALENESS = "Staleness of updates: means, and the largest distance of the two distributions"
 Progress = Callable[[int | None, str], AbstractContextManager[Callable[[int, str], None]]]
 NAMES = {
@@ -290,7 +292,7 @@ def coefficient_rows(fit: Fit, telling: Mapping[str, str] | None = None) -> list
         phrases = []
         if name in fit.intervals:
             low, high = fit.intervals[name]
-            phrases.append(f"{low:.3g} to {high:.3g}")
+            phrases.append(f"{_no_dust(low, about):.3g} to {_no_dust(high, about):.3g}")
         if name in fit.unidentified:
             phrases.append(f"not identified: {fit.unidentified[name]}")
         if name in odd:
@@ -300,12 +302,17 @@ def coefficient_rows(fit: Fit, telling: Mapping[str, str] | None = None) -> list
         rows.append(
             (
                 name,
-                f"{value:.4g} {about.unit}".removesuffix(" 1"),
+                f"{_no_dust(value, about):.4g} {about.unit}".removesuffix(" 1"),
                 "; ".join(phrases) or "not asked for",
                 about.meaning,
             )
         )
     return rows
+
+
+def _no_dust(value: float, about: Coefficient) -> float:
+    """0 for what a search that ended at 0 has left of it."""
+    return 0.0 if abs(value) < _DUST * about.usual else value
 
 
 def staleness_rows(report: Report) -> list[tuple[str, str, str, str]]:
