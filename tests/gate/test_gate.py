@@ -304,3 +304,30 @@ def test_ray_is_not_imported_before_a_testbed_has_set_it_up() -> None:
     """Ray reads its settings, the token's among them, when it is imported."""
     code = "import sys, validate.runs.real_run, validate.cli.gate_course; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_before_it_starts_a_gate_says_what_it_asks_of_hosts(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, "validate", "gate", "cluster", "--dry-run")
+    assert code == 0, err
+    # The largest of the suite's scenarios has three hosts, and nothing is expected of any without a fit.
+    assert "3 hosts send at full rate" in out
+    assert "No scenario is run: without --fit or --baseline" in out
+    assert "0 B" not in out
+    document = json.loads(run(capsys, "validate", "gate", "cluster", "--dry-run", "--json")[1])
+    assert (document["runs"], document["survey"]) == (0, {"hosts": 3, "rounds": 12, "round_s": 0.5})
+
+    fit = ("--fit", str(MEASURED / "ingress.fit.json"), "--mix-machines", "--dry-run", "--json")
+    runs_at = {
+        level: json.loads(run(capsys, "validate", "gate", "ingress", "--level", level, *fit)[1])
+        for level in LEVELS
+    }
+    assert runs_at["1min"]["runs"] < runs_at["10min"]["runs"] < runs_at["1h"]["runs"]
+    for level, document in runs_at.items():
+        assert 0 < document["expected_s"] <= LEVELS[level]
+        assert document["bytes_moved"] > 0
+
+    code, _, err = run(capsys, "validate", "gate", "smoke", "--dry-run")
+    assert (code, "gives nothing to judge" in err) == (3, True)

@@ -1,6 +1,7 @@
 """The gate: is this cluster as it should be, and if not, which host is to blame?"""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -124,9 +125,8 @@ def _now(context: click.Context, inputs: "GateOptions") -> int:
     against = replace(against, links=links)
     covered = against.covered(scenarios)
     if inputs.dry_run:
-        _forecast(
-            inputs, plan(covered, LEVELS[inputs.level], against.calibration, against.with_links), testbed
-        )
+        planned = plan(covered, LEVELS[inputs.level], against.calibration, against.with_links)
+        _forecast(inputs, planned, scenarios, suite=definition.label, testbed=testbed)
         return 0
     accepted = None if inputs.accept_hosts else accepted_hosts.load(inputs.store_path)
     supervised(context, testbed)
@@ -183,17 +183,29 @@ class GateOptions:
     as_json: bool
 
 
-def _forecast(inputs: GateOptions, planned: GatePlan, testbed: str) -> None:
+def _forecast(
+    inputs: GateOptions, planned: GatePlan, scenarios: Sequence[Scenario], *, suite: str, testbed: str
+) -> None:
     """Say what would be asked of the hosts and their links."""
+    from validate.cli.gate_course import hosting, surveyed
     from validate.runs.surveying import MOST_ROUNDS, ROUND_S
+    from validate.testbeds.cluster import hosts_of
 
-    if not inputs.as_json and testbed != "local":
+    survey = None
+    if surveyed(planned, scenarios, suite=suite, testbed=testbed):
+        hosts = max(map(hosts_of, hosting(planned, scenarios, testbed)))
+        survey = {"hosts": hosts, "rounds": 2 * MOST_ROUNDS, "round_s": ROUND_S}
+    if survey is not None and not inputs.as_json:
         click.echo(
-            f"Before and after the runs hosts send to each other at full rate, {MOST_ROUNDS} × {ROUND_S} s."
+            f"Before and after the runs {survey['hosts']} hosts send at full rate, one half to the other: at "
+            f"most {MOST_ROUNDS} × {ROUND_S} s before and as much after."
         )
+    if not planned.runs and not inputs.as_json:
+        click.echo("No scenario is run: without --fit or --baseline hosts are only compared with each other.")
+        return
     show_forecast(
         planned.runs, testbed=testbed, store=inputs.store_path, max_bandwidth=inputs.max_bandwidth,
-        max_duration=inputs.max_duration, as_json=inputs.as_json,
+        max_duration=inputs.max_duration, as_json=inputs.as_json, more={"survey": survey},
     )  # fmt: skip
 
 

@@ -74,6 +74,29 @@ class Held:
     notes: tuple[str, ...]
 
 
+def surveyed(planned: GatePlan, scenarios: Sequence[Scenario], *, suite: str, testbed: str) -> bool:
+    """Whether hosts are compared with each other.
+
+    Raises
+    ------
+    CannotRun
+        If they are not, and no scenario is run either.
+    """
+    survey = can_survey(scenarios, testbed)
+    if not planned.runs and not survey:
+        raise CannotRun(
+            f"suite {suite} gives nothing to judge: without --fit or --baseline hosts are compared, and on "
+            f"testbed {testbed} its scenarios have no two hosts with links alike"
+        )
+    return survey
+
+
+def hosting(planned: GatePlan, scenarios: Sequence[Scenario], testbed: str) -> list[Scenario]:
+    """The scenarios for whose hosts the testbed is started."""
+    shaped = alike(scenarios, testbed)
+    return [*planned.runs, *([shaped] if shaped else [])] or list(scenarios)
+
+
 def hold(request: Asked) -> Held:
     """Hold the gate; a soak goes on until its time is over or a cycle fails.
 
@@ -85,14 +108,10 @@ def hold(request: Asked) -> Held:
     planned = plan(
         request.covered, LEVELS[request.level], request.against.calibration, request.against.with_links
     )
-    shaped, survey = alike(request.scenarios, request.testbed), can_survey(request.scenarios, request.testbed)
-    if not planned.runs and not survey:
-        raise CannotRun(
-            f"suite {request.suite} gives nothing to judge: without --fit or --baseline hosts are compared, and on "
-            f"testbed {request.testbed} its scenarios have no two hosts with links alike"
-        )
+    survey = surveyed(planned, request.scenarios, suite=request.suite, testbed=request.testbed)
+    shaped = alike(request.scenarios, request.testbed)
     expectations = request.against.expectations(planned.runs)
-    needed = [*planned.runs, *([shaped] if shaped else [])] or list(request.scenarios)
+    needed = hosting(planned, request.scenarios, request.testbed)
     course = GateCourse(repetitions=request.repetitions, allowance=request.allowance)
     number, notes = 0, list[str]()
     began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")

@@ -227,8 +227,9 @@ def show_forecast(
     max_duration: float | None,
     as_json: bool,
     err: bool = False,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Print what the runs would ask for."""
+    """Print what the runs would ask for; `more` is what else its JSON says."""
     from validate.runs.run_forecast import allowance_sentences, forecast
     from validate.testbeds.link_survey import read
 
@@ -236,7 +237,8 @@ def show_forecast(
     survey = read(survey_file(store)) if remote else None
     result = forecast(scenarios, remote=remote, survey=survey, max_bandwidth=max_bandwidth)
     if as_json:
-        print_json(result.to_json() | {"max_bandwidth": max_bandwidth, "max_duration_s": max_duration})
+        limits = {"max_bandwidth": max_bandwidth, "max_duration_s": max_duration}
+        print_json(result.to_json() | limits | dict(more or {}))
         return
     for sentence in (*result.sentences(), *allowance_sentences(max_bandwidth, max_duration)):
         click.echo(f"{sentence[:1].upper()}{sentence[1:]}.", err=err)
