@@ -329,5 +329,9 @@ def test_before_it_starts_a_gate_says_what_it_asks_of_hosts(
         assert 0 < document["expected_s"] <= LEVELS[level]
         assert document["bytes_moved"] > 0
 
+    soak = ("validate", "gate", "ingress", "--duration", "8h", *fit)
+    assert json.loads(run(capsys, *soak)[1])["duration_s"] == 8 * 3600
+    assert "one round; rounds follow each other for 8" in run(capsys, *soak[:-1])[1]
+
     code, _, err = run(capsys, "validate", "gate", "smoke", "--dry-run")
     assert (code, "gives nothing to judge" in err) == (3, True)

@@ -126,7 +126,7 @@ def _now(context: click.Context, inputs: "GateOptions") -> int:
     covered = against.covered(scenarios)
     if inputs.dry_run:
         planned = plan(covered, LEVELS[inputs.level], against.calibration, against.with_links)
-        _forecast(inputs, planned, scenarios, suite=definition.label, testbed=testbed)
+        _forecast(inputs, planned, scenarios, seconds, suite=definition.label, testbed=testbed)
         return 0
     accepted = None if inputs.accept_hosts else accepted_hosts.load(inputs.store_path)
     supervised(context, testbed)
@@ -184,9 +184,15 @@ class GateOptions:
 
 
 def _forecast(
-    inputs: GateOptions, planned: GatePlan, scenarios: Sequence[Scenario], *, suite: str, testbed: str
+    inputs: GateOptions,
+    planned: GatePlan,
+    scenarios: Sequence[Scenario],
+    soak_s: float | None,
+    *,
+    suite: str,
+    testbed: str,
 ) -> None:
-    """Say what would be asked of the hosts and their links."""
+    """Say what would be asked of the hosts and their links, of a soak in each of its rounds."""
     from validate.cli.gate_course import hosting, surveyed
     from validate.runs.surveying import MOST_ROUNDS, ROUND_S
     from validate.testbeds.cluster import hosts_of
@@ -202,11 +208,15 @@ def _forecast(
         )
     if not planned.runs and not inputs.as_json:
         click.echo("No scenario is run: without --fit or --baseline hosts are only compared with each other.")
-        return
-    show_forecast(
-        planned.runs, testbed=testbed, store=inputs.store_path, max_bandwidth=inputs.max_bandwidth,
-        max_duration=inputs.max_duration, as_json=inputs.as_json, more={"survey": survey},
-    )  # fmt: skip
+    else:
+        show_forecast(
+            planned.runs, testbed=testbed, store=inputs.store_path, max_bandwidth=inputs.max_bandwidth,
+            max_duration=inputs.max_duration, as_json=inputs.as_json, more={"survey": survey, "duration_s": soak_s},
+        )  # fmt: skip
+    if soak_s is not None and not inputs.as_json:
+        click.echo(
+            f"That is one round; rounds follow each other for {inputs.duration}, or until a fault is proven."
+        )
 
 
 def _check(inputs: GateOptions) -> None:
