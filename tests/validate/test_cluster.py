@@ -138,11 +138,12 @@ def test_code_travels_links_are_probed_and_the_same_command_resumes(runs) -> Non
 def test_the_fitted_model_predicts_the_cluster(folder: Path) -> None:
     from validate.comparison.comparisons import compare
     from validate.fitting.estimate import fit
+    from validate.measurements.selection import by_scenario
     from validate.measurements.store import Store
     from validate.suites.parts import split
 
     with Store(folder / "c.sqlite") as store:
-        result = list(store.measurements())
+        result = [run for run in store.measurements() if run.suite is not None]
     assert all(run.links_probed and run.sums_ok for run in result)
     assert sum(run.duration_s for run in result if run.part == "calibration") < 60
     parts = split(result, str(folder / "unlike.toml"))
@@ -151,6 +152,13 @@ def test_the_fitted_model_predicts_the_cluster(folder: Path) -> None:
     errors = {(row.scenario, row.metric): row.error for row in compared.rows}
     worst = max(map(abs, errors.values()))
     print(f"largest error of {len(errors)} predictions: {100 * worst:.1f} %")  # shown by -rP
+    assert all(row.low <= row.measured <= row.high for row in compared.rows), errors
+    # A scenario whose runs others disturbed, both times, says how busy they were; its interval is as wide.
+    if any(all(run.suspect for run in group) for group in by_scenario(result)):
+        foreign = max(run.load.foreign / run.load.available for run in result)
+        pytest.skip(
+            f"other work took {foreign:.0%} of this machine meanwhile; the largest error was {worst:.1%}"
+        )
     assert worst < 0.06, errors
 
 
