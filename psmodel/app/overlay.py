@@ -106,6 +106,8 @@ def read(path: Path) -> tuple[Measured, ...]:
         If nothing that is installed reads stores.
     """
     if not path.is_file():
+        if path.exists():
+            raise BadInput(f"--store {path}: it is no regular file; give a store of measurements")
         raise BadInput(f"--store {path}: there is no such file; `psmodel validate run` makes one")
     reader: Callable[[Path], Iterable[Measured]] | None = _provider("store")
     if reader is None:

@@ -1,10 +1,13 @@
 """Commands about runs: tables are whole in a pipe, and a typing mistake is not taken for an empty store."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from psmodel.errors import BadInput
 from tests.command_line import run
+from validate.measurements.store import Store
 
 
 @pytest.mark.long
@@ -33,3 +36,18 @@ def test_what_a_typing_mistake_names_is_not_taken_for_empty(capsys, tmp_path: Pa
     assert "none.sqlite is not there" in err
     code, _, err = run(capsys, "validate", "run", "laptop", "--repetitions", "1000000000", "--dry-run")
     assert (code, err.count("\n")) == (2, 1)
+
+
+def test_an_odd_file_is_not_taken_for_a_missing_store(capsys, tmp_path: Path) -> None:
+    pipe, exported = tmp_path / "pipe", tmp_path / "runs.json"
+    os.mkfifo(pipe)
+    exported.write_text("[]", encoding="utf-8")
+    for path in (pipe, tmp_path):
+        code, _, err = run(capsys, "app", "--no-browser", "--store", str(path))
+        assert (code, err.count("\n")) == (2, 1)
+        assert "it is no regular file" in err
+    for write in (False, True):
+        with pytest.raises(
+            BadInput, match=r"is an exported list, and this needs a store; `psmodel validate import"
+        ):
+            Store(exported, write=write)

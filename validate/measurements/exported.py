@@ -10,6 +10,17 @@ from psmodel.errors import BadInput
 _MOST_BYTES = 2**30
 
 
+def is_list(path: Path) -> bool:
+    """Whether a file begins as a list does; a store begins with SQLite's own words."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as file:
+            return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"[", b"{")
+    except (OSError, ValueError):
+        return False
+
+
 def json_entries(path: Path) -> list[Any]:
     """The list in a .json file.
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from psmodel.errors import BadInput
+from validate.measurements.exported import is_list
 
 SCHEMA_VERSION = 2
 APPLICATION_ID = 0x70736D31
@@ -61,6 +62,7 @@ def to_write(path: Path) -> Opened:
     """
     if path.exists() and not path.is_file():
         raise BadInput(f"{path} cannot be used as a store of measurements: it is no regular file")
+    _refuse_list(path)
     unclean = _ended_unclean(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,6 +88,14 @@ def to_write(path: Path) -> Opened:
     return Opened(db=db, notes=notes)
 
 
+def _refuse_list(path: Path) -> None:
+    if is_list(path):
+        raise BadInput(
+            f"{path} is an exported list, and this needs a store; `psmodel validate import {path} --store OTHER` makes "
+            "one of it"
+        )
+
+
 def to_read(path: Path) -> Opened:
     """The store at a path as it is; nothing is made, neither it nor a file beside it that stays.
 
@@ -103,6 +113,7 @@ def to_read(path: Path) -> Opened:
         ) from None
     if not regular:
         raise BadInput(f"{path} cannot be read as a store of measurements: it is no regular file")
+    _refuse_list(path)
     unclean = _ended_unclean(path)
     try:
         db, tidy = _connect_to_read(path, unclean)

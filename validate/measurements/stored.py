@@ -1,6 +1,5 @@
 """Stored runs from any file that holds some: a store, or what ``psmodel validate export`` wrote to a .json file."""
 
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from psmodel.errors import BadInput
 from psmodel.storage import tables as table
 from psmodel.wording import label
-from validate.measurements.exported import json_entries
+from validate.measurements.exported import is_list, json_entries
 from validate.measurements.measurement import Measurement
 from validate.measurements.store import COLUMNS, Store, row
 from validate.measurements.store_row import damage_of
@@ -31,7 +30,7 @@ def read(path: Path) -> Stored:
     BadInput
         If there is no such file, it is neither, or nothing in it can be read.
     """
-    if not _is_json(path):
+    if not is_list(path):
         with Store(path, write=False) as store:
             runs = tuple(store.measurements())
             notes = store.notes + store.damage()
@@ -52,7 +51,7 @@ def one(path: Path, run_id: str) -> Measurement:
     BadInput
         If there is none, more than one, or it is damaged.
     """
-    if not _is_json(path):
+    if not is_list(path):
         with Store(path, write=False) as store:
             return store.load(run_id)
     runs = [m for m in read(path).runs if m.run_id.startswith(run_id)]
@@ -60,17 +59,6 @@ def one(path: Path, run_id: str) -> Measurement:
         count = "no run" if not runs else "more than one run"
         raise BadInput(f"{count} in {path} has an id that starts with {label(run_id)!r}")
     return runs[0]
-
-
-def _is_json(path: Path) -> bool:
-    """Whether a file begins as a list does; a store begins with SQLite's own words."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return False
-        with path.open("rb") as file:
-            return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"[", b"{")
-    except (OSError, ValueError):
-        return False
 
 
 def _readable(entries: Iterable[Any]) -> tuple[list[Measurement], list[tuple[str, str]]]:

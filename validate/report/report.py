@@ -30,7 +30,7 @@ from validate.measurements.suspect_runs import suspicions
 from validate.suites.parts import Parts, split
 
 SCHEMA_VERSION = 1
-_DUST = 1e-9
+_DUST = 1e-4
 """Part of its usual size below which a coefficient is shown as 0."""
 STALENESS = "Staleness of updates: means, and the largest distance of the two distributions"
 Progress = Callable[[int | None, str], AbstractContextManager[Callable[[int, str], None]]]
