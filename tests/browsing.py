@@ -61,6 +61,18 @@ def clean_tab(browser: Any, *origins: str) -> Iterator[Any]:
     assert [url for url in requests if not url.startswith((*origins, "blob:", "data:"))] == []
 
 
+def until(tab: Any, question: str, argument: Any = None) -> None:
+    """Ask the page until its answer is true, a minute at most.
+
+    Playwright's own `wait_for_function` asks from within the page, where the page's policy forbids to evaluate text.
+    """
+    for _ in range(600):
+        if tab.evaluate(question, argument):
+            return
+        tab.wait_for_timeout(100)
+    raise AssertionError(f"never true within a minute: {question}")
+
+
 def hindrances(tab: Any) -> list[Any]:
     """What axe-core calls serious or critical on the page as it is now: rule and elements."""
     from axe_playwright_python.sync_playwright import Axe

@@ -23,7 +23,7 @@ from psmodel.calibration import IDEAL
 from psmodel.scenario import Scenario
 from psmodel.scenario.features import FEATURES
 from tests import strategies
-from tests.browsing import SCHEMES, WIDTHS, clean_tab, hindrances, picture
+from tests.browsing import SCHEMES, WIDTHS, clean_tab, hindrances, picture, until
 from tests.command_line import run
 
 pytest.importorskip("starlette", reason="the extra app is not installed")
@@ -553,15 +553,16 @@ def test_a_wish_marks_what_meets_it(url: str, page: Any) -> None:
 def test_the_map_names_what_binds_at_the_pointer(url: str, page: Any) -> None:
     chart = "echarts.getInstanceByDom(document.querySelectorAll('figure .chart')[2])"
     page.goto(f"{url}?scenario=ingress-single")
-    page.wait_for_function("!document.getElementById('results').hasAttribute('aria-busy')")
+    until(page, "!document.getElementById('results').hasAttribute('aria-busy')")
     page.locator("figure .chart").nth(2).scroll_into_view_if_needed()
     box = page.locator("figure .chart").nth(2).bounding_box()
     for workers, shards, words in ((3, 200, "worker egress binds, 160 ms"), (200, 2, "shard ingress binds")):
         x, y = page.evaluate(f"at => {chart}.convertToPixel('grid', at)", [workers, shards])
         page.mouse.move(box["x"] + x, box["y"] + y)
-        page.wait_for_function(
+        until(
+            page,
             f"words => {chart}.getZr().storage.getDisplayList(true).some(e => e.style?.text?.includes?.(words))",
-            arg=words,
+            words,
         )
 
 
